@@ -1,0 +1,132 @@
+package call
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+// ID is a call's identity for life: "call_" and a ULID.
+type ID string
+
+// LegID names a leg inside its call: "a" for the caller's, "b1", "b2", … for
+// each attempt towards a destination, in the order they were dialled. The
+// machine speaks these; events carry the ULID that [Call] keeps beside each.
+type LegID string
+
+// A is the caller's leg.
+const A LegID = "a"
+
+// Ports is everything a call needs of the world. Each function may be called
+// by many calls at the same time.
+type Ports struct {
+	// Route decides. It is called once a call and must not wait.
+	Route func(context.Context, routing.Request) (routing.Decision, error)
+	// Identify turns the caller into the form events may carry.
+	Identify func(context.Context, string, Party) (events.Party, error)
+	// Dial starts an attempt and returns at once; what happens comes as Signals
+	// through the function it is given, which never blocks. The last signal of
+	// every leg is Gone.
+	Dial func(context.Context, Dial, func(Signal)) (Leg, error)
+	// Relay takes ports for one call.
+	Relay func(context.Context, ID, func(media.Notice)) (Relay, error)
+	// Record opens a recording; its file exists when it returns. A later fault
+	// is told through the function.
+	Record func(context.Context, Info, func(error)) (Recording, error)
+	// Publish hands an event over and never blocks. durable, when not nil, is
+	// called once, from another goroutine, when the event is on the disk (nil)
+	// or will never be (error). Sequence numbers are given in the order of calls.
+	Publish func(e events.Event, durable func(error))
+}
+
+// Invite is a call that arrived, as sip hands it to [Switchboard.Admit].
+type Invite struct {
+	At          time.Time
+	Source      netip.AddrPort
+	Transport   string // "udp", "tcp"
+	Trunk       string // id, empty when no trunk has this source
+	Party       Party
+	To          string // user part of the Request-URI
+	MaxForwards int    // already lowered by one
+	SIPCallID   string
+	Body        []byte // the offer; empty: a delayed offer
+}
+
+// Party is who calls, as received; personal data.
+type Party struct {
+	User    string // user part of the identity: P-Asserted-Identity before From
+	Display string
+	Private bool // Privacy: id, or an anonymous From
+}
+
+// Dial is one attempt to be made.
+type Dial struct {
+	Call        ID
+	Leg         LegID
+	LegULID     string
+	Target      routing.Target
+	From        string // E.164 of the caller to show; empty: anonymous
+	MaxForwards int
+	Body        []byte // our offer
+}
+
+// Info is what a recording needs to know of its call.
+type Info struct {
+	Call      ID
+	Account   string
+	Subject   string // subject id of the caller
+	Recording routing.Recording
+	Started   time.Time // the recording's time zero
+}
+
+// Leg is one side's dialog as the call sees it. No method blocks or fails: what
+// becomes of it comes back as a Signal. All are safe in any state; what no
+// longer makes sense is ignored.
+type Leg interface {
+	// Progress sends a provisional response (180, or 183 when body is not
+	// empty and status says so). Only for the a leg.
+	Progress(status int, body []byte)
+	// Answer sends the 2xx with our answer and repeats it until the ACK comes
+	// (Acked) or never does (NoAck after 64*T1). Only for the a leg.
+	Answer(body []byte)
+	// Update answers an Offered with our answer; an empty body refuses it with
+	// 488 and leaves the session as it was.
+	Update(body []byte)
+	// Hangup ends the leg in whatever way its state asks for: an error
+	// response with the cause, CANCEL, or BYE. Idempotent. A b leg that answers
+	// after Hangup signals Answered all the same; a second Hangup then sends BYE.
+	Hangup(Cause)
+}
+
+// Relay is one call's media path.
+type Relay interface {
+	// Offer takes the offer of a side and returns the one to make to the other
+	// side, which names us. It may be used for several attempts.
+	Offer(from media.Side, body []byte, src media.Source) ([]byte, error)
+	// Answer takes the answer of a side to that offer and returns the answer to
+	// give to the other side. A later answer (the next attempt) replaces it.
+	Answer(from media.Side, body []byte, src media.Source) ([]byte, error)
+	// Reoffer takes a new offer of a side in an established session and returns
+	// our answer to it, which keeps what the other side has.
+	Reoffer(from media.Side, body []byte) ([]byte, error)
+	// Tap gives t a copy of each packet forwarded from now on.
+	Tap(t media.Tap)
+	// Close frees the ports (into quarantine), waits for the last packet and
+	// returns what was counted. Idempotent.
+	Close() media.Stats
+}
+
+// Recording is an open recording.
+type Recording interface {
+	media.Tap
+	Pause()
+	Resume()
+	// Close seals what is there and returns when the file is final or has
+	// failed; the outcome is published by the recorder itself. ended is the
+	// end of the call on the recording's clock: the length of the recording.
+	Close(ended time.Time)
+}

@@ -1,0 +1,128 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+// Signal is what anyone tells a call. The set is closed; every signal carries
+// the time it happened, which is the only clock the machine has.
+type Signal interface{ at() time.Time }
+
+// At is the time a signal happened.
+type At struct{ Time time.Time }
+
+func (a At) at() time.Time { return a.Time }
+
+// Now stamps a signal made in this moment.
+func Now() At { return At{time.Now()} }
+
+// Signals of a leg.
+type (
+	// Ringing is a 18x of a b leg; Body may hold early media.
+	Ringing struct {
+		At
+		Status int
+		Body   []byte
+	}
+	// Answered is a 2xx of a b leg, already acknowledged by sip.
+	Answered struct {
+		At
+		Body []byte
+	}
+	// Forked is a further 2xx to the same INVITE from another place, already
+	// acknowledged: a dialog of its own that has to be ended. Leg is it.
+	Forked struct {
+		At
+		Leg Leg
+	}
+	// Failed is the final refusal of a b leg, 487 included, or that it cannot be reached.
+	Failed struct {
+		At
+		Cause Cause
+	}
+	// Cancelled is a CANCEL on the a leg, before our final response.
+	Cancelled struct{ At }
+	// Acked is the ACK to our 2xx.
+	Acked struct{ At }
+	// NoAck says that the ACK did not come in 64*T1.
+	NoAck struct{ At }
+	// Bye is a BYE from the peer, already answered 200.
+	Bye struct {
+		At
+		Cause Cause
+	}
+	// Offered is a re-INVITE or UPDATE with an offer; it wants Leg.Update.
+	Offered struct {
+		At
+		Body []byte
+	}
+	// Gone is the last signal of every leg: nothing more will come from it.
+	Gone struct{ At }
+)
+
+// Signals of everybody else.
+type (
+	// Started opens the call.
+	Started struct{ At }
+	// Routed is routing's answer, with the caller as events may show him.
+	Routed struct {
+		At
+		Decision routing.Decision
+		Caller   events.Party
+		Err      error
+	}
+	// Offer is our offer for the b legs, ready; or why there is none.
+	Offer struct {
+		At
+		Body []byte
+		Err  error
+	}
+	// Agreed is our answer for the a leg, made from the b leg's.
+	Agreed struct {
+		At
+		Body []byte
+		Err  error
+	}
+	// Recorded says that the recording is open (Err nil) or cannot be.
+	Recorded struct {
+		At
+		Err error
+	}
+	// RecordFault says that an open recording broke.
+	RecordFault struct {
+		At
+		Err error
+	}
+	// Durable says that the event waited for is on the disk, or could not be.
+	Durable struct {
+		At
+		Err error
+	}
+	// Timeout is a timer of the machine's own.
+	Timeout struct {
+		At
+		Timer Timer
+	}
+	// Noticed is the relay speaking up.
+	Noticed struct {
+		At
+		Notice media.Notice
+	}
+	// Closed is what the relay counted, after it was closed.
+	Closed struct {
+		At
+		Stats media.Stats
+	}
+	// Stop asks the call to end: an operator, the API or the node's goodbye.
+	Stop struct {
+		At
+		By Ender
+	}
+)
+
+// Timer names a timer of the machine.
+type Timer string

@@ -1,0 +1,197 @@
+package events
+
+import "time"
+
+// Types of events.
+const (
+	CallReceived  = "call.received"
+	CallRejected  = "call.rejected"
+	CallRouted    = "call.routed"
+	CallRinging   = "call.ringing"
+	CallAnswered  = "call.answered"
+	CallBridged   = "call.bridged"
+	CallEnded     = "call.ended"
+	LegCreated    = "leg.created"
+	LegRinging    = "leg.ringing"
+	LegEarlyMedia = "leg.early-media"
+	LegAnswered   = "leg.answered"
+	LegFailed     = "leg.failed"
+	LegEnded      = "leg.ended"
+	MediaStarted  = "media.started"
+
+	RecordingStarted   = "recording.started"
+	RecordingPaused    = "recording.paused"
+	RecordingResumed   = "recording.resumed"
+	RecordingDegraded  = "recording.degraded"
+	RecordingCompleted = "recording.completed"
+	RecordingFailed    = "recording.failed"
+)
+
+// Party is a person as events may show him.
+type Party struct {
+	Subject string `json:"subject,omitempty"` // random id of (account, number); one per call when withheld
+	Masked  string `json:"masked"`            // "+47*****12", "anonymous"
+	Sealed  string `json:"sealed,omitempty"`  // base64: number, raw user part and display name under the subject's field key
+}
+
+// Cause is why a leg or call ended.
+type Cause struct {
+	SIPStatus int    `json:"sip_status,omitempty"`
+	SIPReason string `json:"sip_reason,omitempty"`
+	Q850      int    `json:"q850,omitempty"`
+	Q850Text  string `json:"q850_text,omitempty"`
+	Source    string `json:"source"` // local | remote
+}
+
+// Look is one line of a decision's trace.
+type Look struct {
+	What   string `json:"what"`
+	Result string `json:"result"`
+	Text   string `json:"text"`
+}
+
+// Payloads, one a type. Times are RFC 3339 UTC in milliseconds, durations integer milliseconds.
+type (
+	CallReceivedData struct {
+		Agency         string            `json:"agency,omitempty"`
+		Trunk          string            `json:"trunk,omitempty"`
+		Transport      string            `json:"transport"`
+		Direction      string            `json:"direction"` // inbound
+		Caller         Party             `json:"caller"`
+		TrackingNumber string            `json:"tracking_number,omitempty"` // E.164, only when it is one of ours
+		Attribution    map[string]string `json:"attribution,omitempty"`
+	}
+	CallRejectedData struct {
+		Status       string `json:"status"` // rejected
+		RejectReason string `json:"reject_reason"`
+		Cause        Cause  `json:"cause"`
+		Trace        []Look `json:"trace"`
+	}
+	CallRoutedData struct {
+		ConfigVersion string `json:"config_version"`
+		Flow          string `json:"flow"`
+		Strategy      string `json:"strategy"`
+		Targets       int    `json:"targets"`
+		RecordingMode string `json:"recording_mode"`
+		RecordingFrom string `json:"recording_from"`
+		Trace         []Look `json:"trace"`
+	}
+	CallRingingData struct {
+		Status string `json:"status"`
+	}
+	CallAnsweredData struct {
+		Winner string `json:"winner"` // leg id
+	}
+	CallBridgedData struct {
+		Winner string `json:"winner"`
+	}
+	CallEndedData struct {
+		Status        string       `json:"status"` // completed, busy, no-answer, failed, canceled, rejected, abandoned
+		EndedBy       string       `json:"ended_by"`
+		Cause         Cause        `json:"cause"`
+		RejectReason  string       `json:"reject_reason,omitempty"`
+		ReceivedAt    Stamp        `json:"received_at"`
+		FirstRingAt   *Stamp       `json:"first_ring_at,omitempty"`
+		AnsweredAt    *Stamp       `json:"answered_at,omitempty"`
+		BridgedAt     *Stamp       `json:"bridged_at,omitempty"`
+		EndedAt       Stamp        `json:"ended_at"`
+		SetupMS       int64        `json:"setup_ms"` // received to first ring or answer
+		RingMS        int64        `json:"ring_ms"`
+		TalkMS        int64        `json:"talk_ms"`
+		DurationMS    int64        `json:"duration_ms"` // received to ended
+		BillableMS    int64        `json:"billable_ms"`
+		Estimated     bool         `json:"estimated"` // closed after a crash: ended_at is the last proof of life
+		ConfigVersion string       `json:"config_version,omitempty"`
+		Winner        string       `json:"winner,omitempty"`
+		Media         *MediaTotals `json:"media,omitempty"`
+	}
+	LegCreatedData struct {
+		Leg     string `json:"leg"`
+		Role    string `json:"role"` // a | b
+		Attempt int    `json:"attempt"`
+		Trunk   string `json:"trunk,omitempty"`
+	}
+	LegRingingData struct {
+		Leg string `json:"leg"`
+		SIP int    `json:"sip_status"`
+	}
+	LegAnsweredData struct {
+		Leg string `json:"leg"`
+	}
+	LegFailedData struct {
+		Leg    string `json:"leg"`
+		Status string `json:"status"` // failed | canceled
+		Cause  Cause  `json:"cause"`
+	}
+	LegEndedData struct {
+		Leg     string `json:"leg"`
+		EndedBy string `json:"ended_by"`
+		Cause   Cause  `json:"cause"`
+	}
+	MediaStartedData struct {
+		Side string `json:"side"` // caller | callee
+		PT   int    `json:"payload_type"`
+	}
+	MediaTotals struct {
+		Caller MediaFlow `json:"caller"`
+		Callee MediaFlow `json:"callee"`
+	}
+	MediaFlow struct {
+		Packets uint64            `json:"packets"`
+		Bytes   uint64            `json:"bytes"`
+		RTCP    uint64            `json:"rtcp"`
+		Drops   map[string]uint64 `json:"drops,omitempty"` // by reason, only those above zero
+	}
+	RecordingStartedData struct {
+		Recording string `json:"recording"`
+		Mode      string `json:"mode"`
+		Channels  string `json:"channels"`
+		KeyRef    string `json:"key_ref"`
+	}
+	RecordingPausedData struct {
+		Recording string `json:"recording"`
+	}
+	RecordingResumedData struct {
+		Recording string `json:"recording"`
+	}
+	RecordingDegradedData struct {
+		Recording string `json:"recording"`
+		Reason    string `json:"reason"`
+	}
+	RecordingCompletedData struct {
+		Recording    string  `json:"recording"`
+		Result       string  `json:"result"`       // ok | degraded
+		Completeness float64 `json:"completeness"` // 0 to 1: packets kept of those offered
+		Completion   string  `json:"completion"`   // closed | recovered
+		DurationMS   int64   `json:"duration_ms"`
+		Bytes        int64   `json:"bytes"`
+		Segments     int64   `json:"segments"`
+		Root         string  `json:"root"` // Merkle root, hex
+	}
+	RecordingFailedData struct {
+		Recording string `json:"recording,omitempty"`
+		Reason    string `json:"reason"`
+	}
+)
+
+// Stamp is a time that writes itself as RFC 3339 UTC with milliseconds.
+type Stamp time.Time
+
+func (s Stamp) MarshalJSON() ([]byte, error) {
+	return []byte(time.Time(s).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
+}
+
+func (s *Stamp) UnmarshalJSON(b []byte) error {
+	t, err := time.Parse(`"`+time.RFC3339Nano+`"`, string(b))
+	*s = Stamp(t)
+	return err
+}
+
+// StampOf returns nil for the zero time.
+func StampOf(t time.Time) *Stamp {
+	if t.IsZero() {
+		return nil
+	}
+	s := Stamp(t)
+	return &s
+}

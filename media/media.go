@@ -1,0 +1,154 @@
+// Package media holds the words that the rooms around a call's audio share: who
+// speaks ([Side]), what a payload type means ([Format]), one packet ([Packet]),
+// who gets a copy ([Tap]), what is worth telling the call ([Notice]) and what
+// was counted ([Stats]).
+//
+// It owns no socket, no goroutine and no codec; those live in media/relay,
+// media/sdp and recorder/render.
+package media
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Side is a party of the call as its media sees it. Direction of dialling does
+// not matter: the caller is always the caller (recording channel 1), whoever
+// answers is the callee (channel 2).
+type Side uint8
+
+const (
+	Caller Side = 1
+	Callee Side = 2
+)
+
+// Other returns the opposite side.
+func (s Side) Other() Side { return Caller + Callee - s }
+
+func (s Side) String() string {
+	switch s {
+	case Caller:
+		return "caller"
+	case Callee:
+		return "callee"
+	}
+	return "unknown"
+}
+
+// Format is the meaning of one payload type as one side sends it (RFC 8866
+// a=rtpmap and a=fmtp; static types of RFC 3551 filled in).
+type Format struct {
+	PT       uint8
+	Name     string // encoding name, upper case: "PCMU", "TELEPHONE-EVENT"
+	Clock    int    // RTP clock rate in Hz
+	Channels int    // 1 when the description says nothing
+	Params   string // the text of a=fmtp after the payload type, may be empty
+}
+
+// Packet is one RTP packet: its header parsed once, its payload as it came
+// (RFC 3550 5.1). Padding and header extension are cut off.
+type Packet struct {
+	Side    Side      // who sent it
+	Arrival time.Time // when it reached us; carries the monotonic reading
+	PT      uint8
+	Marker  bool
+	Seq     uint16
+	TS      uint32
+	SSRC    uint32
+	Payload []byte // valid only during the call it is passed in
+}
+
+// Tap gets a copy of each packet a relay forwards.
+//
+// Both methods are called from the media path: they must return at once and
+// never wait for a disk, a lock held over I/O or another goroutine. What does
+// not fit is dropped and counted by the tap itself. Payload bytes belong to the
+// relay and are valid only during the call; a tap that keeps them copies them.
+// Packet may be called for both sides at the same time from two goroutines.
+type Tap interface {
+	// Formats tells what the payload types sent by side mean from now on. It
+	// comes before the first Packet of that side and again after each change.
+	Formats(side Side, formats []Format)
+	Packet(p Packet)
+}
+
+// Rule says from which source address a relay accepts RTP.
+type Rule string
+
+const (
+	// Strict accepts the address of the description only (or Allow, when
+	// given); a different port of that address is learnt once.
+	Strict Rule = "strict"
+	// Latch learns the source from the first steady stream, inside Allow when
+	// given, and then keeps it until the next negotiation.
+	Latch Rule = "latch"
+)
+
+// Source is the acceptance rule of one side. The zero value means Strict with
+// the address of the description.
+type Source struct {
+	Rule  Rule
+	Allow []netip.Prefix // media_sources of the trunk; empty: the address in the SDP
+}
+
+// NoticeKind says what a relay noticed.
+type NoticeKind uint8
+
+const (
+	// Started: the first packet of this side was accepted.
+	Started NoticeKind = iota + 1
+)
+
+func (k NoticeKind) String() string {
+	if k == Started {
+		return "started"
+	}
+	return "unknown"
+}
+
+// Notice is what a relay has to say to its call by itself.
+type Notice struct {
+	Kind NoticeKind
+	Side Side
+	At   time.Time
+	PT   uint8 // payload type seen
+}
+
+// Drop is the reason why a packet was not forwarded.
+type Drop uint8
+
+const (
+	DropSource     Drop = iota // from an address the rule does not allow
+	DropMalformed              // neither RTP nor RTCP, or its lengths lie
+	DropNoPeer                 // the other side has no address yet
+	DropRate                   // more packets a second than any codec sends
+	DropSend                   // the kernel refused the send
+	DropDirection              // the side may not send now (hold)
+	DropQuarantine             // came to a port whose call is over
+	DropCount
+)
+
+func (d Drop) String() string {
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "unknown"}[min(d, DropCount)]
+}
+
+// Flow counts what one side sent.
+type Flow struct {
+	Packets uint64 // RTP forwarded
+	Bytes   uint64 // RTP bytes forwarded, headers included
+	RTCP    uint64 // RTCP packets forwarded
+	Drops   [DropCount]uint64
+	First   time.Time // arrival of the first accepted packet; zero: none
+	Last    time.Time // arrival of the last accepted packet
+}
+
+// Stats counts a relay's two directions.
+type Stats struct{ Caller, Callee Flow }
+
+// Of returns the flow that side sent.
+func (s *Stats) Of(side Side) *Flow {
+	if side == Caller {
+		return &s.Caller
+	}
+	return &s.Callee
+}

@@ -1,0 +1,73 @@
+package routing
+
+import (
+	"time"
+
+	"ringdown/privacy"
+)
+
+// Request is the question: who calls which number, through which trunk, when.
+type Request struct {
+	Trunk string    // id of the trunk the INVITE came through; empty: no trunk matches its source
+	From  string    // user part of the caller's address as received
+	To    string    // user part of the called address as received
+	At    time.Time // the clock of the decision
+}
+
+// Decision is the answer, complete: nothing else is looked up during the call.
+// Either Reject is empty and there is at least one target, or Reject says why not.
+type Decision struct {
+	Version      string // of the table that decided
+	Account      string // empty when no account could be named
+	Agency       string
+	Number       string         // the tracking number, E.164; empty when unknown
+	Caller       privacy.Number // normalised; zero when withheld or not a number
+	Flow         string
+	Targets      []Target // in the order to try
+	Recording    Recording
+	Attribution  map[string]string
+	Reject       Reason
+	Trace        []Look // every rule looked at, in order
+	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk
+}
+
+// Media is a trunk's rule for RTP from it.
+type Media struct {
+	Latch   bool
+	Sources []string // CIDRs; empty: the address in the SDP
+}
+
+// Target is one destination of a dial step.
+type Target struct {
+	URI     string        // sip: URI, validated when the table was built
+	Trunk   string        // the trunk to leave by; empty: straight to the URI's host
+	Timeout time.Duration // ring time before the next target
+	Media   Media         // acceptance rule of the callee's RTP
+}
+
+// Recording is what to record and how sure we must be of it.
+type Recording struct {
+	Mode      string // do-not-record | record-from-ringing | record-from-answer | on-demand
+	Channels  string // mono | dual
+	OnFailure string // continue-unrecorded | refuse-call
+	From      string // which level decided: number, flow, account, default
+}
+
+// Look is one line of the decision's trace: what was looked at and what came of it.
+type Look struct {
+	What   string // "trunk", "number", "flow", "recording", "target", …
+	Result string // "matched", "missed", "skipped", "chosen", "nearest"
+	Text   string // in words; masked numbers only
+}
+
+// Reason is why a call is refused; values of reject_reason in the events.
+type Reason string
+
+const (
+	NoTrunkMatch     Reason = "no-trunk-match"
+	ACLDenied        Reason = "acl-denied"
+	NumberUnassigned Reason = "number-unassigned"
+	NumberSuspended  Reason = "number-suspended"
+	NoRoute          Reason = "no-route"
+	PolicyError      Reason = "policy-error"
+)
