@@ -83,7 +83,8 @@ type (
 		Winner string `json:"winner"` // leg id
 	}
 	CallBridgedData struct {
-		Winner string `json:"winner"`
+		Winner      string `json:"winner"`
+		LateDurable bool   `json:"late_durable,omitempty"` // call.answered was not on the disk yet when the caller was told
 	}
 	CallEndedData struct {
 		Status        string       `json:"status"` // completed, busy, no-answer, failed, canceled, rejected, abandoned

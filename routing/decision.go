@@ -23,6 +23,7 @@ type Decision struct {
 	Number       string         // the tracking number, E.164; empty when unknown
 	Caller       privacy.Number // normalised; zero when withheld or not a number
 	Flow         string
+	Strategy     string   // of the dial step: "sequential"
 	Targets      []Target // in the order to try
 	Recording    Recording
 	Attribution  map[string]string
