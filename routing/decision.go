@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"net/netip"
 	"time"
 
 	"ringdown/privacy"
@@ -35,7 +36,7 @@ type Decision struct {
 // Media is a trunk's rule for RTP from it.
 type Media struct {
 	Latch   bool
-	Sources []string // CIDRs; empty: the address in the SDP
+	Sources []netip.Prefix // empty: the address in the SDP
 }
 
 // Target is one destination of a dial step.

@@ -1,0 +1,99 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/media"
+)
+
+// action is what the machine wants done. The set is closed; [Call] carries
+// actions out in the order they come, because the order is part of the answer:
+// a tap before the 200, the event on the disk before the 200, BYE before the
+// final event.
+type action interface{ isAction() }
+
+type (
+	// doRoute asks Ports.Route and Ports.Identify; the answer is Routed.
+	doRoute struct{}
+	// doOffer takes a relay and makes our offer from the caller's; the answer is Offer.
+	doOffer struct{}
+	// doDial starts an attempt to the target with this index.
+	doDial struct {
+		leg    LegID
+		target int
+	}
+	// doProgress tells the caller it rings.
+	doProgress struct{ status int }
+	// doEarly agrees on early media with the callee and passes it to the caller.
+	doEarly struct {
+		status int
+		body   []byte
+		target int
+	}
+	// doAgree makes the caller's answer from the callee's; the answer is Agreed.
+	doAgree struct {
+		body   []byte
+		target int
+	}
+	// doRecord opens the recording aside; the answer is Recorded.
+	doRecord struct{}
+	// doTap joins the two planes: the relay copies to the recording from now on.
+	doTap struct{}
+	// doAnswer sends the caller's 200.
+	doAnswer struct{ body []byte }
+	// doReoffer lets the relay answer a new offer of an established leg.
+	doReoffer struct {
+		leg  LegID
+		side media.Side
+		body []byte
+	}
+	// doRefuseOffer leaves the session of leg as it was.
+	doRefuseOffer struct{ leg LegID }
+	doHangup      struct {
+		leg   LegID
+		cause Cause
+	}
+	// doAdopt takes a leg that a fork made, so that it can be hung up.
+	doAdopt struct {
+		leg  LegID
+		dial Leg
+	}
+	doTimer struct {
+		timer Timer
+		after time.Duration
+	}
+	doStopTimer struct{ timer Timer }
+	// doPublish tells a fact; with wait the machine is told when it is Durable.
+	doPublish struct {
+		kind string
+		at   time.Time
+		data any
+		wait bool
+	}
+	// doCloseRelay gives the ports back; the answer is Closed.
+	doCloseRelay struct{}
+	// doCloseRecording finishes the recording aside.
+	doCloseRecording struct{ ended time.Time }
+	// doFinish is the last action of a call.
+	doFinish struct{}
+)
+
+func (doRoute) isAction()          {}
+func (doOffer) isAction()          {}
+func (doDial) isAction()           {}
+func (doProgress) isAction()       {}
+func (doEarly) isAction()          {}
+func (doAgree) isAction()          {}
+func (doRecord) isAction()         {}
+func (doTap) isAction()            {}
+func (doAnswer) isAction()         {}
+func (doReoffer) isAction()        {}
+func (doRefuseOffer) isAction()    {}
+func (doHangup) isAction()         {}
+func (doAdopt) isAction()          {}
+func (doTimer) isAction()          {}
+func (doStopTimer) isAction()      {}
+func (doPublish) isAction()        {}
+func (doCloseRelay) isAction()     {}
+func (doCloseRecording) isAction() {}
+func (doFinish) isAction()         {}

@@ -1,0 +1,382 @@
+// Package call is the story itself: a caller's leg, attempts towards
+// destinations, a relay between the two and a recording. [Switchboard] admits,
+// counts and drains; each call is a pure machine (machine.go) with one goroutine
+// and one mailbox around it (this file). Everything it needs of the world is
+// [Ports]; it knows no SIP, no socket, no file and no broker.
+package call
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+// mailboxSoft is the number of waiting signals above which those are dropped
+// that only report progress. The rest is bounded by the transactions behind it.
+const mailboxSoft = 256
+
+// Call is one live call. Its goroutine is the only one that touches machine and
+// what the machine asked for; the mailbox and the view are locked.
+type Call struct {
+	id    ID
+	ports *Ports
+	log   *slog.Logger
+	now   func() time.Time
+	board *Switchboard
+
+	// owned by the goroutine
+	machine   *machine
+	a         Leg
+	legs      map[LegID]Leg
+	relay     Relay
+	recording Recording
+	timers    map[Timer]*time.Timer
+	account   string
+	done      bool
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	aside  sync.WaitGroup // recordings being opened and closed
+
+	mu      sync.Mutex
+	mailbox []letter
+	wake    chan struct{} // capacity 1: something is in the mailbox
+	view    View
+	closed  bool
+}
+
+type letter struct {
+	from LegID
+	s    Signal
+}
+
+// opened carries a new recording into the goroutine together with its signal.
+type opened struct {
+	Recorded
+	rec Recording
+}
+
+func newCall(b *Switchboard, id ID, in Invite, a Leg, refuse *Cause) *Call {
+	ctx, cancel := context.WithCancel(context.Background()) // cancelled when the call is done
+	c := &Call{
+		id: id, ports: &b.ports, log: b.log.With("call", string(id)), now: time.Now, board: b,
+		machine: newMachine(in, refuse, b.config.maxDuration(), func() string { return events.NewID("leg", time.Now()) }),
+		a:       a, legs: map[LegID]Leg{A: a}, timers: map[Timer]*time.Timer{}, account: events.System,
+		ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1),
+	}
+	c.view = View{ID: id, Status: string(received), Received: in.At, Trunk: in.Trunk}
+	return c
+}
+
+// Post puts a signal into the mailbox. It never blocks and may be called from
+// anywhere, also after the call is over.
+func (c *Call) post(from LegID, s Signal) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	if len(c.mailbox) >= mailboxSoft && dispensable(s) {
+		c.mu.Unlock()
+		c.board.dropped.Add(1)
+		return
+	}
+	c.mailbox = append(c.mailbox, letter{from, s})
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// dispensable signals only report progress: without them a call is poorer, not wrong.
+func dispensable(s Signal) bool {
+	switch s.(type) {
+	case Ringing, Noticed, Acked:
+		return true
+	}
+	return false
+}
+
+func (c *Call) take() []letter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	in := c.mailbox
+	c.mailbox = nil
+	return in
+}
+
+// run is the call's goroutine, from Started to the last Gone.
+func (c *Call) run() {
+	defer c.leave()
+	defer func() {
+		if r := recover(); r != nil {
+			c.crash(r)
+		}
+	}()
+	c.handle("", Started{At{c.now()}})
+	for !c.done {
+		<-c.wake
+		for _, l := range c.take() {
+			c.handle(l.from, l.s)
+		}
+	}
+}
+
+// handle takes one signal through the machine, and the answers to the
+// machine's questions right behind it.
+func (c *Call) handle(from LegID, s Signal) {
+	if o, ok := s.(opened); ok {
+		c.recording, s = o.rec, o.Recorded
+	}
+	actions, known := c.machine.step(from, s)
+	if !known {
+		c.board.stray.Add(1)
+		c.log.Warn("signal out of place", "signal", fmt.Sprintf("%T", s), "leg", string(from), "state", string(c.machine.state))
+	}
+	for _, a := range actions {
+		if answer := c.carryOut(a); answer != nil {
+			c.handle("", answer)
+		}
+	}
+	c.show()
+}
+
+// carryOut does one action. A returned signal is the answer to it.
+func (c *Call) carryOut(a action) Signal {
+	switch a := a.(type) {
+	case doRoute:
+		return c.route()
+	case doOffer:
+		return c.offer()
+	case doDial:
+		c.dial(a)
+	case doProgress:
+		c.a.Progress(a.status, nil)
+	case doEarly:
+		body, err := c.agree(a.body, a.target)
+		if err != nil {
+			c.log.Warn("early media not passed on", "error", err)
+		}
+		c.a.Progress(a.status, body)
+	case doAgree:
+		body, err := c.agree(a.body, a.target)
+		return Agreed{At{c.now()}, body, err}
+	case doRecord:
+		c.record()
+	case doTap:
+		c.relay.Tap(c.recording)
+	case doAnswer:
+		c.a.Answer(a.body)
+	case doReoffer:
+		body, err := c.relay.Reoffer(a.side, a.body)
+		if err != nil {
+			c.log.Info("new offer refused", "leg", string(a.leg), "error", err)
+		}
+		c.legs[a.leg].Update(body)
+	case doRefuseOffer:
+		if l := c.legs[a.leg]; l != nil {
+			l.Update(nil)
+		}
+	case doHangup:
+		if l := c.legs[a.leg]; l != nil {
+			l.Hangup(a.cause)
+		}
+	case doAdopt:
+		c.legs[a.leg] = a.dial
+	case doTimer:
+		c.timers[a.timer] = time.AfterFunc(a.after, func() { c.post("", Timeout{At{c.now()}, a.timer}) })
+	case doStopTimer:
+		c.stopTimers(a.timer)
+	case doPublish:
+		c.publish(a)
+	case doCloseRelay:
+		var stats media.Stats
+		if c.relay != nil {
+			stats = c.relay.Close()
+		}
+		return Closed{At{c.now()}, stats}
+	case doCloseRecording:
+		rec := c.recording
+		c.aside.Go(func() { rec.Close(a.ended) })
+	case doFinish:
+		c.done = true
+	}
+	return nil
+}
+
+func (c *Call) route() Signal {
+	in := c.machine.invite
+	d, err := c.ports.Route(c.ctx, routing.Request{Trunk: in.Trunk, From: in.Party.User, To: in.To, At: in.At})
+	if d.Account != "" {
+		c.account = d.Account
+	}
+	party := in.Party
+	if party.Private {
+		party.User = ""
+	} else if !d.Caller.IsZero() {
+		party.User = d.Caller.Reveal()
+	}
+	caller, idErr := c.ports.Identify(c.ctx, c.account, party)
+	if err == nil {
+		err = idErr
+	}
+	c.mu.Lock()
+	c.view.Account, c.view.Number, c.view.Caller = c.account, d.Number, caller.Masked
+	c.mu.Unlock()
+	return Routed{At{c.now()}, d, caller, err}
+}
+
+func (c *Call) offer() Signal {
+	relay, err := c.ports.Relay(c.ctx, c.id, func(n media.Notice) { c.post("", Noticed{At{n.At}, n}) })
+	if err != nil {
+		return Offer{At{c.now()}, nil, err}
+	}
+	c.relay = relay
+	body, err := relay.Offer(media.Caller, c.machine.invite.Body, source(c.machine.decision.MediaSources))
+	return Offer{At{c.now()}, body, err}
+}
+
+func (c *Call) agree(body []byte, target int) ([]byte, error) {
+	return c.relay.Answer(media.Callee, body, source(c.machine.target(target).Media))
+}
+
+func (c *Call) dial(a doDial) {
+	d := Dial{
+		Call: c.id, Leg: a.leg, LegULID: c.machine.leg(a.leg).ulid, Target: c.machine.target(a.target),
+		MaxForwards: c.machine.invite.MaxForwards, Body: c.machine.offered,
+	}
+	if !c.machine.invite.Party.Private {
+		d.From = c.machine.decision.Caller.Reveal()
+	}
+	l, err := c.ports.Dial(c.ctx, d, func(s Signal) { c.post(a.leg, s) })
+	if err != nil {
+		c.post(a.leg, Failed{At{c.now()}, causeOf(err, 500, "cannot dial")})
+		c.post(a.leg, Gone{At{c.now()}})
+		return
+	}
+	c.legs[a.leg] = l
+}
+
+// record opens the recording aside: a slow disk holds the answer no longer
+// than recordWait, and the goroutine not at all.
+func (c *Call) record() {
+	info := Info{Call: c.id, Account: c.account, Subject: c.machine.caller.Subject,
+		Recording: c.machine.decision.Recording, Started: c.now()}
+	c.aside.Go(func() {
+		rec, err := c.ports.Record(c.ctx, info, func(err error) { c.post("", RecordFault{At{c.now()}, err}) })
+		c.post("", opened{Recorded{At{c.now()}, err}, rec})
+	})
+}
+
+func (c *Call) publish(a doPublish) {
+	e := events.Event{Account: c.account, Call: string(c.id), Type: a.kind, Time: a.at, Data: a.data}
+	var durable func(error)
+	if a.wait {
+		durable = func(err error) { c.post("", Durable{At{c.now()}, err}) }
+	}
+	c.ports.Publish(e, durable)
+	if end, ok := a.data.(events.CallEndedData); ok {
+		c.board.count(end.Status)
+	}
+}
+
+func (c *Call) stopTimers(t Timer) {
+	for name, timer := range c.timers {
+		if t == "" || t == name {
+			timer.Stop()
+			delete(c.timers, name)
+		}
+	}
+}
+
+// crash ends this call, and only this one, after a panic in it.
+func (c *Call) crash(r any) {
+	c.board.panics.Add(1)
+	c.log.Error("call panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	for _, l := range c.legs {
+		l.Hangup(Cause{Status: 500, Q850: 41, Text: "internal error"})
+	}
+	if c.relay != nil {
+		c.relay.Close()
+	}
+	now := c.now()
+	if rec := c.recording; rec != nil {
+		c.aside.Go(func() { rec.Close(now) })
+	}
+	if end := c.machine.lastWords(now); end != nil {
+		c.publish(doPublish{kind: events.CallEnded, at: now, data: *end})
+	}
+}
+
+// leave takes the call off the board when nothing of it runs any more.
+func (c *Call) leave() {
+	c.stopTimers("")
+	c.aside.Wait()
+	// A recording that opened while the call was already leaving is closed here.
+	for _, l := range c.take() {
+		if o, ok := l.s.(opened); ok && o.Err == nil {
+			o.rec.Close(c.now())
+		}
+	}
+	c.mu.Lock()
+	c.closed = true
+	crashed := !c.view.ended
+	c.view.ended = true
+	c.mu.Unlock()
+	c.cancel()
+	if crashed {
+		c.board.over()
+	}
+	c.board.remove(c)
+}
+
+// View is what others may see of a live call.
+type View struct {
+	ID       ID        `json:"id"`
+	Account  string    `json:"account"`
+	Status   string    `json:"status"`
+	Trunk    string    `json:"trunk,omitempty"`
+	Number   string    `json:"tracking_number,omitempty"`
+	Caller   string    `json:"caller"` // masked
+	Received time.Time `json:"received_at"`
+	Bridged  time.Time `json:"bridged_at,omitzero"`
+	Legs     int       `json:"legs"`
+	Recorded bool      `json:"recorded"`
+	ended    bool
+}
+
+func (c *Call) show() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.machine
+	c.view.Status, c.view.Bridged, c.view.Legs = m.callStatus(), m.bridgedAt, len(m.legs)
+	c.view.Recorded = m.recording == recording
+	if m.state == ended && !c.view.ended {
+		c.view.ended = true
+		if m.refuse == nil {
+			c.board.over()
+		}
+	}
+}
+
+func (c *Call) snapshot() View {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.view
+}
+
+func source(m routing.Media) media.Source {
+	s := media.Source{Rule: media.Strict, Allow: m.Sources}
+	if m.Latch {
+		s.Rule = media.Latch
+	}
+	return s
+}

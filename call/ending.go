@@ -1,0 +1,262 @@
+package call
+
+import (
+	"strconv"
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+const (
+	recordFromRinging = "record-from-ringing"
+	recordFromAnswer  = "record-from-answer"
+	refuseCall        = "refuse-call"
+
+	retryLater = 10 // seconds, for Retry-After
+)
+
+// refusalStatus says with which SIP status each refusal of routing goes out.
+// no-trunk-match has one for the event only: sip answers it with silence.
+var refusalStatus = map[routing.Reason]int{
+	routing.NoTrunkMatch:     403,
+	routing.ACLDenied:        403,
+	routing.NumberUnassigned: 404,
+	routing.NumberSuspended:  480,
+	routing.NoRoute:          480,
+	routing.PolicyError:      500,
+}
+
+func bLeg(n int) LegID { return LegID("b" + strconv.Itoa(n)) }
+
+func (m *machine) mustRecord() bool { return m.decision.Recording.OnFailure == refuseCall }
+
+// leftEarly handles what ends a call before it is answered: the caller gives
+// up, his leg is lost, or somebody stops the call.
+func (m *machine) leftEarly(from LegID, s Signal) bool {
+	switch s := s.(type) {
+	case Cancelled:
+		m.abandon(s.Time, Cause{Status: 487, Q850: 16, Text: "caller gave up", Remote: true})
+	case Bye:
+		if from != A {
+			return false
+		}
+		m.abandon(s.Time, s.Cause)
+	case Gone:
+		if from != A {
+			return false
+		}
+		m.abandon(s.Time, Cause{Status: 500, Text: "leg lost"})
+	case Stop:
+		c := Cause{Status: 503, Q850: 41, Text: "stopped", Retry: retryLater}
+		m.hangupAll(c)
+		m.end(s.Time, "canceled", s.By, c)
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *machine) abandon(at time.Time, c Cause) {
+	m.hangupAll(Cause{Status: 487, Q850: 16, Text: "caller gave up"})
+	m.end(at, "abandoned", ByCaller, c)
+}
+
+// reject refuses a call for a reason of ours.
+func (m *machine) reject(at time.Time, c Cause) {
+	by := ByFlow
+	switch c.Reason {
+	case ReasonOverload, ReasonConcurrencyLimit, ReasonCPSLimit:
+		by = ByLimit
+	}
+	m.publish(events.CallRejected, at, events.CallRejectedData{
+		Status: "rejected", RejectReason: c.Reason, Cause: c.event(), Trace: looks(m.decision.Trace),
+	})
+	m.hangup(A, c)
+	m.end(at, "rejected", by, c)
+}
+
+func (m *machine) refuseUnrecorded(at time.Time) {
+	c := Cause{Status: 503, Q850: 41, Text: "recording impossible", Reason: ReasonRecordingImpossible, Retry: retryLater}
+	for _, l := range m.legs[1:] {
+		m.hangup(l.id, c)
+	}
+	m.reject(at, c)
+}
+
+// giveUp ends a call that reached nobody.
+func (m *machine) giveUp(at time.Time, c Cause, by Ender) {
+	status := "failed"
+	switch {
+	case c.Status == 486 || c.Status == 600 || c.Status == 603:
+		status = "busy"
+	case c.Status == 480 && c.Q850 == 19, c.Status == 408 && c.Remote, c.Status == 480 && c.Remote:
+		status = "no-answer"
+	}
+	if !c.Remote {
+		by = ByFlow
+	}
+	m.hangup(A, towardsCaller(c))
+	m.end(at, status, by, c)
+}
+
+func (m *machine) hangupAll(c Cause) {
+	for _, l := range m.legs {
+		m.hangup(l.id, c)
+	}
+}
+
+// hangup asks a leg to end, once.
+func (m *machine) hangup(id LegID, c Cause) {
+	l := m.leg(id)
+	if l == nil || l.hung || l.gone {
+		return
+	}
+	l.hung = true
+	m.do(doHangup{id, c})
+}
+
+// dismiss ends a leg that answered although nobody waits for it any more.
+func (m *machine) dismiss(id LegID, at time.Time) {
+	l := m.leg(id)
+	l.answered, l.hung, l.over = true, true, true
+	c := Cause{Status: 200, Q850: 26, Text: "answered too late"}
+	m.publish(events.LegAnswered, at, events.LegAnsweredData{Leg: l.ulid})
+	m.do(doHangup{id, c})
+	m.publish(events.LegEnded, at, events.LegEndedData{Leg: l.ulid, EndedBy: string(ByFlow), Cause: c.event()})
+}
+
+// settle tells the end of a leg, once.
+func (m *machine) settle(l *leg, at time.Time, by Ender, c Cause) {
+	if l.over {
+		return
+	}
+	l.over = true
+	if l.id != A && !l.answered {
+		m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: "canceled", Cause: c.event()})
+		return
+	}
+	m.publish(events.LegEnded, at, events.LegEndedData{Leg: l.ulid, EndedBy: string(by), Cause: c.event()})
+}
+
+// end is the one way into the state ended. Everything that was begun is closed
+// here; call.ended goes out when the relay has told what it counted.
+func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
+	m.become(ended)
+	m.status, m.endedAt = status, at
+	for i := len(m.legs) - 1; i >= 0; i-- {
+		m.settle(m.legs[i], at, by, c)
+	}
+	m.final = m.summary(status, by, c)
+	m.do(doStopTimer{}, doTimer{timerLinger, lingerWait})
+	if m.relay {
+		m.do(doCloseRelay{})
+	} else {
+		m.publishEnd()
+	}
+	if m.recording == recording {
+		m.recording = recordingOver
+		m.do(doCloseRecording{at})
+	}
+	m.finishWhenGone()
+}
+
+func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedData {
+	d := &events.CallEndedData{
+		Status: status, EndedBy: string(by), Cause: c.event(), RejectReason: c.Reason,
+		ReceivedAt: events.Stamp(m.invite.At), FirstRingAt: events.StampOf(m.firstRing),
+		AnsweredAt: events.StampOf(m.answeredAt), BridgedAt: events.StampOf(m.bridgedAt), EndedAt: events.Stamp(m.endedAt),
+		DurationMS: ms(m.invite.At, m.endedAt), ConfigVersion: m.decision.Version,
+	}
+	if l := m.leg(m.winner); l != nil {
+		d.Winner = l.ulid
+	}
+	answered := m.answeredAt
+	if answered.IsZero() {
+		answered = m.endedAt
+	}
+	if !m.firstRing.IsZero() {
+		d.SetupMS = ms(m.invite.At, m.firstRing)
+		d.RingMS = ms(m.firstRing, answered)
+	} else if !m.answeredAt.IsZero() {
+		d.SetupMS = ms(m.invite.At, m.answeredAt)
+	}
+	if !m.bridgedAt.IsZero() {
+		d.TalkMS = ms(m.bridgedAt, m.endedAt)
+		if by != ByNoACK { // nobody is billed for an answer that may never have arrived
+			d.BillableMS = d.TalkMS
+		}
+	}
+	return d
+}
+
+func (m *machine) publishEnd() {
+	if m.final == nil {
+		return
+	}
+	m.publish(events.CallEnded, m.endedAt, *m.final)
+	m.final = nil
+}
+
+// lastWords closes the books of a call whose goroutine broke: call.ended, if it
+// was not told yet.
+func (m *machine) lastWords(at time.Time) *events.CallEndedData {
+	if m.state == ended {
+		return m.final // nil when it went out
+	}
+	m.endedAt = at
+	return m.summary("failed", ByNodeLoss, Cause{Status: 500, Q850: 41, Text: "internal error"})
+}
+
+// finishWhenGone lets the call go when no leg and no recording can speak any more.
+func (m *machine) finishWhenGone() {
+	if m.finished || m.recording == opening || m.final != nil {
+		return
+	}
+	for _, l := range m.legs {
+		if !l.gone {
+			return
+		}
+	}
+	m.finished = true
+	m.do(doFinish{})
+}
+
+// callStatus is the state in the world's words.
+func (m *machine) callStatus() string {
+	switch m.state {
+	case answering:
+		return string(ringing)
+	case ended:
+		return m.status
+	}
+	return string(m.state)
+}
+
+func ms(from, to time.Time) int64 { return max(0, to.Sub(from).Milliseconds()) }
+
+func looks(trace []routing.Look) []events.Look {
+	out := make([]events.Look, len(trace))
+	for i, l := range trace {
+		out[i] = events.Look(l)
+	}
+	return out
+}
+
+func totals(s media.Stats) *events.MediaTotals {
+	return &events.MediaTotals{Caller: flow(s.Caller), Callee: flow(s.Callee)}
+}
+
+func flow(f media.Flow) events.MediaFlow {
+	out := events.MediaFlow{Packets: f.Packets, Bytes: f.Bytes, RTCP: f.RTCP}
+	for d, n := range f.Drops {
+		if n > 0 {
+			if out.Drops == nil {
+				out.Drops = map[string]uint64{}
+			}
+			out.Drops[media.Drop(d).String()] = n
+		}
+	}
+	return out
+}

@@ -1,0 +1,573 @@
+package call
+
+import (
+	"reflect"
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+// state is where a call is. The names are those of call.status, but for
+// answering, which the world sees as ringing, and ended, which stands for all
+// final ones (machine.status says which).
+type state string
+
+const (
+	received   state = "received"
+	routingSt  state = "routing"
+	ringing    state = "ringing"
+	answering  state = "answering" // the callee has answered, the caller has not been told yet
+	inProgress state = "in-progress"
+	ended      state = "ended" // call.ended is decided; legs may still be going
+)
+
+// Timers of the machine.
+const (
+	timerRing    Timer = "ring"    // this target has rung long enough
+	timerRecord  Timer = "record"  // the recording takes too long to open
+	timerDurable Timer = "durable" // the disk takes too long; answer all the same
+	timerMax     Timer = "max"     // the longest call allowed
+	timerLinger  Timer = "linger"  // a leg does not go
+)
+
+const (
+	// recordWait bounds how long the opening of a recording may hold an answer.
+	recordWait = 500 * time.Millisecond
+	// durableWait bounds how long a slow disk may hold an answer (F-07).
+	durableWait = 25 * time.Millisecond
+	// lingerWait is 64*T1 and a margin: by then every SIP transaction is over.
+	lingerWait = 36 * time.Second
+)
+
+// leg is what the machine knows of a leg.
+type leg struct {
+	id       LegID
+	ulid     string
+	target   int
+	rang     bool
+	early    bool
+	answered bool
+	over     bool // its end has been told in an event
+	hung     bool // it has been asked to hang up
+	gone     bool
+}
+
+// machine is the call as a function of signals: no clock, no goroutine, no
+// input or output. step may be called by one goroutine at a time.
+type machine struct {
+	state  state
+	status string // final status, set by end
+	invite Invite
+	refuse *Cause        // the switchboard's refusal, if any
+	max    time.Duration // longest talk time
+	mint   func() string // makes leg ULIDs
+
+	decision routing.Decision
+	caller   events.Party
+	legs     []*leg // legs[0] is the caller's
+	current  LegID  // the attempt that is ringing
+	winner   LegID
+	next     int // next target to try
+	worst    Cause
+
+	relay     bool // a relay was asked for
+	recording recordingState
+	offered   []byte // our offer for the callees
+	agreed    []byte // our answer for the caller, once there is one
+	committed bool   // call.answered was handed to the outbox
+
+	firstRing, answeredAt, bridgedAt, endedAt time.Time
+	final                                     *events.CallEndedData
+
+	finished bool
+
+	out []action
+}
+
+type recordingState uint8
+
+const (
+	notRecording recordingState = iota
+	opening
+	recording
+	recordingOver
+)
+
+func newMachine(in Invite, refuse *Cause, max time.Duration, mint func() string) *machine {
+	m := &machine{state: received, invite: in, refuse: refuse, max: max, mint: mint}
+	m.legs = []*leg{{id: A, ulid: mint(), target: -1}}
+	return m
+}
+
+// step takes one signal and returns what is to be done, in order. from names
+// the leg the signal came from, empty when it came from elsewhere. known is
+// false for a signal that means nothing in this state and is not on the list of
+// those expected to mean nothing (ignored): a defect worth a log line.
+func (m *machine) step(from LegID, s Signal) (out []action, known bool) {
+	m.out = nil
+	if g, ok := s.(Gone); ok {
+		m.markGone(from, g)
+	}
+	var handled bool
+	switch m.state {
+	case received:
+		handled = m.inReceived(from, s)
+	case routingSt:
+		handled = m.inRouting(from, s)
+	case ringing:
+		handled = m.inRinging(from, s)
+	case answering:
+		handled = m.inAnswering(from, s)
+	case inProgress:
+		handled = m.inProgress(from, s)
+	case ended:
+		handled = m.inEnded(from, s)
+	}
+	if !handled {
+		handled = m.inAny(from, s)
+	}
+	return m.out, handled || ignored[m.state][reflect.TypeOf(s).Name()]
+}
+
+// ignored lists the signals that mean nothing in a state and are no defect.
+// TestEveryPair holds the machine to it.
+var ignored = map[state]map[string]bool{
+	routingSt: {
+		"Acked": true, // of a response we have not sent: a stray ACK
+	},
+	ringing: {
+		"Acked":       true,
+		"RecordFault": true, // the recorder publishes it
+	},
+	answering: {
+		"Acked":       true,
+		"RecordFault": true,
+		"Ringing":     true, // a late 18x, overtaken by its 2xx
+	},
+	inProgress: {
+		"RecordFault": true,
+		"Ringing":     true,
+		"Durable":     true, // came after timerDurable
+		"Agreed":      true,
+	},
+	ended: {
+		"Started": true, "Routed": true, "Offer": true, "Agreed": true,
+		"Ringing": true, "Failed": true, "Cancelled": true, "Acked": true, "NoAck": true,
+		"Bye": true, "RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
+	},
+}
+
+func (m *machine) do(a ...action) { m.out = append(m.out, a...) }
+func (m *machine) become(s state) { m.state = s }
+
+func (m *machine) publish(kind string, at time.Time, data any) {
+	m.do(doPublish{kind: kind, at: at, data: data})
+}
+
+func (m *machine) leg(id LegID) *leg {
+	for _, l := range m.legs {
+		if l.id == id {
+			return l
+		}
+	}
+	return nil
+}
+
+func (m *machine) target(i int) routing.Target { return m.decision.Targets[i] }
+
+// markGone is the same in every state.
+func (m *machine) markGone(from LegID, g Gone) {
+	if l := m.leg(from); l != nil {
+		l.gone = true
+	}
+}
+
+func (m *machine) inReceived(from LegID, s Signal) bool {
+	if _, ok := s.(Started); !ok {
+		return false
+	}
+	m.become(routingSt)
+	m.do(doRoute{})
+	return true
+}
+
+func (m *machine) inRouting(from LegID, s Signal) bool {
+	switch s := s.(type) {
+	case Routed:
+		m.routed(s)
+	case Offer:
+		if s.Err != nil {
+			m.giveUp(s.Time, causeOf(s.Err, 500, "media failed"), ByFlow)
+			return true
+		}
+		m.become(ringing)
+		m.offered = s.Body
+		if m.decision.Recording.Mode == recordFromRinging {
+			m.recording = opening
+			m.do(doRecord{})
+		}
+		m.dialNext(s.Time)
+	default:
+		return m.leftEarly(from, s)
+	}
+	return true
+}
+
+// routed opens the event stream of the call, whose account is known only now,
+// and either refuses or goes on to the media.
+func (m *machine) routed(s Routed) {
+	m.decision, m.caller = s.Decision, s.Caller
+	d := s.Decision
+	m.publish(events.CallReceived, m.invite.At, events.CallReceivedData{
+		Agency: d.Agency, Trunk: m.invite.Trunk, Transport: m.invite.Transport, Direction: "inbound",
+		Caller: s.Caller, TrackingNumber: d.Number, Attribution: d.Attribution,
+	})
+	m.publish(events.LegCreated, m.invite.At, events.LegCreatedData{Leg: m.legs[0].ulid, Role: "a", Trunk: m.invite.Trunk})
+	switch {
+	case m.refuse != nil:
+		m.reject(s.Time, *m.refuse)
+	case s.Err != nil:
+		m.reject(s.Time, Cause{Status: 500, Text: "routing failed", Reason: string(routing.PolicyError)})
+	case d.Reject != "":
+		m.reject(s.Time, Cause{Status: refusalStatus[d.Reject], Text: string(d.Reject), Reason: string(d.Reject)})
+	case len(m.invite.Body) == 0:
+		m.giveUp(s.Time, Cause{Status: 488, Text: "offer missing"}, ByFlow)
+	default:
+		m.publish(events.CallRouted, s.Time, events.CallRoutedData{
+			ConfigVersion: d.Version, Flow: d.Flow, Strategy: d.Strategy, Targets: len(d.Targets),
+			RecordingMode: d.Recording.Mode, RecordingFrom: d.Recording.From, Trace: looks(d.Trace),
+		})
+		m.relay = true
+		m.do(doOffer{})
+	}
+}
+
+// dialNext starts the next attempt, or gives up when there is none left.
+func (m *machine) dialNext(at time.Time) {
+	if m.next >= len(m.decision.Targets) {
+		m.giveUp(at, m.worst, ByCallee)
+		return
+	}
+	n := m.next
+	m.next++
+	l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: n}
+	m.legs = append(m.legs, l)
+	m.current = l.id
+	t := m.target(n)
+	m.publish(events.LegCreated, at, events.LegCreatedData{Leg: l.ulid, Role: "b", Attempt: n + 1, Trunk: t.Trunk})
+	m.do(doTimer{timerRing, t.Timeout}, doDial{leg: l.id, target: n})
+}
+
+func (m *machine) inRinging(from LegID, s Signal) bool {
+	switch s := s.(type) {
+	case Ringing:
+		if from == m.current {
+			m.rings(m.leg(from), s)
+		}
+	case Answered:
+		if from != m.current {
+			m.dismiss(from, s.Time)
+			return true
+		}
+		l := m.leg(from)
+		l.answered = true
+		m.winner = from
+		m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
+		m.answeredAt = s.Time
+		m.become(answering)
+		m.do(doStopTimer{timerRing}, doAgree{body: s.Body, target: l.target})
+	case Failed:
+		if from == m.current {
+			m.attemptFailed(s.Time, m.leg(from), s.Cause)
+		}
+	case Timeout:
+		if s.Timer != timerRing {
+			return false
+		}
+		m.hangup(m.current, Cause{Status: 487, Text: "no answer"})
+		m.attemptOver(s.Time, m.leg(m.current), "canceled", Cause{Status: 480, Q850: 19, Text: "no answer"})
+	case Bye: // the caller may end an early dialog by BYE (RFC 3261 15)
+		if from == A {
+			return m.leftEarly(from, s)
+		}
+	case Gone:
+		if l := m.leg(from); from == m.current && !l.over {
+			m.attemptFailed(s.Time, l, Cause{Status: 500, Text: "leg lost"})
+			return true
+		}
+		return m.leftEarly(from, s)
+	default:
+		return m.leftEarly(from, s)
+	}
+	return true
+}
+
+func (m *machine) rings(l *leg, s Ringing) {
+	if !l.rang {
+		l.rang = true
+		m.publish(events.LegRinging, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
+	}
+	if m.firstRing.IsZero() {
+		m.firstRing = s.Time
+		m.publish(events.CallRinging, s.Time, events.CallRingingData{Status: "ringing"})
+	}
+	if len(s.Body) == 0 {
+		m.do(doProgress{s.Status})
+		return
+	}
+	if !l.early {
+		l.early = true
+		m.publish(events.LegEarlyMedia, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
+	}
+	m.do(doEarly{status: s.Status, body: s.Body, target: l.target})
+}
+
+// attemptFailed ends an attempt that the other side refused or that could not be reached.
+func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
+	m.do(doStopTimer{timerRing})
+	m.attemptOver(at, l, "failed", c)
+}
+
+// attemptOver goes to the next target, but for a 6xx, which speaks for every
+// place the callee could be (RFC 3261 16.7 step 5).
+func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
+	l.over = true
+	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event()})
+	if rank(c) >= rank(m.worst) {
+		m.worst = c
+	}
+	if c.Status >= 600 {
+		m.giveUp(at, c, ByCallee)
+		return
+	}
+	m.dialNext(at)
+}
+
+func (m *machine) inAnswering(from LegID, s Signal) bool {
+	switch s := s.(type) {
+	case Agreed:
+		m.agreedOn(s)
+	case Timeout:
+		return m.answeringTimeout(s)
+	case Durable:
+		if s.Err != nil {
+			m.hangup(m.winner, Cause{Status: 503, Text: "events cannot be stored"})
+			m.reject(s.Time, Cause{Status: 503, Text: "events cannot be stored", Reason: ReasonOverload, Retry: retryLater})
+			return true
+		}
+		m.bridge(s.Time, false)
+	case Bye:
+		if from == m.winner {
+			m.settle(m.leg(from), s.Time, ByCallee, s.Cause)
+			m.giveUp(s.Time, Cause{Status: 480, Q850: 16, Text: "callee hung up"}, ByCallee)
+			return true
+		}
+		return m.leftEarly(from, s)
+	case Failed:
+		return from != m.winner
+	default:
+		return m.leftEarly(from, s)
+	}
+	return true
+}
+
+func (m *machine) answeringTimeout(s Timeout) bool {
+	switch s.Timer {
+	case timerRecord:
+		if m.recording != opening || m.committed {
+			return true
+		}
+		if m.mustRecord() {
+			m.refuseUnrecorded(s.Time)
+			return true
+		}
+		m.commit(s.Time)
+	case timerDurable:
+		m.bridge(s.Time, true)
+	case timerRing: // fired while it was being stopped
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *machine) agreedOn(s Agreed) {
+	l := m.leg(m.winner)
+	if s.Err != nil {
+		c := causeOf(s.Err, 488, "answer not acceptable")
+		m.hangup(l.id, c)
+		m.winner, m.answeredAt = "", time.Time{}
+		m.become(ringing)
+		m.attemptOver(s.Time, l, "failed", c)
+		return
+	}
+	m.agreed = s.Body
+	switch {
+	case m.decision.Recording.Mode == recordFromAnswer:
+		m.recording = opening
+		m.do(doRecord{}, doTimer{timerRecord, recordWait})
+	case m.recording == opening: // from ringing, still being opened
+		m.do(doTimer{timerRecord, recordWait})
+	case m.recording == recordingOver && m.mustRecord():
+		m.refuseUnrecorded(s.Time)
+	default:
+		m.commit(s.Time)
+	}
+}
+
+// recorded takes the news of the recording in any state before the end.
+func (m *machine) recorded(s Recorded) {
+	if m.recording != opening {
+		return
+	}
+	if s.Err != nil {
+		m.recording = recordingOver
+		if m.mustRecord() && m.state != inProgress {
+			m.refuseUnrecorded(s.Time)
+			return
+		}
+	} else {
+		m.recording = recording
+		m.do(doTap{})
+	}
+	if m.state == answering && m.agreed != nil && !m.committed {
+		m.do(doStopTimer{timerRecord})
+		m.commit(s.Time)
+	}
+}
+
+// commit writes call.answered; the caller's 200 waits for it.
+func (m *machine) commit(at time.Time) {
+	m.committed = true
+	m.do(doPublish{kind: events.CallAnswered, at: m.answeredAt, wait: true,
+		data: events.CallAnsweredData{Winner: m.leg(m.winner).ulid}})
+	m.do(doTimer{timerDurable, durableWait})
+}
+
+// bridge tells the caller. Billing starts here: before it he has no answer.
+func (m *machine) bridge(at time.Time, late bool) {
+	m.bridgedAt = at
+	m.become(inProgress)
+	m.do(doStopTimer{timerDurable}, doAnswer{m.agreed})
+	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
+	m.do(doTimer{timerMax, m.max})
+}
+
+func (m *machine) inProgress(from LegID, s Signal) bool {
+	switch s := s.(type) {
+	case Bye:
+		switch from {
+		case A:
+			m.hangUpOther(s.Time, A, m.winner, ByCaller, s.Cause)
+		case m.winner:
+			m.hangUpOther(s.Time, m.winner, A, ByCallee, s.Cause)
+		}
+	case Acked:
+	case NoAck:
+		m.endBoth(s.Time, ByNoACK, Cause{Status: 408, Q850: 102, Text: "ACK did not come"})
+	case Offered:
+		switch from {
+		case A:
+			m.do(doReoffer{from, media.Caller, s.Body})
+		case m.winner:
+			m.do(doReoffer{from, media.Callee, s.Body})
+		default:
+			m.do(doRefuseOffer{from})
+		}
+	case Stop:
+		m.endBoth(s.Time, s.By, Cause{Status: 200, Q850: 16, Text: "stopped"})
+	case Timeout:
+		switch s.Timer {
+		case timerMax:
+			m.endBoth(s.Time, ByLimit, Cause{Status: 200, Q850: 16, Text: "longest call allowed"})
+		case timerDurable, timerRecord: // fired while it was being stopped
+		default:
+			return false
+		}
+	case Cancelled: // it crossed our answer, and sip had already refused the INVITE: he was never connected
+		m.bridgedAt = time.Time{}
+		return m.leftEarly(from, s)
+	case Failed:
+		return from != m.winner
+	case Gone:
+		switch from {
+		case A:
+			m.hangUpOther(s.Time, A, m.winner, ByCaller, Cause{Status: 500, Text: "leg lost"})
+		case m.winner:
+			m.hangUpOther(s.Time, m.winner, A, ByCallee, Cause{Status: 500, Text: "leg lost"})
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// hangUpOther ends an answered call of which one side has gone.
+func (m *machine) hangUpOther(at time.Time, gone, other LegID, by Ender, c Cause) {
+	m.settle(m.leg(gone), at, by, c)
+	m.hangup(other, Cause{Status: 200, Q850: 16, Text: "other side hung up"})
+	m.end(at, "completed", by, c)
+}
+
+// endBoth ends an answered call by our own decision.
+func (m *machine) endBoth(at time.Time, by Ender, c Cause) {
+	m.hangup(A, c)
+	m.hangup(m.winner, c)
+	m.end(at, "completed", by, c)
+}
+
+func (m *machine) inEnded(from LegID, s Signal) bool {
+	switch s := s.(type) {
+	case Recorded:
+		if s.Err == nil && m.recording == opening {
+			m.recording = recordingOver
+			m.do(doCloseRecording{m.endedAt})
+		}
+	case Closed:
+		m.final.Media = totals(s.Stats)
+		m.publishEnd()
+	case Gone:
+	case Timeout:
+		if s.Timer == timerLinger && !m.finished {
+			m.finished = true
+			m.do(doFinish{})
+		}
+	default:
+		return false
+	}
+	m.finishWhenGone()
+	return true
+}
+
+// inAny handles what means the same in every state.
+func (m *machine) inAny(from LegID, s Signal) bool {
+	if m.state == received {
+		return false
+	}
+	switch s := s.(type) {
+	case Answered: // late: the attempt was cancelled, the 200 crossed our CANCEL
+		if from == m.winner || m.leg(from) == nil || from == A {
+			return false
+		}
+		m.dismiss(from, s.Time)
+	case Forked: // another branch answered too: it must not stay up
+		l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: -1}
+		m.legs = append(m.legs, l)
+		m.publish(events.LegCreated, s.Time, events.LegCreatedData{Leg: l.ulid, Role: "b"})
+		m.do(doAdopt{l.id, s.Leg})
+		m.dismiss(l.id, s.Time)
+	case Offered:
+		m.do(doRefuseOffer{from})
+	case Recorded:
+		m.recorded(s)
+	case Noticed:
+		m.publish(events.MediaStarted, s.Time, events.MediaStartedData{Side: s.Notice.Side.String(), PT: int(s.Notice.PT)})
+	case Gone:
+		return m.leg(from) != nil
+	default:
+		return false
+	}
+	return true
+}

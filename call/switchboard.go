@@ -1,0 +1,250 @@
+package call
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringdown/events"
+)
+
+// Config limits what a node takes on.
+type Config struct {
+	Calls       int           `yaml:"calls"` // live calls at once
+	CPS         int           `yaml:"cps"`   // new calls a second, with a burst of one second
+	MaxDuration time.Duration `yaml:"-"`     // longest talk time; 4 h when zero
+}
+
+// Defaults fills in what is not set.
+func (c *Config) Defaults() {
+	if c.Calls == 0 {
+		c.Calls = 500
+	}
+	if c.CPS == 0 {
+		c.CPS = 50
+	}
+}
+
+// Validate reports every fault with its path below the section.
+func (c Config) Validate(report func(path, msg string)) {
+	if c.Calls < 1 || c.Calls > 100_000 {
+		report("calls", "must be 1 to 100000")
+	}
+	if c.CPS < 1 || c.CPS > 10_000 {
+		report("cps", "must be 1 to 10000")
+	}
+}
+
+func (c Config) maxDuration() time.Duration { return cmp.Or(c.MaxDuration, 4*time.Hour) }
+
+// Switchboard is the set of live calls: it admits, refuses, drains and shows.
+// All methods may be called from many goroutines.
+type Switchboard struct {
+	config Config
+	ports  Ports
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	calls    map[ID]*Call
+	live     int // of those, how many have not ended: what the limit counts
+	draining bool
+	tokens   float64 // of the calls-a-second bucket
+	filled   time.Time
+	empty    chan struct{} // closed and renewed when the last call leaves
+
+	dropped, stray, panics atomic.Uint64
+	outcomes               sync.Map // status -> *atomic.Uint64
+}
+
+// NewSwitchboard returns a board that admits at once.
+func NewSwitchboard(c Config, p Ports, log *slog.Logger) *Switchboard {
+	c.Defaults()
+	return &Switchboard{config: c, ports: p, log: log, calls: map[ID]*Call{},
+		tokens: float64(c.CPS), filled: time.Now(), empty: make(chan struct{})}
+}
+
+// Admit takes a call in, or refuses it. Either way its events are told, from
+// call.received to call.ended. When refused is not nil the caller's leg is for
+// the caller of Admit to refuse with it; otherwise send delivers the signals of
+// the leg a, and everything else comes back through a.
+func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause) {
+	id := ID(events.NewID("call", in.At))
+	b.mu.Lock()
+	refuse := b.refusal(in.At)
+	c := newCall(b, id, in, a, refuse)
+	if refuse == nil {
+		b.calls[id] = c
+		b.live++
+	}
+	b.mu.Unlock()
+	if refuse != nil {
+		return nil, c.refuse()
+	}
+	go c.run() // ends with the call
+	return func(s Signal) { c.post(A, s) }, nil
+}
+
+// refusal decides under the lock. A refused call takes nothing from the buckets.
+func (b *Switchboard) refusal(at time.Time) *Cause {
+	if b.draining {
+		return &Cause{Status: 503, Q850: 41, Text: "draining", Reason: ReasonOverload, Retry: retryLater}
+	}
+	if b.live >= b.config.Calls {
+		return &Cause{Status: 503, Q850: 34, Text: "call limit reached", Reason: ReasonConcurrencyLimit, Retry: retryLater}
+	}
+	if d := at.Sub(b.filled); d > 0 {
+		b.tokens = min(float64(b.config.CPS), b.tokens+d.Seconds()*float64(b.config.CPS))
+		b.filled = at
+	}
+	if b.tokens < 1 {
+		return &Cause{Status: 503, Q850: 42, Text: "calls a second limit reached", Reason: ReasonCPSLimit, Retry: 1}
+	}
+	b.tokens--
+	return nil
+}
+
+// refuse runs the machine of a call that is not admitted, here and now: no
+// goroutine, no ports of the relay, no dial, only its events.
+func (c *Call) refuse() *Cause {
+	refusal := c.machine.refuse
+	c.a = refusedLeg{}
+	c.legs[A] = c.a
+	c.handle("", Started{At{c.now()}})
+	c.stopTimers("")
+	c.cancel()
+	return refusal
+}
+
+// refusedLeg stands in for the leg that whoever asked for admission refuses himself.
+type refusedLeg struct{}
+
+func (refusedLeg) Progress(int, []byte) {}
+func (refusedLeg) Answer([]byte)        {}
+func (refusedLeg) Update([]byte)        {}
+func (refusedLeg) Hangup(Cause)         {}
+
+// Drain refuses all new calls from now on with 503 and Retry-After.
+func (b *Switchboard) Drain() {
+	b.mu.Lock()
+	b.draining = true
+	b.mu.Unlock()
+}
+
+// Draining reports whether new calls are refused for that reason.
+func (b *Switchboard) Draining() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.draining
+}
+
+// Wait returns nil when no call is left, or ctx's error.
+func (b *Switchboard) Wait(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		n, empty := len(b.calls), b.empty
+		b.mu.Unlock()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-empty:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// StopAll asks every live call to end.
+func (b *Switchboard) StopAll(by Ender) {
+	for _, c := range b.list() {
+		c.post("", Stop{Now(), by})
+	}
+}
+
+// Hangup asks one live call to end and reports whether there is such a call.
+func (b *Switchboard) Hangup(id ID, by Ender) bool {
+	b.mu.Lock()
+	c := b.calls[id]
+	b.mu.Unlock()
+	if c == nil || c.snapshot().ended {
+		return false
+	}
+	c.post("", Stop{Now(), by})
+	return true
+}
+
+// Calls returns the calls that have not ended, oldest first.
+func (b *Switchboard) Calls() []View {
+	var out []View
+	for _, c := range b.list() {
+		if v := c.snapshot(); !v.ended {
+			out = append(out, v)
+		}
+	}
+	slices.SortFunc(out, func(x, y View) int { return cmp.Compare(x.ID, y.ID) })
+	return out
+}
+
+// Stats counts calls for the metrics.
+type Stats struct {
+	Live     map[string]int    // by status; calls whose legs are still going away are "ended"
+	Outcomes map[string]uint64 // by final status, since the start
+	Dropped  uint64            // progress signals dropped by full mailboxes
+	Stray    uint64            // signals out of place
+	Panics   uint64
+	Draining bool
+}
+
+// Stats returns the counts of this moment.
+func (b *Switchboard) Stats() Stats {
+	s := Stats{Live: map[string]int{}, Outcomes: map[string]uint64{}, Draining: b.Draining(),
+		Dropped: b.dropped.Load(), Stray: b.stray.Load(), Panics: b.panics.Load()}
+	for _, c := range b.list() {
+		v := c.snapshot()
+		if v.ended {
+			v.Status = string(ended)
+		}
+		s.Live[v.Status]++
+	}
+	b.outcomes.Range(func(k, v any) bool {
+		s.Outcomes[k.(string)] = v.(*atomic.Uint64).Load()
+		return true
+	})
+	return s
+}
+
+func (b *Switchboard) count(status string) {
+	n, _ := b.outcomes.LoadOrStore(status, new(atomic.Uint64))
+	n.(*atomic.Uint64).Add(1)
+}
+
+func (b *Switchboard) list() []*Call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]*Call, 0, len(b.calls))
+	for _, c := range b.calls {
+		out = append(out, c)
+	}
+	return out
+}
+
+// over frees the place of a call that has ended; its legs may still be going.
+func (b *Switchboard) over() {
+	b.mu.Lock()
+	b.live--
+	b.mu.Unlock()
+}
+
+func (b *Switchboard) remove(c *Call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.calls, c.id)
+	if len(b.calls) == 0 {
+		close(b.empty)
+		b.empty = make(chan struct{})
+	}
+}
