@@ -1,0 +1,93 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files: a changed golden is a changed promise")
+
+const (
+	goldenCall = "call_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+	goldenLeg  = "leg_01ARZ3NDEKTSV4RRFFQ69G5FAW"
+	goldenRec  = "rec_01ARZ3NDEKTSV4RRFFQ69G5FAX"
+)
+
+// samples returns one event of each type with every field of its payload set.
+func samples() []Event {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 123_456_789, time.FixedZone("", 3600))
+	stamp := Stamp(at)
+	cause := Cause{SIPStatus: 486, SIPReason: "Busy Here", Q850: 17, Q850Text: "user busy", Source: "remote"}
+	trace := []Look{{What: "number", Result: "match", Text: "number belongs to account demo"}}
+	flow := MediaFlow{Packets: 400, Bytes: 64000, RTCP: 2, Drops: map[string]uint64{"wrong-source": 1}}
+	data := map[string]any{
+		CallReceived: CallReceivedData{Agency: "demo-agency", Trunk: "carrier", Transport: "udp", Direction: "inbound",
+			Caller:         Party{Subject: "sub_01ARZ3NDEKTSV4RRFFQ69G5FAY", Masked: "+47*****12", Sealed: "c2VhbGVk"},
+			TrackingNumber: "+4721000001", Attribution: map[string]string{"source": "google-ads", "campaign": "autumn"}},
+		CallRejected: CallRejectedData{Status: "rejected", RejectReason: "number-unassigned", Cause: cause, Trace: trace},
+		CallRouted: CallRoutedData{ConfigVersion: "3f2a", Flow: "sales", Strategy: "sequential", Targets: 1,
+			RecordingMode: "record-from-answer", RecordingFrom: "account", Trace: trace},
+		CallRinging:  CallRingingData{Status: "ringing"},
+		CallAnswered: CallAnsweredData{Winner: goldenLeg},
+		CallBridged:  CallBridgedData{Winner: goldenLeg, LateDurable: true},
+		CallEnded: CallEndedData{Status: "completed", EndedBy: "caller", Cause: cause, RejectReason: "no-route", ReceivedAt: stamp,
+			FirstRingAt: &stamp, AnsweredAt: &stamp, BridgedAt: &stamp, EndedAt: stamp, SetupMS: 1, RingMS: 2, TalkMS: 3,
+			DurationMS: 4, BillableMS: 3, Estimated: true, ConfigVersion: "3f2a", Winner: goldenLeg,
+			Media: &MediaTotals{Caller: flow, Callee: flow}},
+		LegCreated:         LegCreatedData{Leg: goldenLeg, Role: "b", Attempt: 1, Trunk: "carrier"},
+		LegRinging:         LegRingingData{Leg: goldenLeg, SIP: 180},
+		LegEarlyMedia:      LegRingingData{Leg: goldenLeg, SIP: 183},
+		LegAnswered:        LegAnsweredData{Leg: goldenLeg},
+		LegFailed:          LegFailedData{Leg: goldenLeg, Status: "failed", Cause: cause},
+		LegEnded:           LegEndedData{Leg: goldenLeg, EndedBy: "caller", Cause: cause},
+		MediaStarted:       MediaStartedData{Side: "caller", PT: 8},
+		RecordingStarted:   RecordingStartedData{Recording: goldenRec, Mode: "record-from-answer", Channels: "dual", KeyRef: "k1"},
+		RecordingPaused:    RecordingPausedData{Recording: goldenRec},
+		RecordingResumed:   RecordingResumedData{Recording: goldenRec},
+		RecordingDegraded:  RecordingDegradedData{Recording: goldenRec, Reason: "disk slow"},
+		RecordingCompleted: RecordingCompletedData{Recording: goldenRec, Result: "ok", Completeness: 1, Completion: "closed", DurationMS: 8000, Bytes: 131072, Segments: 32, Root: "00ff"},
+		RecordingFailed:    RecordingFailedData{Recording: goldenRec, Reason: "disk full"},
+	}
+	var all []Event
+	for i, t := range Types() {
+		all = append(all, Event{Account: "demo", Call: goldenCall, Type: t, Time: at, Seq: uint64(i + 1), Data: data[t]})
+	}
+	return all
+}
+
+func TestGolden(t *testing.T) {
+	for _, e := range samples() {
+		t.Run(e.Type, func(t *testing.T) {
+			b, err := Encode(e, "edge-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var pretty bytes.Buffer
+			if err := json.Indent(&pretty, b, "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			pretty.WriteByte('\n')
+			file := filepath.Join("testdata", e.Type+".json")
+			if *update {
+				if err := os.WriteFile(file, pretty.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(pretty.Bytes(), want) {
+				t.Errorf("%s\n%s\nwant\n%s", file, &pretty, want)
+			}
+			if back, err := Decode(want); err != nil || ID(back.Call, back.Seq) != ID(goldenCall, e.Seq) || back.Type != e.Type || back.Account != "demo" || !back.Time.Equal(e.Time.Truncate(time.Millisecond)) {
+				t.Errorf("decoded %+v, %v", back, err)
+			}
+		})
+	}
+}

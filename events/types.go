@@ -1,0 +1,117 @@
+package events
+
+import (
+	"encoding/json"
+	"reflect"
+)
+
+// Types lists every type of this version, in the order of a call's life.
+func Types() []string {
+	return []string{
+		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallEnded,
+		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
+		MediaStarted,
+		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
+	}
+}
+
+// Known reports whether t is a type of this version.
+func Known(t string) bool {
+	switch t {
+	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallEnded,
+		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
+		MediaStarted,
+		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed:
+		return true
+	}
+	return false
+}
+
+// Terminal reports whether t closes something. Such an event has space kept for
+// it on the disk and is never given up.
+func Terminal(t string) bool {
+	return t == CallEnded || t == RecordingCompleted || t == RecordingFailed
+}
+
+// RecordingOf returns the id of the recording that data speaks of, empty when
+// it speaks of none.
+func RecordingOf(data any) string {
+	switch d := plain(data).(type) {
+	case RecordingStartedData:
+		return d.Recording
+	case RecordingPausedData:
+		return d.Recording
+	case RecordingResumedData:
+		return d.Recording
+	case RecordingDegradedData:
+		return d.Recording
+	case RecordingCompletedData:
+		return d.Recording
+	case RecordingFailedData:
+		return d.Recording
+	case json.RawMessage:
+		var v struct {
+			Recording string `json:"recording"`
+		}
+		if json.Unmarshal(d, &v) == nil {
+			return v.Recording
+		}
+	}
+	return ""
+}
+
+// plain returns what data points to, or data itself.
+func plain(data any) any {
+	if v := reflect.ValueOf(data); v.Kind() == reflect.Pointer && !v.IsNil() {
+		return v.Elem().Interface()
+	}
+	return data
+}
+
+// fits reports whether data is the payload of t, or points to one; raw JSON
+// always may be.
+func fits(t string, data any) bool {
+	switch plain(data).(type) {
+	case json.RawMessage:
+		return true
+	case CallReceivedData:
+		return t == CallReceived
+	case CallRejectedData:
+		return t == CallRejected
+	case CallRoutedData:
+		return t == CallRouted
+	case CallRingingData:
+		return t == CallRinging
+	case CallAnsweredData:
+		return t == CallAnswered
+	case CallBridgedData:
+		return t == CallBridged
+	case CallEndedData:
+		return t == CallEnded
+	case LegCreatedData:
+		return t == LegCreated
+	case LegRingingData:
+		return t == LegRinging || t == LegEarlyMedia
+	case LegAnsweredData:
+		return t == LegAnswered
+	case LegFailedData:
+		return t == LegFailed
+	case LegEndedData:
+		return t == LegEnded
+	case MediaStartedData:
+		return t == MediaStarted
+	case RecordingStartedData:
+		return t == RecordingStarted
+	case RecordingPausedData:
+		return t == RecordingPaused
+	case RecordingResumedData:
+		return t == RecordingResumed
+	case RecordingDegradedData:
+		return t == RecordingDegraded
+	case RecordingCompletedData:
+		return t == RecordingCompleted
+	case RecordingFailedData:
+		return t == RecordingFailed
+	}
+	return false
+}
