@@ -120,6 +120,9 @@ func (m *machine) hangup(id LegID, c Cause) {
 // dismiss ends a leg that answered although nobody waits for it any more.
 func (m *machine) dismiss(id LegID, at time.Time) {
 	l := m.leg(id)
+	if l.answered {
+		return
+	}
 	l.answered, l.hung, l.over = true, true, true
 	c := Cause{Status: 200, Q850: 26, Text: "answered too late"}
 	m.publish(events.LegAnswered, at, events.LegAnsweredData{Leg: l.ulid})
@@ -163,30 +166,42 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 }
 
 func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedData {
-	d := &events.CallEndedData{
-		Status: status, EndedBy: string(by), Cause: c.event(), RejectReason: c.Reason,
-		ReceivedAt: events.Stamp(m.invite.At), FirstRingAt: events.StampOf(m.firstRing),
-		AnsweredAt: events.StampOf(m.answeredAt), BridgedAt: events.StampOf(m.bridgedAt), EndedAt: events.Stamp(m.endedAt),
-		DurationMS: ms(m.invite.At, m.endedAt), ConfigVersion: m.decision.Version,
-	}
+	d := times{m.invite.At, m.firstRing, m.answeredAt, m.bridgedAt, m.endedAt}.summary()
+	d.Status, d.EndedBy, d.Cause, d.RejectReason = status, string(by), c.event(), c.Reason
+	d.ConfigVersion = m.decision.Version
 	if l := m.leg(m.winner); l != nil {
 		d.Winner = l.ulid
 	}
-	answered := m.answeredAt
-	if answered.IsZero() {
-		answered = m.endedAt
+	if by == ByNoACK { // nobody is billed for an answer that may never have arrived
+		d.BillableMS = 0
 	}
-	if !m.firstRing.IsZero() {
-		d.SetupMS = ms(m.invite.At, m.firstRing)
-		d.RingMS = ms(m.firstRing, answered)
-	} else if !m.answeredAt.IsZero() {
-		d.SetupMS = ms(m.invite.At, m.answeredAt)
+	return &d
+}
+
+// times are the moments a call is measured by; zero: did not happen.
+type times struct{ received, rang, answered, bridged, ended time.Time }
+
+// summary fills in the times and what follows from them. Ringing ends with the
+// callee's answer, talk begins when the caller was told of it.
+func (t times) summary() events.CallEndedData {
+	d := events.CallEndedData{
+		ReceivedAt: events.Stamp(t.received), FirstRingAt: events.StampOf(t.rang),
+		AnsweredAt: events.StampOf(t.answered), BridgedAt: events.StampOf(t.bridged), EndedAt: events.Stamp(t.ended),
+		DurationMS: ms(t.received, t.ended),
 	}
-	if !m.bridgedAt.IsZero() {
-		d.TalkMS = ms(m.bridgedAt, m.endedAt)
-		if by != ByNoACK { // nobody is billed for an answer that may never have arrived
-			d.BillableMS = d.TalkMS
-		}
+	rangUntil := t.answered
+	if rangUntil.IsZero() {
+		rangUntil = t.ended
+	}
+	switch {
+	case !t.rang.IsZero():
+		d.SetupMS, d.RingMS = ms(t.received, t.rang), ms(t.rang, rangUntil)
+	case !t.answered.IsZero():
+		d.SetupMS = ms(t.received, t.answered)
+	}
+	if !t.bridged.IsZero() {
+		d.TalkMS = ms(t.bridged, t.ended)
+		d.BillableMS = d.TalkMS
 	}
 	return d
 }

@@ -268,8 +268,7 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		}
 	case Answered:
 		if from != m.current {
-			m.dismiss(from, s.Time)
-			return true
+			return false
 		}
 		l := m.leg(from)
 		l.answered = true
@@ -352,12 +351,15 @@ func (m *machine) inAnswering(from LegID, s Signal) bool {
 	case Timeout:
 		return m.answeringTimeout(s)
 	case Durable:
-		if s.Err != nil {
+		switch {
+		case !m.committed:
+			return true
+		case s.Err != nil:
 			m.hangup(m.winner, Cause{Status: 503, Text: "events cannot be stored"})
 			m.reject(s.Time, Cause{Status: 503, Text: "events cannot be stored", Reason: ReasonOverload, Retry: retryLater})
-			return true
+		default:
+			m.bridge(s.Time, false)
 		}
-		m.bridge(s.Time, false)
 	case Bye:
 		if from == m.winner {
 			m.settle(m.leg(from), s.Time, ByCallee, s.Cause)
@@ -385,7 +387,9 @@ func (m *machine) answeringTimeout(s Timeout) bool {
 		}
 		m.commit(s.Time)
 	case timerDurable:
-		m.bridge(s.Time, true)
+		if m.committed {
+			m.bridge(s.Time, true)
+		}
 	case timerRing: // fired while it was being stopped
 	default:
 		return false
@@ -563,6 +567,9 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 	case Recorded:
 		m.recorded(s)
 	case Noticed:
+		if m.state == ended {
+			return false
+		}
 		m.publish(events.MediaStarted, s.Time, events.MediaStartedData{Side: s.Notice.Side.String(), PT: int(s.Notice.PT)})
 	case Gone:
 		return m.leg(from) != nil

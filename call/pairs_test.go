@@ -1,0 +1,253 @@
+package call
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ringdown/events"
+)
+
+// signalNames are all signals there are; TestEverySignalNamed holds it complete.
+var signalNames = map[string]string{
+	"Started": "started", "Routed": "routed", "Offer": "offer", "Ringing": "ringing", "Answered": "answered",
+	"Forked": "forked", "Failed": "failed", "Cancelled": "cancelled", "Acked": "acked", "NoAck": "no-ack",
+	"Bye": "bye", "Offered": "offered", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
+	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
+	"Closed": "closed", "Stop": "stop",
+}
+
+// machineIn brings a machine into a state by the shortest way.
+func machineIn(t testing.TB, s state) *machine {
+	legs := 0
+	set := defaultSetup()
+	set.decision.Targets = append(set.decision.Targets, set.decision.Targets[0])
+	set.decision.Recording.Mode = recordFromRinging
+	m := newMachine(set.invite, nil, time.Hour, func() string { legs++; return "leg" })
+	at := At{zero}
+	way := []letter{
+		{"", Started{at}}, {"", Routed{at, set.decision, events.Party{}, nil}}, {"", Offer{at, []byte("o"), nil}},
+		{"b1", Failed{at, Cause{Status: 486}}}, {"b2", Answered{at, nil}},
+		{"", Agreed{at, []byte("a"), nil}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}},
+		{"a", Bye{at, Cause{}}},
+	}
+	steps := map[state]int{received: 0, routingSt: 1, ringing: 4, answering: 5, inProgress: 8, ended: 9}
+	for _, l := range way[:steps[s]] {
+		if _, known := m.step(l.from, l.s); !known {
+			t.Fatalf("%T out of place on the way to %s", l.s, s)
+		}
+	}
+	if m.state != s {
+		t.Fatalf("the way to %s ends in %s", s, m.state)
+	}
+	return m
+}
+
+// TestEveryPair: each signal is handled in each state, or stands on the list of
+// ignored ones with its reason, or can not come there (impossible), and no pair
+// is on two of these lists.
+func TestEveryPair(t *testing.T) {
+	// Answers to questions the machine has not asked in that state.
+	impossible := map[state][]string{
+		received:   {"Routed", "Offer", "Ringing", "Answered", "Forked", "Failed", "Cancelled", "Acked", "NoAck", "Bye", "Offered", "Agreed", "Recorded", "RecordFault", "Durable", "Timeout", "Noticed", "Closed", "Stop", "Gone"},
+		routingSt:  {"Started", "Ringing", "Answered", "Failed", "NoAck", "Agreed", "RecordFault", "Durable", "Timeout", "Closed"},
+		ringing:    {"Started", "Routed", "Offer", "NoAck", "Agreed", "Durable", "Closed"},
+		answering:  {"Started", "Routed", "Offer", "NoAck", "Closed"},
+		inProgress: {"Started", "Routed", "Offer", "Closed"},
+	}
+	set := defaultSetup()
+	for _, s := range []state{received, routingSt, ringing, answering, inProgress, ended} {
+		for kind, name := range signalNames {
+			known := false
+			for _, from := range []LegID{"", A, "b1", "b2"} {
+				for _, arg := range []string{"", string(timerRing), string(timerMax), string(timerLinger)} {
+					m := machineIn(t, s)
+					if s == ended && kind == "Closed" {
+						known = true // machineIn leaves it waiting for this
+					}
+					_, k := m.step(from, signalOf(t, set, At{zero}, name, []string{arg}))
+					known = known || k
+				}
+			}
+			listed := false
+			for _, i := range impossible[s] {
+				listed = listed || i == kind
+			}
+			switch {
+			case !known && !listed:
+				t.Errorf("%s in state %s is neither handled nor listed", kind, s)
+			case known && listed:
+				t.Errorf("%s in state %s is handled and listed as impossible", kind, s)
+			}
+		}
+	}
+}
+
+// TestIgnoredMeansNothing: what stands on the list of ignored signals does nothing.
+func TestIgnoredMeansNothing(t *testing.T) {
+	set := defaultSetup()
+	for s, kinds := range ignored {
+		for kind := range kinds {
+			m := machineIn(t, s)
+			out, known := m.step("", signalOf(t, set, At{zero}, signalNames[kind], nil))
+			if !known || len(out) != 0 || m.state != s {
+				t.Errorf("%s in %s: known %v, %d actions, now %s", kind, s, known, len(out), m.state)
+			}
+		}
+	}
+}
+
+func TestEverySignalNamed(t *testing.T) {
+	set := defaultSetup()
+	for kind, name := range signalNames {
+		if got := reflect.TypeOf(signalOf(t, set, At{zero}, name, nil)).Name(); got != kind {
+			t.Errorf("%s is a %s, listed as %s", name, got, kind)
+		}
+	}
+}
+
+// TestAnyOrder: whatever the order of signals, there is at most one call.ended,
+// every leg that was told of ends at most once before it and never twice, what
+// was opened is closed, billing never exceeds the time since the bridge, and
+// after the end of all legs the machine lets go exactly once.
+func TestAnyOrder(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		set := defaultSetup()
+		for range rapid.IntRange(0, 2).Draw(r, "more targets") {
+			set.decision.Targets = append(set.decision.Targets, set.decision.Targets[0])
+		}
+		set.decision.Recording.Mode = rapid.SampledFrom([]string{"do-not-record", recordFromAnswer, recordFromRinging}).Draw(r, "mode")
+		set.decision.Recording.OnFailure = rapid.SampledFrom([]string{"continue-unrecorded", refuseCall}).Draw(r, "on failure")
+		w := newWitness(set)
+		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "gone",
+			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop"}
+		w.signal("", Started{At{zero}})
+		w.signal("", Routed{At{zero}, set.decision, events.Party{}, nil})
+		w.signal("", Offer{At{zero}, []byte("o"), nil})
+		now := 0
+		for range rapid.IntRange(0, 40).Draw(r, "signals") {
+			now += rapid.IntRange(0, 30_000).Draw(r, "ms")
+			name := rapid.SampledFrom(names).Draw(r, "signal")
+			from := rapid.SampledFrom([]LegID{"", A, "b1", "b2", "b3"}).Draw(r, "from")
+			args := []string{rapid.SampledFrom([]string{"", "error", "ring", "record", "durable", "486", "603"}).Draw(r, "arg")}
+			if w.m.leg(from) == nil || w.m.leg(from).gone {
+				from = "" // a leg that is not there or said Gone says nothing
+			}
+			if from == "" && legSignals[name] {
+				continue
+			}
+			w.signal(from, signalOf(t, set, At{zero.Add(time.Duration(now) * time.Millisecond)}, name, args))
+		}
+		w.finish(At{zero.Add(time.Duration(now+40_000) * time.Millisecond)})
+		if w.fault != "" {
+			r.Fatal(w.fault)
+		}
+	})
+}
+
+var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
+	"acked": true, "no-ack": true, "bye": true, "offered": true, "gone": true}
+
+// witness runs a machine and checks what must hold whatever happens.
+type witness struct {
+	m                                  *machine
+	ended, finished, relays, closedRel int
+	opened, closedRec, tapped          int
+	legEnds                            map[string]int
+	answeredDurable                    bool
+	fault                              string
+}
+
+func newWitness(s setup) *witness {
+	n := 0
+	return &witness{legEnds: map[string]int{},
+		m: newMachine(s.invite, nil, 4*time.Hour, func() string { n++; return string(rune('a' + n)) })}
+}
+
+func (w *witness) fail(text string) {
+	if w.fault == "" {
+		w.fault = text
+	}
+}
+
+func (w *witness) signal(from LegID, s Signal) {
+	if r, ok := s.(Recorded); ok && w.m.recording != opening {
+		_ = r
+		return // an answer to a question not asked
+	}
+	if w.finished > 0 {
+		return
+	}
+	wasOpening := w.m.recording == opening
+	out, _ := w.m.step(from, s)
+	if r, ok := s.(Recorded); ok && wasOpening && r.Err == nil {
+		w.opened++
+	}
+	for _, a := range out {
+		w.check(a, s)
+	}
+}
+
+func (w *witness) check(a action, s Signal) {
+	switch a := a.(type) {
+	case doOffer:
+		w.relays++
+	case doCloseRelay:
+		w.closedRel++
+		w.signal("", Closed{At{s.at()}, defaultStats})
+	case doCloseRecording:
+		w.closedRec++
+	case doTap:
+		w.tapped++
+	case doAnswer:
+		if !w.answeredDurable {
+			w.fail("the caller was answered before call.answered was handed over")
+		}
+	case doFinish:
+		w.finished++
+	case doPublish:
+		switch d := a.data.(type) {
+		case events.CallAnsweredData:
+			w.answeredDurable = a.wait
+		case events.CallEndedData:
+			w.ended++
+			if bridged := w.m.bridgedAt; d.BillableMS > 0 && (bridged.IsZero() || d.BillableMS > s.at().Sub(bridged).Milliseconds()) {
+				w.fail("billed more than the time since the bridge")
+			}
+		case events.LegEndedData:
+			w.legEnds[d.Leg]++
+		}
+	}
+}
+
+// finish lets every leg go and checks the books.
+func (w *witness) finish(at At) {
+	if w.m.state != ended {
+		w.signal("", Stop{at, ByOperator})
+	}
+	if w.m.recording == opening {
+		w.signal("", Recorded{at, nil})
+	}
+	for _, l := range w.m.legs {
+		if !l.gone {
+			w.signal(l.id, Gone{at})
+		}
+	}
+	switch {
+	case w.ended != 1:
+		w.fail("call.ended was told " + string(rune('0'+w.ended)) + " times")
+	case w.finished != 1:
+		w.fail("the machine did not let go once")
+	case w.relays != w.closedRel:
+		w.fail("a relay stays open")
+	case w.opened != w.closedRec:
+		w.fail("a recording stays open")
+	}
+	for _, n := range w.legEnds {
+		if n > 1 {
+			w.fail("leg.ended was told twice for a leg")
+		}
+	}
+}

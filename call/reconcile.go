@@ -1,0 +1,113 @@
+package call
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"ringdown/events"
+)
+
+// Reconcile returns the events that close a call whose node died under it:
+// leg.ended for each open leg, then call.ended marked estimated. history is
+// what was told of the call, in order, payloads as structs or raw JSON;
+// lastAlive is the last proof that the node was alive. The call is never
+// billed beyond that, so never beyond its true end.
+func Reconcile(history []events.Event, lastAlive time.Time) ([]events.Event, error) {
+	if len(history) == 0 {
+		return nil, fmt.Errorf("call history is empty")
+	}
+	r := reconciler{open: map[string]bool{}, last: lastAlive}
+	for _, e := range history {
+		if err := r.read(e); err != nil {
+			return nil, fmt.Errorf("call %s: event %d %s: %w", e.Call, e.Seq, e.Type, err)
+		}
+	}
+	return r.close(history[len(history)-1]), nil
+}
+
+type reconciler struct {
+	order                             []string // legs in the order they came
+	open                              map[string]bool
+	received, rang, answered, bridged time.Time
+	last                              time.Time
+	winner, version                   string
+	done                              bool
+}
+
+func (r *reconciler) read(e events.Event) error {
+	if e.Time.After(r.last) {
+		r.last = e.Time
+	}
+	switch e.Type {
+	case events.CallReceived:
+		r.received = e.Time
+	case events.CallRouted:
+		d, err := payload[events.CallRoutedData](e)
+		r.version = d.ConfigVersion
+		return err
+	case events.CallRinging:
+		r.rang = e.Time
+	case events.CallAnswered:
+		r.answered = e.Time
+	case events.CallBridged:
+		d, err := payload[events.CallBridgedData](e)
+		r.bridged, r.winner = e.Time, d.Winner
+		return err
+	case events.CallEnded:
+		r.done = true
+	case events.LegCreated:
+		d, err := payload[events.LegCreatedData](e)
+		r.order, r.open[d.Leg] = append(r.order, d.Leg), true
+		return err
+	case events.LegFailed:
+		d, err := payload[events.LegFailedData](e)
+		delete(r.open, d.Leg)
+		return err
+	case events.LegEnded:
+		d, err := payload[events.LegEndedData](e)
+		delete(r.open, d.Leg)
+		return err
+	}
+	return nil
+}
+
+func (r *reconciler) close(last events.Event) []events.Event {
+	if r.done {
+		return nil
+	}
+	cause := Cause{Status: 500, Q850: 38, Text: "node lost"}.event()
+	tell := func(kind string, data any) events.Event {
+		return events.Event{Account: last.Account, Call: last.Call, Type: kind, Time: r.last, Data: data}
+	}
+	var out []events.Event
+	for _, leg := range r.order {
+		if r.open[leg] {
+			out = append(out, tell(events.LegEnded, events.LegEndedData{Leg: leg, EndedBy: string(ByNodeLoss), Cause: cause}))
+		}
+	}
+	return append(out, tell(events.CallEnded, r.summary(cause)))
+}
+
+func (r *reconciler) summary(cause events.Cause) events.CallEndedData {
+	d := times{r.received, r.rang, r.answered, r.bridged, r.last}.summary()
+	d.Status, d.EndedBy, d.Cause, d.Estimated = "failed", string(ByNodeLoss), cause, true
+	d.ConfigVersion, d.Winner = r.version, r.winner
+	if !r.bridged.IsZero() {
+		d.Status = "completed"
+	}
+	return d
+}
+
+// payload returns an event's data as T, whether it is a struct or was read back.
+func payload[T any](e events.Event) (T, error) {
+	var out T
+	switch d := e.Data.(type) {
+	case T:
+		return d, nil
+	case json.RawMessage:
+		err := json.Unmarshal(d, &out)
+		return out, err
+	}
+	return out, fmt.Errorf("payload is %T", e.Data)
+}

@@ -1,0 +1,100 @@
+package call
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"ringdown/events"
+)
+
+func happened(seconds int, kind string, data any) events.Event {
+	return events.Event{Account: "demo", Call: "call_1", Type: kind, Time: zero.Add(time.Duration(seconds) * time.Second), Data: data}
+}
+
+func readBack(t *testing.T, in []events.Event) []events.Event {
+	t.Helper()
+	out := make([]events.Event, len(in))
+	for i, e := range in {
+		raw, err := json.Marshal(e.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Data = json.RawMessage(raw)
+		out[i] = e
+	}
+	return out
+}
+
+func TestReconcile(t *testing.T) {
+	answered := []events.Event{
+		happened(0, events.CallReceived, events.CallReceivedData{}),
+		happened(0, events.LegCreated, events.LegCreatedData{Leg: "leg_a", Role: "a"}),
+		happened(0, events.CallRouted, events.CallRoutedData{ConfigVersion: "v7"}),
+		happened(0, events.LegCreated, events.LegCreatedData{Leg: "leg_b1", Role: "b"}),
+		happened(1, events.LegFailed, events.LegFailedData{Leg: "leg_b1"}),
+		happened(1, events.LegCreated, events.LegCreatedData{Leg: "leg_b2", Role: "b"}),
+		happened(2, events.CallRinging, events.CallRingingData{}),
+		happened(5, events.CallAnswered, events.CallAnsweredData{Winner: "leg_b2"}),
+		happened(5, events.CallBridged, events.CallBridgedData{Winner: "leg_b2"}),
+	}
+	cases := map[string]struct {
+		history  []events.Event
+		alive    int
+		legs     []string
+		status   string
+		billable int64
+		duration int64
+	}{
+		"in progress":             {answered, 65, []string{"leg_a", "leg_b2"}, "completed", 60_000, 65_000},
+		"beat older than history": {answered, 3, []string{"leg_a", "leg_b2"}, "completed", 0, 5_000},
+		"answered, not bridged":   {answered[:8], 65, []string{"leg_a", "leg_b2"}, "failed", 0, 65_000},
+		"ringing":                 {answered[:7], 30, []string{"leg_a", "leg_b2"}, "failed", 0, 30_000},
+		"between attempts":        {answered[:5], 30, []string{"leg_a"}, "failed", 0, 30_000},
+		"just received":           {answered[:1], 0, nil, "failed", 0, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			for _, history := range [][]events.Event{c.history, readBack(t, c.history)} {
+				out, err := Reconcile(history, zero.Add(time.Duration(c.alive)*time.Second))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var legs []string
+				for _, e := range out[:len(out)-1] {
+					legs = append(legs, e.Data.(events.LegEndedData).Leg)
+				}
+				if len(legs) != len(c.legs) {
+					t.Errorf("legs ended: %v, want %v", legs, c.legs)
+				}
+				end, ok := out[len(out)-1].Data.(events.CallEndedData)
+				if !ok || !end.Estimated || end.EndedBy != "node-loss" {
+					t.Fatalf("last event %+v", out[len(out)-1])
+				}
+				if end.Status != c.status || end.BillableMS != c.billable || end.DurationMS != c.duration {
+					t.Errorf("ended %s billable %d duration %d", end.Status, end.BillableMS, end.DurationMS)
+				}
+			}
+		})
+	}
+}
+
+func TestReconcileLeavesAnEndedCallAlone(t *testing.T) {
+	out, err := Reconcile([]events.Event{happened(0, events.CallReceived, events.CallReceivedData{}),
+		happened(1, events.CallEnded, events.CallEndedData{})}, zero)
+	if err != nil || out != nil {
+		t.Errorf("closed again: %v, %v", out, err)
+	}
+}
+
+func TestReconcileRefusesRubbish(t *testing.T) {
+	if _, err := Reconcile(nil, zero); err == nil {
+		t.Error("an empty history was closed")
+	}
+	if _, err := Reconcile([]events.Event{happened(0, events.LegCreated, json.RawMessage(`{"leg":`))}, zero); err == nil {
+		t.Error("a torn payload was read")
+	}
+	if _, err := Reconcile([]events.Event{happened(0, events.CallBridged, 7)}, zero); err == nil {
+		t.Error("a payload of another kind was read")
+	}
+}

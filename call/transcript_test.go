@@ -1,0 +1,296 @@
+package call
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/privacy"
+	"ringdown/routing"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/*.txt with what the machine does now")
+
+var zero = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// TestTranscripts runs each testdata/*.txt: a head of settings, then signals
+// ("<ms> <leg or -> <signal> [args]"), each followed by the indented actions
+// the machine must answer with, in order.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("found %d transcripts: %v", len(files), err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := replay(t, string(want))
+			if *update {
+				if err := os.WriteFile(f, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(want) {
+				t.Errorf("%s differs (rewrite with -update only what you understand)\n--- got\n%s\n--- want\n%s", f, got, want)
+			}
+		})
+	}
+}
+
+// setup is the head of a transcript.
+type setup struct {
+	invite   Invite
+	decision routing.Decision
+	refuse   *Cause
+}
+
+func defaultSetup() setup {
+	return setup{
+		invite: Invite{At: zero, Trunk: "carrier", Transport: "udp", To: "21000001", MaxForwards: 69, Body: []byte("offer")},
+		decision: routing.Decision{
+			Version: "v1", Account: "demo", Number: "+4721000001", Caller: privacy.E164("+4799999912"),
+			Flow: "sales", Strategy: "sequential",
+			Targets:   []routing.Target{{URI: "sip:one@127.0.0.1", Timeout: 20 * time.Second}},
+			Recording: routing.Recording{Mode: "do-not-record", From: "default"},
+		},
+	}
+}
+
+// set reads one line of the head.
+func (s *setup) set(t *testing.T, line string) {
+	t.Helper()
+	name, value, _ := strings.Cut(line, " ")
+	switch name {
+	case "targets":
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(s.decision.Targets) < n {
+			s.decision.Targets = append(s.decision.Targets, s.decision.Targets[0])
+		}
+	case "record":
+		s.decision.Recording.Mode = value
+	case "on-failure":
+		s.decision.Recording.OnFailure = value
+	case "reject":
+		s.decision.Reject = routing.Reason(value)
+		s.decision.Targets = nil
+	case "no-account":
+		s.decision.Account = ""
+	case "no-offer":
+		s.invite.Body = nil
+	case "refuse":
+		s.refuse = &Cause{Status: 503, Text: value, Reason: value, Retry: 10}
+	default:
+		t.Fatalf("unknown setting %q", line)
+	}
+}
+
+func replay(t *testing.T, text string) string {
+	t.Helper()
+	s := defaultSetup()
+	var m *machine
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "#"), line == "":
+			fmt.Fprintln(&out, line)
+		case strings.HasPrefix(line, "  "): // an expected action: written anew below its signal
+		case line[0] < '0' || line[0] > '9':
+			s.set(t, line)
+			fmt.Fprintln(&out, line)
+		default:
+			if m == nil {
+				legs := 0
+				m = newMachine(s.invite, s.refuse, 4*time.Hour, func() string { legs++; return fmt.Sprintf("leg_%d", legs) })
+			}
+			fmt.Fprintln(&out, line)
+			from, sig := readSignal(t, s, line)
+			actions, known := m.step(from, sig)
+			for _, a := range actions {
+				fmt.Fprintf(&out, "  %s\n", describe(a))
+			}
+			if !known {
+				fmt.Fprintln(&out, "  OUT OF PLACE")
+			}
+		}
+	}
+	return out.String()
+}
+
+func readSignal(t *testing.T, s setup, line string) (LegID, Signal) {
+	t.Helper()
+	f := strings.Fields(line)
+	if len(f) < 3 {
+		t.Fatalf("bad signal line %q", line)
+	}
+	n, err := strconv.Atoi(f[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := LegID(strings.TrimPrefix(f[1], "-"))
+	return from, signalOf(t, s, At{zero.Add(time.Duration(n) * time.Millisecond)}, f[2], f[3:])
+}
+
+func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
+	t.Helper()
+	arg := func(i int) string {
+		if i < len(args) {
+			return args[i]
+		}
+		return ""
+	}
+	number := func(text string) int { n, _ := strconv.Atoi(text); return n }
+	var fault error
+	if arg(0) == "error" {
+		fault = errors.New("injected")
+		if code := number(arg(1)); code != 0 {
+			fault = fmt.Errorf("injected: %w", Cause{Status: code, Text: "injected"})
+		}
+	}
+	switch name {
+	case "started":
+		return Started{at}
+	case "routed":
+		return Routed{at, s.decision, events.Party{Masked: "+47*****12", Subject: "sub_1"}, fault}
+	case "offer":
+		return Offer{at, []byte("our-offer"), fault}
+	case "ringing":
+		return Ringing{at, number(arg(0)), []byte(arg(1))}
+	case "answered":
+		return Answered{at, []byte("answer")}
+	case "forked":
+		return Forked{at, refusedLeg{}}
+	case "failed":
+		return Failed{at, Cause{Status: number(arg(0)), Text: "from peer", Remote: arg(1) != "local"}}
+	case "cancelled":
+		return Cancelled{at}
+	case "acked":
+		return Acked{at}
+	case "no-ack":
+		return NoAck{at}
+	case "bye":
+		return Bye{at, Cause{Status: 200, Q850: 16, Text: "hung up", Remote: true}}
+	case "offered":
+		return Offered{at, []byte("new-offer")}
+	case "gone":
+		return Gone{at}
+	case "agreed":
+		return Agreed{at, []byte("our-answer"), fault}
+	case "recorded":
+		return Recorded{at, fault}
+	case "record-fault":
+		return RecordFault{at, errors.New("injected")}
+	case "durable":
+		return Durable{at, fault}
+	case "timeout":
+		return Timeout{at, Timer(arg(0))}
+	case "noticed":
+		return Noticed{at, media.Notice{Kind: media.Started, Side: media.Caller, PT: 8}}
+	case "closed":
+		return Closed{at, media.Stats{Caller: media.Flow{Packets: 50}}}
+	case "stop":
+		return Stop{at, Ender(arg(0))}
+	}
+	t.Fatalf("unknown signal %q", name)
+	return nil
+}
+
+func describe(a action) string {
+	switch a := a.(type) {
+	case doRoute:
+		return "route"
+	case doOffer:
+		return "relay offer"
+	case doDial:
+		return fmt.Sprintf("dial %s target %d", a.leg, a.target)
+	case doProgress:
+		return fmt.Sprintf("progress a %d", a.status)
+	case doEarly:
+		return fmt.Sprintf("early a %d %q", a.status, a.body)
+	case doAgree:
+		return fmt.Sprintf("relay answer %q target %d", a.body, a.target)
+	case doRecord:
+		return "record"
+	case doTap:
+		return "tap"
+	case doAnswer:
+		return fmt.Sprintf("answer a %q", a.body)
+	case doReoffer:
+		return fmt.Sprintf("reoffer %s (%s) %q", a.leg, a.side, a.body)
+	case doRefuseOffer:
+		return fmt.Sprintf("refuse offer of %s", a.leg)
+	case doHangup:
+		return fmt.Sprintf("hangup %s %s", a.leg, a.cause)
+	case doAdopt:
+		return fmt.Sprintf("adopt %s", a.leg)
+	case doTimer:
+		return fmt.Sprintf("timer %s %s", a.timer, a.after)
+	case doStopTimer:
+		return strings.TrimRight(fmt.Sprintf("stop timer %s", a.timer), " ")
+	case doPublish:
+		return describePublish(a)
+	case doCloseRelay:
+		return "close relay"
+	case doCloseRecording:
+		return fmt.Sprintf("close recording at %d", a.ended.Sub(zero).Milliseconds())
+	case doFinish:
+		return "finish"
+	}
+	return fmt.Sprintf("UNKNOWN %T", a)
+}
+
+func describePublish(a doPublish) string {
+	line := fmt.Sprintf("publish %s at %d", a.kind, a.at.Sub(zero).Milliseconds())
+	if a.wait {
+		line += " and wait"
+	}
+	switch d := a.data.(type) {
+	case events.CallEndedData:
+		line += fmt.Sprintf(" %s by %s, cause %d/%d %s %q, setup %d ring %d talk %d billable %d duration %d",
+			d.Status, d.EndedBy, d.Cause.SIPStatus, d.Cause.Q850, d.Cause.Source, d.Cause.SIPReason,
+			d.SetupMS, d.RingMS, d.TalkMS, d.BillableMS, d.DurationMS)
+		if d.RejectReason != "" {
+			line += ", reason " + d.RejectReason
+		}
+		if d.Winner != "" {
+			line += ", winner " + d.Winner
+		}
+	case events.CallRejectedData:
+		line += fmt.Sprintf(" %s %d", d.RejectReason, d.Cause.SIPStatus)
+	case events.LegCreatedData:
+		line += fmt.Sprintf(" %s %s", d.Leg, d.Role)
+	case events.LegRingingData:
+		line += fmt.Sprintf(" %s %d", d.Leg, d.SIP)
+	case events.LegAnsweredData:
+		line += " " + d.Leg
+	case events.LegFailedData:
+		line += fmt.Sprintf(" %s %s %d %q", d.Leg, d.Status, d.Cause.SIPStatus, d.Cause.SIPReason)
+	case events.LegEndedData:
+		line += fmt.Sprintf(" %s by %s %q", d.Leg, d.EndedBy, d.Cause.SIPReason)
+	case events.CallBridgedData:
+		line += " " + d.Winner
+		if d.LateDurable {
+			line += " late-durable"
+		}
+	case events.CallAnsweredData:
+		line += " " + d.Winner
+	case events.MediaStartedData:
+		line += " " + d.Side
+	}
+	return line
+}

@@ -1,0 +1,216 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+var defaultStats = media.Stats{Caller: media.Flow{Packets: 100, Bytes: 17200}, Callee: media.Flow{Packets: 99,
+	Drops: [media.DropCount]uint64{media.DropSource: 3}}}
+
+// world is everything around a call, in memory. Its fields are set before the
+// call starts; what happened is read after it.
+type world struct {
+	mu        sync.Mutex
+	decision  routing.Decision
+	routeErr  error
+	relayErr  error
+	recordErr error
+	dialErr   error
+	panicIn   string
+	recordFor time.Duration // how long opening a recording takes
+	diskFor   time.Duration // how long an event takes to be durable
+
+	events  []events.Event
+	legs    []*fakeLeg // b legs in the order of dialling
+	relays  int
+	closed  int
+	tapped  int
+	recs    []*fakeRecording
+	notices func(media.Notice)
+}
+
+func newWorld() *world { return &world{decision: defaultSetup().decision} }
+
+func (w *world) board(c Config) *Switchboard {
+	return NewSwitchboard(c, Ports{Route: w.route, Identify: w.identify, Dial: w.dial, Relay: w.relay,
+		Record: w.record, Publish: w.publish}, slog.New(slog.DiscardHandler))
+}
+
+func (w *world) route(_ context.Context, r routing.Request) (routing.Decision, error) {
+	if w.panicIn == "route" {
+		panic("injected")
+	}
+	return w.decision, w.routeErr
+}
+
+func (w *world) identify(_ context.Context, account string, p Party) (events.Party, error) {
+	if p.Private {
+		return events.Party{Masked: "anonymous"}, nil
+	}
+	return events.Party{Masked: "+47*****12", Subject: "sub_" + account}, nil
+}
+
+func (w *world) publish(e events.Event, durable func(error)) {
+	w.mu.Lock()
+	e.Seq = uint64(len(w.events) + 1)
+	w.events = append(w.events, e)
+	w.mu.Unlock()
+	if durable != nil {
+		time.AfterFunc(w.diskFor, func() { durable(nil) })
+	}
+}
+
+func (w *world) dial(_ context.Context, d Dial, send func(Signal)) (Leg, error) {
+	if w.panicIn == "dial" {
+		panic("injected")
+	}
+	if w.dialErr != nil {
+		return nil, w.dialErr
+	}
+	l := &fakeLeg{send: send, dial: d}
+	w.mu.Lock()
+	w.legs = append(w.legs, l)
+	w.mu.Unlock()
+	return l, nil
+}
+
+func (w *world) relay(_ context.Context, _ ID, notice func(media.Notice)) (Relay, error) {
+	if w.relayErr != nil {
+		return nil, w.relayErr
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.relays++
+	w.notices = notice
+	return fakeRelay{w}, nil
+}
+
+func (w *world) record(_ context.Context, i Info, fault func(error)) (Recording, error) {
+	if w.recordFor > 0 {
+		<-time.After(w.recordFor)
+	}
+	if w.recordErr != nil {
+		return nil, w.recordErr
+	}
+	r := &fakeRecording{info: i}
+	w.mu.Lock()
+	w.recs = append(w.recs, r)
+	w.mu.Unlock()
+	return r, nil
+}
+
+// told returns the types of the events so far.
+func (w *world) told() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []string
+	for _, e := range w.events {
+		out = append(out, e.Type)
+	}
+	return out
+}
+
+func (w *world) end() *events.CallEndedData {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		if d, ok := e.Data.(events.CallEndedData); ok {
+			return &d
+		}
+	}
+	return nil
+}
+
+// b returns the nth attempt, from 0.
+func (w *world) b(n int) *fakeLeg {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n >= len(w.legs) {
+		return nil
+	}
+	return w.legs[n]
+}
+
+// fakeLeg notes what it is asked and goes when it is hung up.
+type fakeLeg struct {
+	mu   sync.Mutex
+	send func(Signal)
+	dial Dial
+	did  []string
+	keep bool // does not go by itself
+}
+
+func (l *fakeLeg) note(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.did = append(l.did, fmt.Sprintf(format, args...))
+}
+
+func (l *fakeLeg) done() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.did...)
+}
+
+func (l *fakeLeg) Progress(status int, body []byte) { l.note("progress %d %q", status, body) }
+func (l *fakeLeg) Answer(body []byte)               { l.note("answer %q", body) }
+func (l *fakeLeg) Update(body []byte)               { l.note("update %q", body) }
+func (l *fakeLeg) Hangup(c Cause) {
+	l.note("hangup %d", c.Status)
+	l.mu.Lock()
+	send, keep := l.send, l.keep
+	l.mu.Unlock()
+	if send != nil && !keep {
+		send(Gone{Now()})
+	}
+}
+
+type fakeRelay struct{ w *world }
+
+func (r fakeRelay) Offer(_ media.Side, body []byte, _ media.Source) ([]byte, error) {
+	return append([]byte("relayed "), body...), nil
+}
+
+func (r fakeRelay) Answer(_ media.Side, body []byte, _ media.Source) ([]byte, error) {
+	if string(body) == "bad" {
+		return nil, errors.New("bad answer")
+	}
+	return append([]byte("relayed "), body...), nil
+}
+
+func (r fakeRelay) Reoffer(_ media.Side, body []byte) ([]byte, error) {
+	if string(body) == "bad" {
+		return nil, errors.New("bad offer")
+	}
+	return append([]byte("again "), body...), nil
+}
+
+func (r fakeRelay) Tap(media.Tap) { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }
+
+func (r fakeRelay) Close() media.Stats {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.closed++
+	return defaultStats
+}
+
+type fakeRecording struct {
+	info  Info
+	ended time.Time
+	times int
+}
+
+func (r *fakeRecording) Formats(media.Side, []media.Format) {}
+func (r *fakeRecording) Packet(media.Packet)                {}
+func (r *fakeRecording) Pause()                             {}
+func (r *fakeRecording) Resume()                            {}
+func (r *fakeRecording) Close(at time.Time)                 { r.ended = at; r.times++ }
