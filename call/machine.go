@@ -398,6 +398,9 @@ func (m *machine) answeringTimeout(s Timeout) bool {
 }
 
 func (m *machine) agreedOn(s Agreed) {
+	if m.agreed != nil {
+		return // asked once, answered once
+	}
 	l := m.leg(m.winner)
 	if s.Err != nil {
 		c := causeOf(s.Err, 488, "answer not acceptable")
