@@ -1,0 +1,28 @@
+package seal
+
+import (
+	"crypto/fips140"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// TestUnderFIPS runs the other tests again in a process that allows nothing
+// but the approved algorithms.
+func TestUnderFIPS(t *testing.T) {
+	if fips140.Enforced() {
+		t.Skip("this is that process")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=KnownAnswers|RoundTrip|Box|Tree|Enforced", "-test.v=false")
+	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "SEAL_TEST_FIPS=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("under fips140=only: %v\n%s", err, out)
+	}
+}
+
+// TestEnforced fails where the process above does not do what it is for.
+func TestEnforced(t *testing.T) {
+	if os.Getenv("SEAL_TEST_FIPS") != "" && !fips140.Enforced() {
+		t.Error("fips140=only is not in force")
+	}
+}
