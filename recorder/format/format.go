@@ -160,7 +160,7 @@ type Anchor struct {
 	At       time.Duration
 	Wall     time.Time // microseconds
 	Segments uint64    // sealed before the segment that holds this record
-	Root     [32]byte  // RFC 6962 Merkle root over them; zero when there are none
+	Root     [32]byte  // RFC 6962 Merkle root over them
 }
 
 // Reason is why a part ended.
