@@ -1,0 +1,164 @@
+package sdp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"ringdown/media"
+)
+
+// audio is the meaning of the section that is relayed.
+type audio struct {
+	rtp, rtcp  netip.AddrPort
+	direction  Direction
+	formats    []media.Format
+	types      []uint8 // payload types in order, those without a meaning too
+	packetTime time.Duration
+}
+
+// choose takes the first audio section that can be relayed. Phones that would
+// like SRTP but do not insist offer it in one section and plain RTP in the next.
+func (d *Description) choose() {
+	d.audio = -1
+	var why error
+	for i := range d.sections {
+		s := &d.sections[i]
+		if s.kind != "audio" {
+			continue
+		}
+		a, err := d.understand(s)
+		if err == nil {
+			d.audio, d.relay = i, a
+			return
+		}
+		if why == nil || s.port != 0 {
+			why = err
+		}
+	}
+	if why == nil {
+		why = fmt.Errorf("no audio among %d m= lines", len(d.sections))
+		for _, s := range d.sections {
+			if s.kind == "image" {
+				why = errors.New("fax (m=image) without audio is not relayed")
+			}
+		}
+	}
+	d.refuse = fmt.Errorf("%w: %w", why, ErrUnacceptable)
+}
+
+// understand reads one audio section.
+func (d *Description) understand(s *section) (audio, error) {
+	if s.port == 0 {
+		return audio{}, errors.New("audio is refused by its port 0")
+	}
+	switch strings.ToUpper(s.proto) {
+	case "RTP/AVP", "RTP/AVPF":
+	case "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF":
+		return audio{}, errors.New("audio insists on SRTP, which is not relayed")
+	default:
+		return audio{}, errors.New("audio is not RTP/AVP")
+	}
+	a := audio{direction: d.direction(s), packetTime: d.packetTime(s)}
+	a.types, a.formats = s.understandFormats()
+	if len(a.types) == 0 {
+		return audio{}, errors.New("audio names no payload type")
+	}
+	addr, err := connection(d.first(s, 'c'))
+	if err != nil {
+		return audio{}, err
+	}
+	if addr.IsUnspecified() { // hold of RFC 2543
+		a.direction &^= RecvOnly
+		return a, nil
+	}
+	a.rtp = netip.AddrPortFrom(addr, s.port)
+	a.rtcp = rtcpAddress(a.rtp, s)
+	return a, nil
+}
+
+// first returns the value of the first line of that kind in the section, or
+// before all sections.
+func (d *Description) first(s *section, key byte) string {
+	for _, lines := range [][]line{s.lines, d.session} {
+		for _, l := range lines {
+			if l.key == key {
+				return l.value
+			}
+		}
+	}
+	return ""
+}
+
+// connection reads "IN IP4 192.0.2.1", with the address type taken from the
+// address itself.
+func connection(value string) (netip.Addr, error) {
+	f := strings.Fields(value)
+	if len(f) < 3 {
+		return netip.Addr{}, errors.New("audio has no connection address")
+	}
+	text, _, _ := strings.Cut(f[2], "/")
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, errors.New("connection address is not an IP address")
+	}
+	addr = addr.Unmap()
+	if addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return netip.Addr{}, errors.New("connection address is not of one host")
+	}
+	return addr, nil
+}
+
+// rtcpAddress reads "a=rtcp:53020" or "a=rtcp:53020 IN IP4 192.0.2.1" (RFC 3605).
+func rtcpAddress(rtp netip.AddrPort, s *section) netip.AddrPort {
+	for _, l := range s.lines {
+		name, value := l.attribute()
+		if name != "rtcp" {
+			continue
+		}
+		port, where, _ := strings.Cut(value, " ")
+		n, ok := number(port, 65535)
+		if !ok || n == 0 {
+			break
+		}
+		if where == "" {
+			return netip.AddrPortFrom(rtp.Addr(), uint16(n))
+		}
+		if addr, err := connection(where); err == nil && !addr.IsUnspecified() {
+			return netip.AddrPortFrom(addr, uint16(n))
+		}
+		break
+	}
+	if rtp.Port() == 65535 {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1)
+}
+
+// direction returns the section's direction, else the session's, else sendrecv.
+func (d *Description) direction(s *section) Direction {
+	for _, lines := range [][]line{s.lines, d.session} {
+		for _, l := range lines {
+			name, _ := l.attribute()
+			if dir, ok := directionOf(name); ok {
+				return dir
+			}
+		}
+	}
+	return SendRecv
+}
+
+func (d *Description) packetTime(s *section) time.Duration {
+	for _, lines := range [][]line{s.lines, d.session} {
+		for _, l := range lines {
+			if name, value := l.attribute(); name == "ptime" {
+				if ms, ok := number(value, 1000); ok {
+					return time.Duration(ms) * time.Millisecond
+				}
+			}
+		}
+	}
+	return 0
+}
