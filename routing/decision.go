@@ -1,3 +1,12 @@
+// Package routing answers one question: a call came through this trunk, from
+// this caller, to this number, at this time; what now? The answer is a
+// [Decision] that holds all the call will need, with the trace of every rule
+// looked at.
+//
+// It owns the numbering plans, the trunks, numbers and flows as data and the
+// immutable, versioned [Table] made of them. It is pure: no clock, no chance,
+// no file, no network, no logging. It refuses to walk a flow (that is call's
+// machine) and to read a file (configs does).
 package routing
 
 import (

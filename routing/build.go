@@ -1,0 +1,255 @@
+package routing
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// NewTable checks a Spec and builds the table of it. It reports every fault at
+// once, in the order of the Spec; with any, the table is nil.
+func NewTable(s Spec) (*Table, []Fault) {
+	b := builder{
+		table:    &Table{trunks: map[string]*trunk{}, numbers: make(map[number]entry, len(s.Numbers))},
+		accounts: map[string]*account{}, flows: map[string]*flow{},
+		seenTrunk: map[string]int{}, seenAccount: map[string]int{}, seenNumber: make(map[number]int, len(s.Numbers)),
+		prefix: map[netip.Prefix]string{}, used: map[string]bool{},
+	}
+	b.addTrunks(s.Trunks)
+	b.addAccounts(s.Accounts)
+	b.addFlows(s.Flows)
+	b.addNumbers(s.Numbers)
+	if len(b.faults) > 0 {
+		return nil, b.faults
+	}
+	b.warn(s)
+	b.table.version = versionOf(s)
+	return b.table, nil
+}
+
+// builder collects the table and what is wrong with it. What has a fault is
+// still entered under its id, so that nobody who refers to it is blamed.
+type builder struct {
+	table    *Table
+	accounts map[string]*account
+	flows    map[string]*flow
+
+	seenTrunk, seenAccount map[string]int // id to index, for duplicates
+	seenNumber             map[number]int
+	prefix                 map[netip.Prefix]string // path of each trunk source
+	used                   map[string]bool         // "trunk x", "account x", "flow x" somebody refers to
+	faults                 []Fault
+}
+
+// fault reports msg under the path, and whether there was one.
+func (b *builder) fault(msg, path string, args ...any) bool {
+	if msg == "" {
+		return false
+	}
+	b.faults = append(b.faults, Fault{fmt.Sprintf(path, args...), msg})
+	return true
+}
+
+// unique checks an id and that it is the first of its kind.
+func (b *builder) unique(kind, id string, i int, seen map[string]int) bool {
+	path := fmt.Sprintf("%ss[%d].id", kind, i)
+	valid := !b.fault(checkID(id), "%s", path)
+	if id == "" {
+		return false
+	}
+	if first, dup := seen[id]; dup {
+		b.fault(fmt.Sprintf("%q is the id of %ss[%d] already", id, kind, first), "%s", path)
+		return false
+	}
+	seen[id] = i
+	return valid
+}
+
+func (b *builder) addTrunks(all []Trunk) {
+	for i, spec := range all {
+		t := &trunk{id: spec.ID}
+		unique := b.unique("trunk", spec.ID, i, b.seenTrunk)
+		path := fmt.Sprintf("trunks[%d]", i)
+		for j, s := range spec.Sources {
+			b.addSource(s, spec.ID, fmt.Sprintf("%s.sources[%d]", path, j), unique)
+		}
+		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
+		t.targets = b.trunkTargets(spec.Targets, path)
+		if iso := spec.NumberFormat.Country; iso != "" {
+			t.country = countryOf(iso)
+			b.fault(checkCountry(iso), "%s.number_format.country", path)
+		}
+		if unique {
+			b.table.trunks[spec.ID] = t
+		}
+	}
+}
+
+func checkCountry(iso string) string {
+	if countryOf(iso) != nil {
+		return ""
+	}
+	if len(iso) == 2 && countryOf(upper(iso)) != nil {
+		return "is written in capitals: " + upper(iso)
+	}
+	return "is not the ISO 3166-1 code of a country whose numbers are known, such as NO"
+}
+
+func upper(s string) string {
+	b := []byte(s)
+	for i := range b {
+		if b[i] >= 'a' && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+func (b *builder) addSource(s, trunk, path string, enter bool) {
+	p, msg := checkPrefix(s)
+	if b.fault(msg, "%s", path) {
+		return
+	}
+	if first, dup := b.prefix[p]; dup {
+		b.fault(fmt.Sprintf("%s is at %s already; a prefix belongs to one trunk, once", p, first), "%s", path)
+		return
+	}
+	b.prefix[p] = path
+	if enter {
+		b.table.sources.add(p, trunk)
+	}
+}
+
+func (b *builder) media(rule string, from []string, path string) Media {
+	b.fault(checkWord(rule, mediaRules), "%s.media_rule", path)
+	m := Media{Latch: rule == MediaLatch}
+	for i, s := range from {
+		p, msg := checkPrefix(s)
+		if !b.fault(msg, "%s.media_sources[%d]", path, i) {
+			m.Sources = append(m.Sources, p)
+		}
+	}
+	return m
+}
+
+func (b *builder) trunkTargets(all []TrunkTarget, path string) []uri {
+	type ranked struct {
+		TrunkTarget
+		uri uri
+	}
+	var list []ranked
+	for i, spec := range all {
+		u, msg := parseURI(spec.URI)
+		if msg == "" && u.user != "" {
+			msg = "has a user part; the number called goes there"
+		}
+		b.fault(msg, "%s.targets[%d].uri", path, i)
+		b.fault(checkRank(spec.Priority), "%s.targets[%d].priority", path, i)
+		b.fault(checkRank(spec.Weight), "%s.targets[%d].weight", path, i)
+		list = append(list, ranked{spec, u})
+	}
+	slices.SortStableFunc(list, func(x, y ranked) int {
+		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(y.Weight, x.Weight))
+	})
+	var order []uri
+	for _, r := range list {
+		order = append(order, r.uri)
+	}
+	return order
+}
+
+func checkRank(n int) string {
+	if n < 0 || n > 65535 {
+		return "is not 0 to 65535"
+	}
+	return ""
+}
+
+func (b *builder) addAccounts(all []Account) {
+	for i, spec := range all {
+		path := fmt.Sprintf("accounts[%d]", i)
+		unique := b.unique("account", spec.ID, i, b.seenAccount)
+		if spec.Agency != "" {
+			b.fault(checkID(spec.Agency), "%s.agency", path)
+		}
+		b.recording(spec.Recording, path)
+		if unique {
+			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording}
+		}
+	}
+}
+
+func (b *builder) recording(p RecordingPolicy, path string) {
+	b.fault(checkWord(p.Mode, modes), "%s.recording.mode", path)
+	b.fault(checkWord(p.Channels, channels), "%s.recording.channels", path)
+	b.fault(checkWord(p.OnFailure, onFailures), "%s.recording.on_failure", path)
+	if p.Mode == "" && (p.Channels != "" || p.OnFailure != "") {
+		b.fault("is missing: channels and on_failure belong to a mode beside them", "%s.recording.mode", path)
+	}
+}
+
+// attributionLimit is the longest key or value of an attribution, and how many
+// there may be.
+const attributionLimit = 256
+
+func (b *builder) addNumbers(all []TrackingNumber) {
+	for i, spec := range all {
+		path := fmt.Sprintf("numbers[%d]", i)
+		n, msg := checkE164(spec.Number)
+		if !b.fault(msg, "%s.number", path) {
+			if first, dup := b.seenNumber[n]; dup {
+				b.fault(fmt.Sprintf("is the number of numbers[%d] already", first), "%s.number", path)
+			} else {
+				b.seenNumber[n] = i
+			}
+		}
+		b.refer("account", spec.Account, path+".account", b.hasAccount, b.accountIDs)
+		b.refer("flow", spec.Flow, path+".flow", b.hasFlow, b.flowIDs)
+		b.fault(checkWord(spec.State, states), "%s.state", path)
+		for j, id := range spec.Trunks {
+			b.refer("trunk", id, fmt.Sprintf("%s.trunks[%d]", path, j), b.hasTrunk, b.trunkIDs)
+		}
+		b.recording(spec.Recording, path)
+		b.attribution(spec.Attribution, path+".attribution")
+		b.table.numbers[n] = entry{
+			account: b.accounts[spec.Account], flow: b.flows[spec.Flow],
+			suspended: spec.State == Suspended, trunks: slices.Clone(spec.Trunks),
+			recording: spec.Recording, attribution: maps.Clone(spec.Attribution),
+		}
+	}
+}
+
+func (b *builder) attribution(all map[string]string, path string) {
+	if len(all) > attributionLimit {
+		b.fault(fmt.Sprintf("holds more than %d entries", attributionLimit), "%s", path)
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if msg := checkID(key); msg != "" {
+			b.fault("has a key that "+msg, "%s", path)
+			continue
+		}
+		b.fault(checkText(all[key], attributionLimit), "%s.%s", path, key)
+	}
+}
+
+// refer checks a reference and notes that what it names is used.
+func (b *builder) refer(kind, id, path string, known func(string) bool, all func() []string) {
+	if !b.fault(checkRef(kind, id, known, all), "%s", path) {
+		b.used[kind+" "+id] = true
+	}
+}
+
+func (b *builder) hasTrunk(id string) bool   { return has(b.seenTrunk, id) }
+func (b *builder) hasAccount(id string) bool { return has(b.seenAccount, id) }
+func (b *builder) hasFlow(id string) bool    { return has(b.flows, id) }
+
+func (b *builder) trunkIDs() []string   { return slices.Collect(maps.Keys(b.seenTrunk)) }
+func (b *builder) accountIDs() []string { return slices.Collect(maps.Keys(b.seenAccount)) }
+func (b *builder) flowIDs() []string    { return slices.Collect(maps.Keys(b.flows)) }
+
+func has[V any](m map[string]V, key string) bool {
+	_, ok := m[key]
+	return ok
+}

@@ -1,0 +1,173 @@
+package routing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+func (b *builder) addFlows(all map[string]Flow) {
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if msg := checkID(id); msg != "" {
+			b.fault("has a key that "+msg, "flows")
+			b.flows[id] = nil
+			continue
+		}
+		b.flows[id] = b.flow(id, all[id], "flows."+id)
+	}
+}
+
+func (b *builder) flow(id string, steps Flow, path string) *flow {
+	f := &flow{id: id, strategy: Sequential}
+	dials := 0
+	for i, step := range steps {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case step.Recording != nil && step.Dial != nil || step.Recording == nil && step.Dial == nil:
+			b.fault("is not exactly one of: dial, recording", "%s", at)
+		case step.Recording != nil:
+			if dials > 0 || f.recording.Mode != "" {
+				b.fault("comes once and before the first dial", "%s.recording", at)
+			}
+			if step.Recording.Mode == "" {
+				b.fault("is missing", "%s.recording.mode", at)
+				continue
+			}
+			b.recording(*step.Recording, at)
+			f.recording = *step.Recording
+		default:
+			dials++
+			f.targets = append(f.targets, b.dial(*step.Dial, at+".dial")...)
+		}
+	}
+	if dials == 0 {
+		b.fault("has no dial step, so a call of it reaches nobody", "%s", path)
+	}
+	return f
+}
+
+func (b *builder) dial(d Dial, path string) []target {
+	b.fault(checkWord(d.Strategy, strategies), "%s.strategy", path)
+	ring := b.ring(d.Timeout, defaultRing, path)
+	if len(d.Targets) == 0 {
+		b.fault("is empty: a dial step needs somebody to ring", "%s.targets", path)
+	}
+	var out []target
+	for i, spec := range d.Targets {
+		at := fmt.Sprintf("%s.targets[%d]", path, i)
+		own := b.ring(spec.Timeout, ring, at)
+		switch {
+		case spec.URI != "" && (spec.Number != "" || spec.Trunk != ""):
+			b.fault("is a uri, or a number with a trunk, not both", "%s", at)
+		case spec.URI != "":
+			out = append(out, b.direct(spec, own, at))
+		case spec.Number != "" || spec.Trunk != "":
+			out = append(out, b.through(spec, own, at)...)
+		default:
+			b.fault("is empty: a uri, or a number with a trunk", "%s", at)
+		}
+	}
+	return out
+}
+
+// ring is the ring time that was said, else the one given.
+func (b *builder) ring(d Duration, otherwise time.Duration, path string) time.Duration {
+	if d.IsZero() {
+		return otherwise
+	}
+	exact, ok := d.Exact()
+	if !ok || exact < minRing || exact > maxRing {
+		b.fault("is not a ring time: PT1S to PT10M", "%s.timeout", path)
+		return otherwise
+	}
+	return exact
+}
+
+// direct is a destination by its URI.
+func (b *builder) direct(spec Destination, ring time.Duration, path string) target {
+	u, msg := parseURI(spec.URI)
+	b.fault(msg, "%s.uri", path)
+	return target{
+		Target{URI: spec.URI, Timeout: ring, Media: b.media(spec.MediaRule, spec.MediaSources, path)},
+		fmt.Sprintf("straight to %s, rings %s", u.place(), ring),
+	}
+}
+
+// through is a number by a trunk: one target for each place the trunk sends to.
+func (b *builder) through(spec Destination, ring time.Duration, path string) []target {
+	n, msg := checkE164(spec.Number)
+	b.fault(msg, "%s.number", path)
+	b.refer("trunk", spec.Trunk, path+".trunk", b.hasTrunk, b.trunkIDs)
+	if spec.MediaRule != "" || len(spec.MediaSources) > 0 {
+		b.fault("has media rules; those of its trunk hold", "%s", path)
+	}
+	t := b.table.trunks[spec.Trunk]
+	if t == nil {
+		return nil
+	}
+	if len(t.targets) == 0 {
+		b.fault(fmt.Sprintf("trunk %q has no targets to send calls to", t.id), "%s.trunk", path)
+	}
+	var out []target
+	for i, u := range t.targets {
+		out = append(out, target{
+			Target{URI: u.to(n.e164()), Trunk: t.id, Timeout: ring, Media: t.media},
+			fmt.Sprintf("%s by trunk %s, its target %d at %s, rings %s", n, t.id, i+1, u.place(), ring),
+		})
+	}
+	return out
+}
+
+// warn notes what is allowed but probably not meant, and which plans the
+// numbers belong to.
+func (b *builder) warn(s Spec) {
+	say := func(msg, path string, args ...any) {
+		b.table.warnings = append(b.table.warnings, Fault{fmt.Sprintf(path, args...), msg})
+	}
+	for i, t := range s.Trunks {
+		if len(t.Sources) == 0 && !b.used["trunk "+t.ID] {
+			say("nobody can call in through this trunk and nothing goes out through it", "trunks[%d]", i)
+		}
+		if t.MediaRule == MediaLatch && len(t.MediaSources) == 0 {
+			say("latch without media_sources learns the source of RTP from anywhere", "trunks[%d].media_rule", i)
+		}
+		for j, src := range t.Sources {
+			if p, _ := checkPrefix(src); p.Bits() == 0 {
+				say("lets the whole internet call in", "trunks[%d].sources[%d]", i, j)
+			}
+		}
+	}
+	for i, a := range s.Accounts {
+		if !b.used["account "+a.ID] {
+			say("no number belongs to this account", "accounts[%d]", i)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Flows)) {
+		if !b.used["flow "+id] {
+			say("no number starts this flow", "flows.%s", id)
+		}
+	}
+	b.table.countries = b.plans()
+}
+
+// plans are the countries that trunks write numbers in or numbers belong to.
+func (b *builder) plans() []*country {
+	var out []*country
+	enter := func(c *country) {
+		if c != nil && !slices.ContainsFunc(out, func(have *country) bool { return have.code == c.code }) {
+			out = append(out, c)
+		}
+	}
+	for _, id := range b.table.Trunks() {
+		enter(b.table.trunks[id].country)
+	}
+	heads := map[number]bool{}
+	for n := range b.table.numbers {
+		heads[n.head()] = true
+	}
+	for _, head := range slices.Sorted(maps.Keys(heads)) {
+		enter(countryOfHead(head))
+	}
+	return out
+}

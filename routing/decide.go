@@ -1,0 +1,182 @@
+package routing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Words of Look.Result.
+const (
+	Matched = "matched"
+	Missed  = "missed"
+	Skipped = "skipped"
+	Chosen  = "chosen"
+	Near    = "nearest"
+)
+
+// Levels that can decide about recording, the strongest first.
+const (
+	FromNumber  = "number"
+	FromFlow    = "flow"
+	FromAccount = "account"
+	FromDefault = "default"
+)
+
+// Decide answers a request. It depends on nothing but its argument and the
+// table, never panics and takes microseconds. What it returns is the caller's
+// own. A nil table decides policy-error.
+func (t *Table) Decide(r Request) Decision {
+	w := walk{table: t, request: r}
+	w.d.Recording = Recording{Mode: DoNotRecord, Channels: Dual, OnFailure: ContinueUnrecorded, From: FromDefault}
+	if t == nil {
+		w.reject(PolicyError, "table", Missed, "there is no routing table")
+		return w.d
+	}
+	w.d.Version = t.version
+	w.d.Trace = make([]Look, 0, 12)
+	if w.origin() && w.number() && w.flow() {
+		w.record()
+		w.targets()
+	}
+	return w.d
+}
+
+// walk is one decision being made.
+type walk struct {
+	table   *Table
+	request Request
+	trunk   *trunk
+	called  entry
+	d       Decision
+}
+
+func (w *walk) look(what, result, text string) {
+	w.d.Trace = append(w.d.Trace, Look{what, result, text})
+}
+
+// reject notes why not and stops the walk.
+func (w *walk) reject(reason Reason, what, result, text string) bool {
+	w.d.Reject = reason
+	w.look(what, result, text)
+	return false
+}
+
+// origin finds the trunk and reads the caller by its country.
+func (w *walk) origin() bool {
+	id := w.request.Trunk
+	if id == "" {
+		return w.reject(NoTrunkMatch, "trunk", Missed, "no trunk has the source of the call")
+	}
+	w.trunk = w.table.trunks[id]
+	if w.trunk == nil {
+		return w.reject(NoTrunkMatch, "trunk", Missed, "the trunk of the source is not in this table")
+	}
+	w.d.MediaSources = w.trunk.media.clone()
+	country := "numbers need their +"
+	if c := w.trunk.country; c != nil {
+		country = "numbers as in " + c.iso
+	}
+	w.look("trunk", Matched, "the source belongs to trunk "+id+", "+country)
+	caller, how := read(w.request.From, w.trunk.country)
+	if caller == 0 {
+		w.look("caller", Missed, how.String())
+		return true
+	}
+	w.d.Caller = caller.private()
+	w.look("caller", Matched, w.d.Caller.String()+", "+how.String())
+	return true
+}
+
+// number finds the tracking number and asks whether it may be called this way.
+func (w *walk) number() bool {
+	called, how := read(w.request.To, w.trunk.country)
+	e, found := w.table.numbers[called]
+	if !found || called == 0 {
+		text := "the called address is " + how.String()
+		if called != 0 {
+			text = called.String() + ", " + how.String() + ", is not in the table"
+		}
+		w.reject(NumberUnassigned, "number", Missed, text)
+		w.nearest(called)
+		return false
+	}
+	w.called = e
+	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency
+	w.d.Attribution = maps.Clone(e.attribution)
+	w.look("number", Matched, called.String()+", "+how.String()+", belongs to account "+e.account.id)
+	if len(e.trunks) > 0 && !slices.Contains(e.trunks, w.trunk.id) {
+		return w.reject(ACLDenied, "number", Near,
+			"the number belongs to trunk "+strings.Join(e.trunks, ", ")+", the source is in "+w.trunk.id)
+	}
+	if e.suspended {
+		return w.reject(NumberSuspended, "number", Near, "the number is suspended")
+	}
+	return true
+}
+
+func (w *walk) flow() bool {
+	f := w.called.flow
+	w.d.Flow, w.d.Strategy = f.id, f.strategy
+	w.look("flow", Chosen, "the number starts flow "+f.id)
+	if len(f.targets) == 0 {
+		return w.reject(NoRoute, "flow", Missed, "flow "+f.id+" has nobody to ring")
+	}
+	return true
+}
+
+// record asks the levels about recording; the first that says a mode decides.
+func (w *walk) record() {
+	levels := [...]struct {
+		from, name string
+		policy     RecordingPolicy
+	}{
+		{FromNumber, "the number", w.called.recording},
+		{FromFlow, "flow " + w.called.flow.id, w.called.flow.recording},
+		{FromAccount, "account " + w.called.account.id, w.called.account.recording},
+	}
+	rec := &w.d.Recording
+	for _, l := range levels {
+		switch {
+		case rec.From != FromDefault:
+			w.look("recording", Skipped, l.name+" is not asked any more")
+		case l.policy.Mode == "":
+			w.look("recording", Missed, l.name+" says nothing")
+		default:
+			rec.From, rec.Mode = l.from, l.policy.Mode
+			if l.policy.Channels != "" {
+				rec.Channels = l.policy.Channels
+			}
+			if l.policy.OnFailure != "" {
+				rec.OnFailure = l.policy.OnFailure
+			}
+			w.look("recording", Chosen, l.name+" says "+rec.words())
+		}
+	}
+	if rec.From == FromDefault {
+		w.look("recording", Chosen, "by default "+rec.words())
+	}
+}
+
+func (r Recording) words() string {
+	if r.Mode == DoNotRecord {
+		return r.Mode
+	}
+	return fmt.Sprintf("%s, %s, on failure %s", r.Mode, r.Channels, r.OnFailure)
+}
+
+func (w *walk) targets() {
+	all := w.called.flow.targets
+	w.d.Targets = make([]Target, len(all))
+	for i, t := range all {
+		w.d.Targets[i] = t.Target
+		w.d.Targets[i].Media = t.Media.clone()
+		w.look("target", Chosen, t.text)
+	}
+}
+
+func (m Media) clone() Media {
+	m.Sources = slices.Clone(m.Sources)
+	return m
+}

@@ -1,0 +1,127 @@
+package routing
+
+// Spec is what a [Table] is built from: trunks, accounts, numbers and flows as
+// plain data, the way the configuration file writes them. The zero value of
+// each field is what an absent key means.
+type Spec struct {
+	Trunks   []Trunk          `yaml:"trunks"`
+	Accounts []Account        `yaml:"accounts"`
+	Numbers  []TrackingNumber `yaml:"numbers"`
+	Flows    map[string]Flow  `yaml:"flows"`
+}
+
+// Trunk is a carrier or gateway: who may call in, and where calls out go.
+type Trunk struct {
+	ID           string        `yaml:"id"`
+	Sources      []string      `yaml:"sources"`       // CIDRs or addresses; the longest match of all trunks wins
+	MediaSources []string      `yaml:"media_sources"` // CIDRs RTP may come from; empty: the address in the SDP
+	MediaRule    string        `yaml:"media_rule"`    // strict (default) | latch
+	Targets      []TrunkTarget `yaml:"targets"`       // where calls out through it go
+	Auth         Auth          `yaml:"auth"`
+	NumberFormat NumberFormat  `yaml:"number_format"`
+}
+
+// TrunkTarget is one place of a trunk to send calls to. Lower priorities are
+// tried first; among equals the heavier weight, then the order written.
+type TrunkTarget struct {
+	URI      string `yaml:"uri"`      // sip:host[:port][;transport=…], without a user part
+	Priority int    `yaml:"priority"` // 0 to 65535
+	Weight   int    `yaml:"weight"`   // 0 to 65535
+}
+
+// Auth is how we prove ourselves to a trunk. A trunk proves itself by its
+// source address; nothing else is known here yet.
+type Auth struct{}
+
+// NumberFormat says how a trunk writes numbers.
+type NumberFormat struct {
+	Country string `yaml:"country"` // ISO 3166-1 alpha-2; empty: only numbers with a leading + are understood
+}
+
+// Account is a customer: the boundary of data, keys and limits.
+type Account struct {
+	ID        string          `yaml:"id"`
+	Agency    string          `yaml:"agency"`
+	Recording RecordingPolicy `yaml:"recording"`
+	Retention Duration        `yaml:"retention"` // how long recordings are kept; zero: the platform's default
+}
+
+// RecordingPolicy is what one level (number, flow, account) says about
+// recording. An empty Mode says nothing; the other fields belong to the mode
+// beside them and do not travel between levels.
+type RecordingPolicy struct {
+	Mode      string `yaml:"mode"`       // do-not-record | record-from-ringing | record-from-answer | on-demand
+	Channels  string `yaml:"channels"`   // dual (default) | mono
+	OnFailure string `yaml:"on_failure"` // continue-unrecorded (default) | refuse-call
+}
+
+// TrackingNumber is a number that is called and the flow it starts.
+type TrackingNumber struct {
+	Number      string            `yaml:"number"` // E.164 with the +
+	Account     string            `yaml:"account"`
+	Flow        string            `yaml:"flow"`
+	State       string            `yaml:"state"`  // active (default) | suspended
+	Trunks      []string          `yaml:"trunks"` // the trunks it may be called through; empty: all
+	Recording   RecordingPolicy   `yaml:"recording"`
+	Attribution map[string]string `yaml:"attribution"` // copied into the events as it is
+}
+
+// Flow is the list of steps a call walks.
+type Flow []Step
+
+// Step is exactly one of its fields.
+type Step struct {
+	// Recording says how calls of this flow are recorded.
+	Recording *RecordingPolicy `yaml:"recording"`
+	// Dial rings destinations. When none answers, the next dial step goes on.
+	Dial *Dial `yaml:"dial"`
+}
+
+// Dial rings destinations.
+type Dial struct {
+	Strategy string        `yaml:"strategy"` // sequential (default)
+	Timeout  Duration      `yaml:"timeout"`  // ring time of each target without its own; zero: 30 s
+	Targets  []Destination `yaml:"targets"`
+}
+
+// Destination is where a call is answered: a URI, or a number reached through
+// a trunk, which rings each of the trunk's targets until one takes the call.
+type Destination struct {
+	URI          string   `yaml:"uri"`    // sip:user@host[:port][;transport=…]
+	Number       string   `yaml:"number"` // E.164 with the +
+	Trunk        string   `yaml:"trunk"`
+	Timeout      Duration `yaml:"timeout"`       // ring time; zero: the step's
+	MediaRule    string   `yaml:"media_rule"`    // of a URI: strict (default) | latch
+	MediaSources []string `yaml:"media_sources"` // of a URI; empty: the address in the SDP
+}
+
+// The words of a Spec; the first of each list is the default.
+const (
+	Sequential = "sequential"
+
+	DoNotRecord       = "do-not-record"
+	RecordFromRinging = "record-from-ringing"
+	RecordFromAnswer  = "record-from-answer"
+	OnDemand          = "on-demand"
+
+	Dual = "dual"
+	Mono = "mono"
+
+	ContinueUnrecorded = "continue-unrecorded"
+	RefuseCall         = "refuse-call"
+
+	Active    = "active"
+	Suspended = "suspended"
+
+	MediaStrict = "strict"
+	MediaLatch  = "latch"
+)
+
+var (
+	strategies = []string{Sequential}
+	modes      = []string{DoNotRecord, RecordFromRinging, RecordFromAnswer, OnDemand}
+	channels   = []string{Dual, Mono}
+	onFailures = []string{ContinueUnrecorded, RefuseCall}
+	states     = []string{Active, Suspended}
+	mediaRules = []string{MediaStrict, MediaLatch}
+)

@@ -1,0 +1,151 @@
+package routing
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Table is what decisions are made from: immutable, versioned and safe for any
+// number of callers at once. It is made by [NewTable].
+type Table struct {
+	version   string
+	trunks    map[string]*trunk
+	sources   sources
+	numbers   map[number]entry
+	countries []*country // those some number or trunk belongs to, for the nearest miss
+	warnings  []Fault
+}
+
+type trunk struct {
+	id      string
+	country *country // nil: only numbers with a + are understood
+	media   Media
+	targets []uri // in the order to try
+}
+
+type account struct {
+	id, agency string
+	recording  RecordingPolicy
+}
+
+type flow struct {
+	id        string
+	strategy  string
+	recording RecordingPolicy
+	targets   []target
+}
+
+// target is a Target with the line about it that a trace shows.
+type target struct {
+	Target
+	text string
+}
+
+// entry is a tracking number.
+type entry struct {
+	account     *account
+	flow        *flow
+	suspended   bool
+	trunks      []string // empty: all
+	recording   RecordingPolicy
+	attribution map[string]string
+}
+
+// What holds when nobody says otherwise.
+const (
+	defaultRing = 30 * time.Second
+	minRing     = time.Second
+	maxRing     = 10 * time.Minute
+)
+
+// Version is a short hash of what the table holds: equal for equal content, in
+// whatever order it was written.
+func (t *Table) Version() string { return t.version }
+
+// Warnings are what is allowed but probably not meant, with the path in the Spec.
+func (t *Table) Warnings() []Fault { return slices.Clone(t.warnings) }
+
+// Trunks returns the ids of all trunks in order.
+func (t *Table) Trunks() []string { return slices.Sorted(maps.Keys(t.trunks)) }
+
+// Len is the count of tracking numbers.
+func (t *Table) Len() int { return len(t.numbers) }
+
+// TrunkOf returns the trunk a source address belongs to: the longest prefix of
+// all trunks wins, and IPv4 in IPv6 counts as IPv4. It does not allocate.
+func (t *Table) TrunkOf(addr netip.Addr) (id string, ok bool) {
+	return t.sources.of(addr)
+}
+
+// sources finds the longest prefix that holds an address: one look-up for each
+// length that occurs, longest first.
+type sources struct {
+	trunk  map[netip.Prefix]string
+	v4, v6 []int // lengths that occur, longest first
+}
+
+func (s *sources) add(p netip.Prefix, trunk string) {
+	if s.trunk == nil {
+		s.trunk = map[netip.Prefix]string{}
+	}
+	s.trunk[p] = trunk
+	lengths := &s.v6
+	if p.Addr().Is4() {
+		lengths = &s.v4
+	}
+	at, found := slices.BinarySearchFunc(*lengths, p.Bits(), func(have, want int) int { return cmp.Compare(want, have) })
+	if !found {
+		*lengths = slices.Insert(*lengths, at, p.Bits())
+	}
+}
+
+func (s *sources) of(addr netip.Addr) (string, bool) {
+	addr = addr.Unmap().WithZone("")
+	lengths := s.v6
+	if addr.Is4() {
+		lengths = s.v4
+	}
+	for _, bits := range lengths {
+		p, err := addr.Prefix(bits)
+		if err != nil {
+			return "", false // the zero Addr
+		}
+		if id, ok := s.trunk[p]; ok {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// versionOf hashes a Spec in its canonical form: lists whose order means nothing
+// sorted, defaults written out. The prefix keeps versions of other forms apart.
+func versionOf(s Spec) string {
+	s.Trunks = slices.Clone(s.Trunks)
+	for i := range s.Trunks {
+		t := &s.Trunks[i]
+		t.MediaRule = cmp.Or(t.MediaRule, MediaStrict)
+		t.Sources = slices.Sorted(slices.Values(t.Sources))
+		t.MediaSources = slices.Sorted(slices.Values(t.MediaSources))
+	}
+	slices.SortFunc(s.Trunks, func(a, b Trunk) int { return cmp.Compare(a.ID, b.ID) })
+	s.Accounts = slices.SortedFunc(slices.Values(s.Accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
+	s.Numbers = slices.Clone(s.Numbers)
+	for i := range s.Numbers {
+		n := &s.Numbers[i]
+		n.State = cmp.Or(n.State, Active)
+		n.Trunks = slices.Sorted(slices.Values(n.Trunks))
+	}
+	slices.SortFunc(s.Numbers, func(a, b TrackingNumber) int { return cmp.Compare(a.Number, b.Number) })
+	hash := sha256.New()
+	hash.Write([]byte("ringdown routing 1\n"))
+	if err := json.NewEncoder(hash).Encode(s); err != nil {
+		panic("routing: a Spec is plain data: " + err.Error())
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:6])
+}
