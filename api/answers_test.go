@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"ringdown/call"
 )
 
 type raw = json.RawMessage
@@ -65,7 +67,7 @@ func TestCalls(t *testing.T) {
 		}
 		var got []string
 		for _, c := range list.Calls {
-			got = append(got, c.ID)
+			got = append(got, string(c.ID))
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s: %v, want %v", target, got, want)
@@ -251,9 +253,9 @@ func TestPanic(t *testing.T) {
 	for name, value := range map[string]any{"text": "+4721000001 is in here", "runtime": nil} {
 		o := newWorld()
 		s := o.server(t)
-		s.deps.Calls = func() []Call {
+		s.deps.Calls = func() []call.View {
 			if value == nil {
-				return []Call(nil)[:len(o.calls)]
+				return []call.View(nil)[:len(o.calls)]
 			}
 			panic(value)
 		}

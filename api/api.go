@@ -13,6 +13,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"ringdown/call"
 )
 
 // Deps is what the face shows and does. Every function may be called by many
@@ -28,10 +30,10 @@ type Deps struct {
 	// Metrics are the rooms' own counts; each is called at every scrape.
 	Metrics []func(*Metrics)
 	// Calls are the live calls, in the order of their ids.
-	Calls func() []Call
-	// Hangup asks a live call to end and returns at once; [ErrNotFound] when no
-	// such call is live.
-	Hangup func(call string) error
+	Calls func() []call.View
+	// Hangup asks a live call to end, returns at once and reports whether there
+	// is such a call.
+	Hangup func(id call.ID) bool
 	// Events hands over the stored events that the filter takes, each as its
 	// whole envelope, in the order of the stream. It returns after the last
 	// stored one, or with follow not before ctx ends. An error of emit ends it.
@@ -94,20 +96,6 @@ type Version struct {
 	Go      string `json:"go"`
 	FIPS    bool   `json:"fips"`
 	Module  string `json:"fips_module,omitempty"` // version of the Go cryptographic module
-}
-
-// Call is a live call.
-type Call struct {
-	ID             string     `json:"id"`
-	Account        string     `json:"account,omitempty"`
-	Status         string     `json:"status"`
-	Trunk          string     `json:"trunk,omitempty"`
-	Caller         string     `json:"caller,omitempty"` // masked
-	TrackingNumber string     `json:"tracking_number,omitempty"`
-	Flow           string     `json:"flow,omitempty"`
-	ReceivedAt     time.Time  `json:"received_at"`
-	AnsweredAt     *time.Time `json:"answered_at,omitempty"`
-	Recording      string     `json:"recording,omitempty"` // id, when one is open
 }
 
 // Recording is one line of the list; the manifest holds the rest.

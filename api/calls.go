@@ -1,13 +1,14 @@
 package api
 
 import (
-	"errors"
 	"net/http"
+
+	"ringdown/call"
 )
 
 // callList is the answer of /v1/calls.
 type callList struct {
-	Calls []Call `json:"calls"`
+	Calls []call.View `json:"calls"`
 }
 
 func (s *Server) calls(w http.ResponseWriter, r *http.Request) error {
@@ -16,7 +17,7 @@ func (s *Server) calls(w http.ResponseWriter, r *http.Request) error {
 	if err := q.done(); err != nil {
 		return err
 	}
-	list := callList{Calls: []Call{}}
+	list := callList{Calls: []call.View{}}
 	for _, c := range s.deps.Calls() {
 		if account == "" || c.Account == account {
 			list.Calls = append(list.Calls, c)
@@ -32,7 +33,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, c := range s.deps.Calls() {
-		if c.ID == id {
+		if c.ID == call.ID(id) {
 			writeJSON(w, http.StatusOK, c)
 			return nil
 		}
@@ -46,10 +47,8 @@ func (s *Server) hangup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.deps.Hangup(id); errors.Is(err, ErrNotFound) {
+	if !s.deps.Hangup(call.ID(id)) {
 		return notLive(id)
-	} else if err != nil {
-		return err
 	}
 	s.log.Info("hangup asked for by api", "call", id)
 	writeJSON(w, http.StatusAccepted, map[string]string{"call": id, "status": "ending"})

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"ringdown/call"
 )
 
 const (
@@ -30,7 +32,7 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // world is a node in a few slices.
 type world struct {
-	calls      []Call
+	calls      []call.View
 	hungUp     []string
 	told       []stored
 	recordings []Recording
@@ -49,14 +51,14 @@ type stored struct {
 }
 
 func newWorld() *world {
-	answered := noon.Add(3 * time.Second)
 	event := func(call, account string, after time.Duration, body string) stored {
 		return stored{account, call, noon.Add(after), body}
 	}
 	return &world{
-		calls: []Call{
-			{ID: call1, Account: "demo", Status: "in-progress", Trunk: "carrier", Caller: "+47*****12", ReceivedAt: noon, AnsweredAt: &answered, Recording: rec1},
-			{ID: call2, Account: "other", Status: "ringing", ReceivedAt: noon},
+		calls: []call.View{
+			{ID: call1, Account: "demo", Status: "in-progress", Trunk: "carrier", Number: "+4721000001", Caller: "+47*****12",
+				Received: noon, Bridged: noon.Add(3 * time.Second), Legs: 2, Recorded: true},
+			{ID: call2, Account: "other", Status: "ringing", Received: noon},
 		},
 		told: []stored{
 			event(call1, "demo", 0, `{"id":"`+call1+`-1","type":"call.received"}`),
@@ -81,21 +83,21 @@ func (o *world) deps() Deps {
 		Metrics: []func(*Metrics){func(m *Metrics) {
 			m.Gauge("ringdown_calls", "Live calls by state.", 1, "status", "in-progress")
 		}},
-		Calls:      func() []Call { return o.calls },
+		Calls:      func() []call.View { return o.calls },
 		Hangup:     o.hangup,
 		Events:     o.events,
 		Recordings: (*shelf)(o),
 	}
 }
 
-func (o *world) hangup(id string) error {
+func (o *world) hangup(id call.ID) bool {
 	for _, c := range o.calls {
 		if c.ID == id {
-			o.hungUp = append(o.hungUp, id)
-			return nil
+			o.hungUp = append(o.hungUp, string(id))
+			return true
 		}
 	}
-	return ErrNotFound
+	return false
 }
 
 func (o *world) events(ctx context.Context, f EventFilter, follow bool, emit func(json.RawMessage) error) error {
