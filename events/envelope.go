@@ -14,9 +14,9 @@ import (
 const Version = "v1"
 
 // MaxData is the largest payload in bytes, as JSON. It keeps every envelope
-// far below the broker's 1 MiB, so that no event can be refused for its size
+// far below the record of the outbox and the 1 MiB of the broker, so that no event can be refused for its size
 // after it was accepted here.
-const MaxData = 256 << 10
+const MaxData = 128 << 10
 
 // times is RFC 3339 in UTC with milliseconds, as everywhere on the wire.
 const times = "2006-01-02T15:04:05.000Z"

@@ -1,0 +1,271 @@
+package outbox
+
+import (
+	"time"
+
+	"ringdown/events"
+)
+
+// Pace of the group commit.
+const (
+	pace  = 5 * time.Millisecond
+	group = 64
+	batch = 1 << 20 // bytes in one write
+
+	late     = 25 * time.Millisecond // a record that took longer is counted
+	turnover = 6 * time.Hour         // a segment is closed at this age, so that Keep means something
+)
+
+// item is one thing waiting for the disk.
+type item struct {
+	event   events.Event // Data is a json.RawMessage
+	record  string       // recording id
+	durable func(error)
+	beat    time.Time     // a beat instead of an event
+	flushed chan struct{} // a flush instead of either
+	queued  time.Time
+	size    int64
+}
+
+func (it *item) isEvent() bool  { return it.flushed == nil && it.beat.IsZero() }
+func (it *item) terminal() bool { return it.isEvent() && events.Terminal(it.event.Type) }
+
+// commit writes items in their order and tells the outcome. What it returns
+// must be tried again: events that close something, and who waits behind them.
+// It is the work of Run's goroutine alone.
+func (o *Outbox) commit(items []*item) (left []*item) {
+	items = o.admit(items)
+	err := o.write(items)
+	if err == nil {
+		return nil
+	}
+	o.fault(err)
+	if !spaceGone(err) {
+		// A bad file need not be a bad disk.
+		if err = o.write(items); err == nil {
+			return nil
+		}
+		o.fault(err)
+	}
+	for _, it := range items {
+		switch {
+		case it.terminal() || it.flushed != nil:
+			left = append(left, it)
+		case it.isEvent():
+			o.refuse(it, err)
+		default:
+			o.count(func(s *Stats) { s.BeatsDropped++ })
+		}
+	}
+	if !spaceGone(err) || !hasTerminal(left) {
+		return o.flushOnly(left)
+	}
+	if rerr := o.d.reserve(0); rerr != nil {
+		o.log.Error("outbox: reserve not given back", "error", rerr)
+	}
+	if err = o.write(left); err == nil {
+		return nil
+	}
+	o.fault(err)
+	return left
+}
+
+func hasTerminal(items []*item) bool {
+	for _, it := range items {
+		if it.terminal() {
+			return true
+		}
+	}
+	return false
+}
+
+// flushOnly lets flushes go that wait for nothing.
+func (o *Outbox) flushOnly(items []*item) []*item {
+	if hasTerminal(items) {
+		return items
+	}
+	for _, it := range items {
+		close(it.flushed)
+	}
+	return nil
+}
+
+// admit refuses what the state of the disk does not allow: when it is full, all
+// but what closes something; above the cap likewise; near it, new calls.
+func (o *Outbox) admit(items []*item) []*item {
+	o.mu.Lock()
+	gone, used := o.spaceGone, o.used
+	o.mu.Unlock()
+	var in []*item
+	for _, it := range items {
+		switch {
+		case it.flushed != nil || it.terminal():
+			in = append(in, it)
+		case it.isEvent() && (gone || used >= o.cfg.Cap || used >= o.cfg.Cap-o.cfg.Reserve && it.event.Type == events.CallReceived):
+			o.refuse(it, ErrFull)
+		case !it.isEvent() && (gone || used >= o.cfg.Cap/10*9):
+			o.count(func(s *Stats) { s.BeatsDropped++ })
+		default:
+			in = append(in, it)
+		}
+	}
+	return in
+}
+
+// write numbers, seals and syncs items as one group. On an error nothing of it
+// counts: numbers are taken back and the segment is left.
+func (o *Outbox) write(items []*item) error {
+	now := time.Now()
+	begun, err := o.app.ready(now, turnover)
+	var refused map[*item]error
+	var told []entry
+	for i := 0; err == nil && i < len(items); i++ {
+		switch it := items[i]; {
+		case it.flushed != nil:
+		case !it.beat.IsZero():
+			o.ledger.tell(it.beat)
+			err = o.app.add(appendBeat(nil, it.beat))
+		default:
+			e, rerr := o.number(it)
+			if rerr != nil {
+				if refused == nil {
+					refused = make(map[*item]error)
+				}
+				refused[it] = rerr
+				continue
+			}
+			told = append(told, e)
+			err = o.app.add(e.append(nil))
+		}
+	}
+	if err == nil {
+		err = o.app.write()
+	}
+	if err != nil {
+		o.ledger.rollback()
+		if o.app.abandon() && begun != nil {
+			begun = nil
+		}
+		o.left(begun)
+		return err
+	}
+	o.ledger.settle()
+	o.ledger.forget()
+	o.done(begun, told, now)
+	for _, it := range items {
+		switch err := refused[it]; {
+		case it.flushed != nil:
+			close(it.flushed)
+		case !it.isEvent():
+		case err != nil:
+			o.refuse(it, err)
+		default:
+			o.settled(it, nil)
+		}
+	}
+	return nil
+}
+
+// number gives an event the next number of its call.
+func (o *Outbox) number(it *item) (entry, error) {
+	e := it.event
+	s, known := o.ledger.calls[e.Call]
+	if !known && e.Type != events.CallReceived {
+		var err error
+		if s, known, err = o.recall(e.Call); err != nil {
+			return entry{}, err
+		}
+		if known {
+			o.ledger.calls[e.Call] = s
+			o.ledger.undo = append(o.ledger.undo, undo{call: e.Call})
+		}
+	}
+	if known && s.ended && e.Type == events.CallEnded {
+		return entry{}, ErrEnded
+	}
+	if known && s.account != e.Account {
+		// A call belongs to the account that its first event named.
+		o.log.Error("outbox: account of a call changed", "call", e.Call, "type", e.Type)
+		o.count(func(s *Stats) { s.Strayed++ })
+		e.Account = s.account
+	}
+	e.Seq = s.seq + 1
+	body, err := events.Encode(e, o.cfg.Node)
+	if err != nil {
+		return entry{}, err
+	}
+	r := entry{account: e.Account, call: e.Call, kind: e.Type, recording: it.record, seq: e.Seq, at: e.Time, body: body}
+	o.ledger.apply(r, o.app.seg.n)
+	return r, nil
+}
+
+// recall looks for a forgotten call in the log, the latest segment first. A
+// call that may be older than the log cannot be numbered any more.
+func (o *Outbox) recall(call string) (s state, found bool, err error) {
+	o.mu.Lock()
+	segs := append([]*segment(nil), o.segs...)
+	limits := make([]uint64, len(segs))
+	for i, g := range segs {
+		limits[i] = g.records
+	}
+	o.mu.Unlock()
+	o.count(func(s *Stats) { s.Recalled++ })
+	l := newLedger()
+	for i := len(segs) - 1; i >= 0 && !found; i-- {
+		err := eachRecord(o.d, o.key, segs[i].name(), func(index uint64, v any) bool {
+			if index >= limits[i] {
+				return false
+			}
+			if e, ok := v.(entry); ok && e.call == call {
+				l.apply(e, segs[i].n)
+				found = true
+			}
+			return true
+		}, nil)
+		if err != nil {
+			return state{}, false, err
+		}
+	}
+	if found {
+		s = l.calls[call]
+		s.ended = true // only such are forgotten
+		return s, true, nil
+	}
+	made, _ := events.IDTime(call)
+	if len(segs) > 0 && segs[0].n > 1 && made.Before(segs[0].begun) {
+		return state{}, false, ErrPast
+	}
+	return state{}, false, nil
+}
+
+// refuse tells an event's owner that it will never be on the disk.
+func (o *Outbox) refuse(it *item, err error) {
+	o.count(func(s *Stats) { s.Refused++ })
+	o.settled(it, err)
+}
+
+// settled hands the outcome to the teller.
+func (o *Outbox) settled(it *item, err error) {
+	if err == nil && time.Since(it.queued) > late {
+		o.count(func(s *Stats) { s.Late++ })
+	}
+	if it.durable != nil {
+		o.teller.tell(func() { it.durable(err) })
+	}
+}
+
+// fault notes that the disk failed.
+func (o *Outbox) fault(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stats.Faults++
+	o.sick = true
+	if spaceGone(err) {
+		if !o.spaceGone {
+			o.log.Error("outbox: volume full: new calls are refused, the reserve is for events that close something")
+		}
+		o.spaceGone = true
+		return
+	}
+	o.log.Error("outbox: disk failed", "error", err)
+}
