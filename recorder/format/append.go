@@ -129,7 +129,7 @@ func (e End) body(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, e.Pauses)
 	b = appendTime(b, e.Paused)
 	for _, t := range []Totals{e.Caller, e.Callee} {
-		for _, n := range []uint64{t.Packets, t.Bytes, t.Dropped, t.Digits} {
+		for _, n := range []uint64{t.Packets, t.Bytes, t.Dropped, t.Ignored, t.Digits} {
 			b = binary.BigEndian.AppendUint64(b, n)
 		}
 	}

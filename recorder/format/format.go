@@ -185,7 +185,8 @@ func (r Reason) String() string {
 type Totals struct {
 	Packets uint64 // stored
 	Bytes   uint64 // payload stored
-	Dropped uint64 // that came and were not stored, for a reason in a Gap other than a pause
+	Dropped uint64 // audio that came and could not be stored, for a reason in a Gap
+	Ignored uint64 // packets whose payload type has no meaning: a keepalive (RFC 6263), or digits
 	Digits  uint64 // telephone-event packets, never stored
 }
 

@@ -27,7 +27,7 @@ func samples() []Record {
 		About{Recording: "rec_1", Call: "call_1", Account: "demo", Node: "edge-1", Mode: "record-from-answer", Channels: "dual"},
 		Anchor{At: at, Wall: time.UnixMicro(1700000000123456).UTC(), Segments: 3, Root: [32]byte{5, 6}},
 		End{Reason: ReasonRecovered, Duration: at, Gaps: 1, Pauses: 2, Paused: at,
-			Caller: Totals{1, 2, 3, 4}, Callee: Totals{5, 6, 7, 8}},
+			Caller: Totals{1, 2, 3, 4, 5}, Callee: Totals{6, 7, 8, 9, 10}},
 		Unknown{Type: 200, Body: []byte("later")},
 		Unknown{Type: TypeMeta, Body: []byte{9, 9}},
 	}

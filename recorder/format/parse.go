@@ -168,7 +168,7 @@ func (in *input) anchor() Anchor {
 func (in *input) end() End {
 	e := End{Reason: Reason(in.u8()), Duration: in.time(), Gaps: in.u32(), Pauses: in.u32(), Paused: in.time()}
 	for _, t := range []*Totals{&e.Caller, &e.Callee} {
-		*t = Totals{Packets: in.u64(), Bytes: in.u64(), Dropped: in.u64(), Digits: in.u64()}
+		*t = Totals{Packets: in.u64(), Bytes: in.u64(), Dropped: in.u64(), Ignored: in.u64(), Digits: in.u64()}
 	}
 	return e
 }

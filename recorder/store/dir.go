@@ -219,6 +219,25 @@ func (d *Dir) Walk(folder string, visit func(name, ending string) error) error {
 	})
 }
 
+// Folders lists the folders directly below a folder ("" for the root), sorted.
+// A folder that does not exist has none.
+func (d *Dir) Folders(folder string) ([]string, error) {
+	if folder == "" {
+		folder = "."
+	}
+	entries, err := fs.ReadDir(d.root.FS(), folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out, err
+}
+
 // check refuses names that are not plain paths of our own making.
 func check(name string) error {
 	if !fs.ValidPath(name) || name == "." {

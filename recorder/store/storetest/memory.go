@@ -237,6 +237,21 @@ func (m *Memory) Walk(folder string, visit func(name, ending string) error) erro
 	return nil
 }
 
+func (m *Memory) Folders(folder string) ([]string, error) {
+	if folder != "" {
+		folder += "/"
+	}
+	seen := map[string]bool{}
+	for _, file := range m.Files() {
+		if rest, below := strings.CutPrefix(file, folder); below {
+			if first, _, deeper := strings.Cut(rest, "/"); deeper {
+				seen[first] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen)), nil
+}
+
 type memoryFile struct {
 	m    *Memory
 	name string

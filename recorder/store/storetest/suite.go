@@ -22,6 +22,7 @@ type Store interface {
 	PutManifest(name string, b []byte) error
 	Manifest(name string) ([]byte, error)
 	Walk(folder string, visit func(name, ending string) error) error
+	Folders(folder string) ([]string, error)
 }
 
 // File and Reader are those of package store.
@@ -130,6 +131,11 @@ func walk(t *testing.T, s Store) {
 		must(t, s.Walk(folder, func(string, string) error { n++; return nil }))
 		if n != want {
 			t.Errorf("folder %s: %d files, want %d", folder, n, want)
+		}
+	}
+	for folder, want := range map[string][]string{"": {"a", "b"}, "a/2026/01": {"01", "02"}, "a/2026/01/01": nil, "nobody": nil} {
+		if got, err := s.Folders(folder); err != nil || !slices.Equal(got, want) {
+			t.Errorf("folders of %q: %q, %v; want %q", folder, got, err, want)
 		}
 	}
 	stop := errors.New("enough")
