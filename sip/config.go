@@ -1,0 +1,145 @@
+package sip
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Timers of RFC 3261 17.1.1.1; sipgo's transactions use the same values.
+const (
+	t1    = 500 * time.Millisecond
+	t2    = 4 * time.Second
+	allT1 = 64 * t1
+	// no100 is how long an address may leave an INVITE without any response
+	// before the next one is tried (three transmissions on UDP).
+	no100 = 4 * time.Second
+)
+
+// Config is the section "sip" of the configuration.
+type Config struct {
+	Listen    []string `yaml:"listen"`    // udp://ip:port, tcp://ip:port
+	Advertise string   `yaml:"advertise"` // host others must use in place of the bound address
+	Rate      Rate     `yaml:"rate"`
+}
+
+// Rate limits messages before they are parsed, in messages a second.
+type Rate struct {
+	Source int `yaml:"source"` // from one address
+	Total  int `yaml:"total"`  // from all
+}
+
+// Defaults fills in what is absent.
+func (c *Config) Defaults() {
+	if len(c.Listen) == 0 {
+		c.Listen = []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"}
+	}
+	c.Rate.Source = cmp.Or(c.Rate.Source, 2000)
+	c.Rate.Total = cmp.Or(c.Rate.Total, 10000)
+}
+
+// Validate reports every fault with its path inside the section.
+func (c Config) Validate(report func(path, msg string)) {
+	if len(c.Listen) == 0 {
+		report("listen", "is empty: at least one udp://ip:port or tcp://ip:port is needed")
+	}
+	seen := map[string]bool{}
+	for i, s := range c.Listen {
+		path := fmt.Sprintf("listen[%d]", i)
+		network, addr, err := parseListen(s)
+		switch {
+		case err != nil:
+			report(path, err.Error())
+		case seen[network+addr.String()]:
+			report(path, fmt.Sprintf("%q stands here twice", s))
+		case addr.Addr().IsUnspecified() && c.Advertise == "":
+			report(path, fmt.Sprintf("%q listens on every address: advertise must say which one others use", s))
+		}
+		seen[network+addr.String()] = true
+	}
+	if c.Advertise != "" && !isHost(c.Advertise) {
+		report("advertise", fmt.Sprintf("%q is neither an IP address nor a host name (no port, no scheme)", c.Advertise))
+	}
+	if c.Rate.Source < 0 || c.Rate.Total < 0 {
+		report("rate", "must not be negative")
+	}
+}
+
+// parseListen takes "udp://ip:port" apart.
+func parseListen(s string) (network string, addr netip.AddrPort, err error) {
+	network, rest, ok := strings.Cut(s, "://")
+	if !ok || network != "udp" && network != "tcp" {
+		return "", addr, fmt.Errorf("%q must be udp://ip:port or tcp://ip:port", s)
+	}
+	addr, err = netip.ParseAddrPort(rest)
+	if err != nil {
+		return "", addr, fmt.Errorf("%q must be %s://ip:port with an IP address, not a name", s, network)
+	}
+	return network, addr, nil
+}
+
+// isHost reports whether s is an IP address or a name of letters, digits, hyphens and dots.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' {
+		return false
+	}
+	for _, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// Listen opens the sockets the configuration names, all or none; the error
+// names the address that cannot be had.
+func Listen(c Config) (conns []net.PacketConn, listeners []net.Listener, err error) {
+	defer func() {
+		if err != nil {
+			for _, p := range conns {
+				p.Close()
+			}
+			for _, l := range listeners {
+				l.Close()
+			}
+			conns, listeners = nil, nil
+		}
+	}()
+	for _, s := range c.Listen {
+		network, addr, err := parseListen(s)
+		if err != nil {
+			return conns, listeners, fmt.Errorf("sip: %w", err)
+		}
+		if network == "udp" {
+			p, err := net.ListenPacket("udp", addr.String())
+			if err != nil {
+				return conns, listeners, listenError(s, err)
+			}
+			conns = append(conns, p)
+			continue
+		}
+		l, err := net.Listen("tcp", addr.String())
+		if err != nil {
+			return conns, listeners, listenError(s, err)
+		}
+		listeners = append(listeners, l)
+	}
+	return conns, listeners, nil
+}
+
+func listenError(s string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("sip: %s is taken by another program: %w", s, err)
+	}
+	return fmt.Errorf("sip: cannot listen on %s: %w", s, err)
+}

@@ -1,0 +1,270 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/call"
+)
+
+// Deps is what an endpoint needs of the others.
+type Deps struct {
+	// Admit takes a call that arrived. It runs in the leg's own order, must not
+	// wait, and returns where the leg's signals go, or why the call is refused.
+	// An Invite without a Trunk comes from a stranger: it is never answered,
+	// whatever Admit says.
+	Admit func(call.Invite, call.Leg) (send func(call.Signal), refused *call.Cause)
+	// Trunk names the trunk that a source address belongs to. It is asked for
+	// each message and must not wait.
+	Trunk func(netip.Addr) (id string, ok bool)
+	// Ready says whether new calls are taken; it decides the answer to OPTIONS
+	// only. nil: always.
+	Ready func() bool
+	// Lookup resolves a destination's host name. nil: the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Connect opens a TCP connection to a destination. nil: a plain dialler.
+	Connect func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	Log     *slog.Logger
+}
+
+// Endpoint is our end of every SIP dialog.
+type Endpoint struct {
+	cfg       Config
+	deps      Deps
+	log       *slog.Logger
+	count     *counts
+	door      *door
+	tx        *transactions
+	sockets   []*socket
+	listeners []net.Listener
+	tcpPort   int    // others reach us here by TCP; 0: nowhere
+	instance  string // in every branch of ours: how a loop is seen
+
+	mu           sync.Mutex
+	isClosed     bool
+	dialogs      map[string]*leg      // by dialogKey, confirmed or of the caller
+	calling      map[string]*outbound // by Call-ID and our tag, until the leg is over
+	legs         map[*leg]struct{}
+	streams      map[netip.AddrPort]*stream
+	accepted     int
+	acceptedFrom map[netip.Addr]int
+
+	ctx    context.Context // of the endpoint's life: ends name look-ups and dials
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// New makes an endpoint on sockets that are open; it closes them when it is
+// closed. Nothing is read before Run.
+func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener) (*Endpoint, error) {
+	cfg.Rate = fullRate(cfg.Rate)
+	if deps.Admit == nil || deps.Trunk == nil || deps.Log == nil {
+		return nil, errors.New("sip: Admit, Trunk and Log are needed")
+	}
+	if len(conns)+len(listeners) == 0 {
+		return nil, errors.New("sip: no socket to listen on")
+	}
+	if deps.Lookup == nil {
+		deps.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if deps.Connect == nil {
+		deps.Connect = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", to.String())
+		}
+	}
+	e := &Endpoint{
+		cfg: cfg, deps: deps, log: deps.Log, count: newCounts(), door: newDoor(deps.Trunk, cfg.Rate),
+		tx: newTransactions(deps.Log), listeners: listeners, instance: newTag(),
+		dialogs: map[string]*leg{}, calling: map[string]*outbound{}, legs: map[*leg]struct{}{},
+		streams: map[netip.AddrPort]*stream{}, acceptedFrom: map[netip.Addr]int{},
+	}
+	for _, pc := range conns {
+		local, ok := addrPort(pc.LocalAddr())
+		if !ok {
+			return nil, fmt.Errorf("sip: %v is not an IP address and port", pc.LocalAddr())
+		}
+		e.sockets = append(e.sockets, &socket{pc: pc, local: local})
+	}
+	if len(listeners) > 0 {
+		local, _ := addrPort(listeners[0].Addr())
+		e.tcpPort = int(local.Port())
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	return e, nil
+}
+
+func fullRate(r Rate) Rate {
+	c := Config{Rate: r}
+	c.Defaults()
+	return c.Rate
+}
+
+// Run serves until ctx ends or a socket breaks, then closes the endpoint.
+func (e *Endpoint) Run(ctx context.Context) error {
+	defer e.Close()
+	broken := make(chan error, len(e.sockets)+len(e.listeners))
+	for _, s := range e.sockets {
+		e.spawn(func() { broken <- e.serveUDP(s) }) // ended by Close
+	}
+	for _, l := range e.listeners {
+		e.spawn(func() { broken <- e.serveTCP(l) }) // ended by Close
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-broken:
+		return err
+	}
+}
+
+// Close closes the sockets, ends every leg with Gone and waits for what still
+// runs. Calls are not told goodbye: that is the switchboard's work, before.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	first := !e.isClosed
+	e.isClosed = true
+	legs := make([]*leg, 0, len(e.legs))
+	for l := range e.legs {
+		legs = append(legs, l)
+	}
+	streams := make([]*stream, 0, len(e.streams))
+	for _, s := range e.streams {
+		streams = append(streams, s)
+	}
+	e.mu.Unlock()
+	if first {
+		e.cancel()
+		for _, s := range e.sockets {
+			s.pc.Close()
+		}
+		for _, l := range e.listeners {
+			l.Close()
+		}
+		for _, s := range streams {
+			s.conn.Close()
+		}
+		e.tx.close()
+		for _, l := range legs {
+			l.do(l.finish)
+		}
+	}
+	e.wg.Wait()
+	return nil
+}
+
+func (e *Endpoint) closed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.isClosed
+}
+
+// spawn runs f in a goroutine that Close waits for; false when it is closed.
+func (e *Endpoint) spawn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.isClosed {
+		return false
+	}
+	e.wg.Go(f)
+	return true
+}
+
+// Stats returns what was counted.
+func (e *Endpoint) Stats() Stats {
+	s := e.count.snapshot()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.Legs, s.Streams = len(e.legs), len(e.streams)
+	return s
+}
+
+// panicked counts and logs a panic outside any leg. The value may hold what a
+// peer sent, so only the stack is logged.
+func (e *Endpoint) panicked(any) {
+	e.count.panicked()
+	e.log.Error("sip panic, message dropped", "stack", string(debug.Stack()))
+}
+
+func (e *Endpoint) dial(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	return e.deps.Connect(ctx, addr)
+}
+
+func (e *Endpoint) branch() string { return branchID + e.instance + newTag() }
+
+// register makes l known; with a key also to the requests inside its dialog.
+func (e *Endpoint) register(l *leg, key string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.legs[l] = struct{}{}
+	if key != "" {
+		e.dialogs[key] = l
+	}
+}
+
+func (e *Endpoint) unregister(l *leg, key string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.legs, l)
+	if e.dialogs[key] == l {
+		delete(e.dialogs, key)
+	}
+}
+
+// legOf returns the leg whose dialog a request belongs to (RFC 3261 12.2.2).
+func (e *Endpoint) legOf(in *incoming) *leg {
+	from, _ := in.From().Params.Get("tag")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.dialogs[dialogKey(in.CallID().Value(), in.toTag, from)]
+}
+
+func (e *Endpoint) callingOf(in *incoming) *outbound {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.calling[callingKey(in.CallID().Value(), in.toTag)]
+}
+
+// after runs f in l's order when d has passed, unless the timer is stopped.
+func (l *leg) after(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() { l.do(f) })
+}
+
+// stranger makes the call layer's event for an INVITE of an unknown source:
+// parsed here, outside every table, and never answered.
+func (e *Endpoint) stranger(b []byte, src netip.AddrPort) {
+	guard(func() {
+		s, fault := screen(b, false)
+		if fault != "" {
+			e.count.drop(fault)
+			return
+		}
+		msg, err := parse(b, s)
+		req, ok := msg.(*gosip.Request)
+		if err != nil || !ok || !complete(req) {
+			e.count.drop(faultUnparsable)
+			return
+		}
+		e.count.drop("unknown-source")
+		in := &incoming{Request: req, src: src, from: &hop{ep: e, network: "udp", addr: src}}
+		e.deps.Admit(in.invite(time.Now()), silent{})
+	}, e.panicked)
+}
+
+// silent is the leg of a stranger: nothing that is said to it goes out.
+type silent struct{}
+
+func (silent) Progress(int, []byte) {}
+func (silent) Answer([]byte)        {}
+func (silent) Update([]byte)        {}
+func (silent) Hangup(call.Cause)    {}

@@ -1,0 +1,136 @@
+package sip
+
+import (
+	"strconv"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/call"
+)
+
+// inbound is a caller's leg: the UAS of an INVITE.
+type inbound struct {
+	leg
+	in *incoming
+}
+
+// newInbound makes the leg of an INVITE outside any dialog and starts it. The
+// To tag, ours, is on the request already, so that every response carries it.
+func newInbound(e *Endpoint, in *incoming) {
+	b := &inbound{in: in}
+	b.init(e)
+	b.dlg = uasDialog(in)
+	b.key = b.dlg.key()
+	b.whenEarly = b.earlyRequest
+	b.abort = b.crash
+	cancelled := func() { b.do(b.cancelled) }
+	in.tx.cancel.Store(&cancelled)
+	b.dlg.peerHold(1)
+	e.register(&b.leg, b.key)
+	b.do(b.start)
+}
+
+// start hands the call over. 100 goes first: the caller's timers stop.
+func (b *inbound) start() {
+	b.in.reply(100, nil)
+	send, refused := b.ep.deps.Admit(b.in.invite(time.Now()), b)
+	if refused != nil || send == nil {
+		c := localCause(503)
+		if refused != nil {
+			c = *refused
+		}
+		b.refuse(c)
+		b.finish()
+		return
+	}
+	b.signal = send
+}
+
+// refuse sends the error response that words c. Only the reason that must not
+// be answered at all is not: the transaction ends without one.
+func (b *inbound) refuse(c call.Cause) {
+	if b.state != early {
+		return
+	}
+	if c.Reason == noTrunk {
+		b.in.tx.Terminate()
+		return
+	}
+	status, retry := finalStatus(c)
+	headers := []gosip.Header{reasonHeader(c, false)}
+	if retry > 0 {
+		headers = append(headers, gosip.NewHeader("Retry-After", strconv.Itoa(retry)))
+	}
+	b.in.reply(status, nil, headers...)
+}
+
+// Progress sends a provisional response; a description makes it early media.
+func (b *inbound) Progress(status int, body []byte) {
+	b.do(func() {
+		if b.state != early || status < 101 || status > 199 {
+			return
+		}
+		b.in.reply(status, body, b.in.from.contact(), allowHeader())
+	})
+}
+
+// Answer sends the 2xx and sees to its ACK.
+func (b *inbound) Answer(body []byte) {
+	b.do(func() {
+		if b.state != early {
+			return
+		}
+		b.state = confirmed
+		b.accept(b.in, body)
+		b.repeatAnswer(b.in, body, true)
+	})
+}
+
+// Hangup refuses the call or says goodbye. A BYE waits for the ACK to our 2xx
+// (RFC 3261 15), or for it to be overdue.
+func (b *inbound) Hangup(c call.Cause) {
+	b.do(func() {
+		switch {
+		case b.state == early:
+			b.refuse(c)
+			b.finish()
+		case b.answer != nil && b.answer.first:
+			b.hung, b.cause = true, c
+		default:
+			b.bye(c)
+		}
+	})
+}
+
+// cancelled is a CANCEL, already answered. After our final response it means nothing.
+func (b *inbound) cancelled() {
+	if b.state != early {
+		return
+	}
+	b.in.reply(487, nil)
+	b.tell(call.Cancelled{At: call.Now()})
+	b.finish()
+}
+
+// earlyRequest is a request of the caller before our final response.
+func (b *inbound) earlyRequest(in *incoming) {
+	switch in.Method {
+	case gosip.BYE: // a caller may end an early dialog so (RFC 3261 15)
+		in.reply(200, nil)
+		b.cancelled()
+	case gosip.INVITE, gosip.UPDATE: // its first offer is not answered yet
+		in.reply(500, nil, retryAfter(10))
+	default:
+		in.reply(200, nil, allowHeader())
+	}
+}
+
+// crash ends the leg after a panic.
+func (b *inbound) crash() {
+	if b.state == early {
+		b.refuse(localCause(500))
+		return
+	}
+	b.bye(localCause(500))
+}

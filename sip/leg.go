@@ -1,0 +1,308 @@
+package sip
+
+import (
+	"crypto/rand"
+	"fmt"
+	"math/big"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/call"
+)
+
+// state is how far a leg's dialog has come.
+type state uint8
+
+const (
+	early     state = iota // no final response yet
+	confirmed              // 2xx sent or received
+	ending                 // our BYE is on its way
+	over                   // Gone has been told; only late messages are still dealt with
+)
+
+// leg is a dialog as the call sees it: what UAS and UAC legs share. It is the
+// whole of a leg for a further 2xx of a fork. Every field is used in the leg's
+// own order only, except where the endpoint's tables are.
+type leg struct {
+	serial
+	ep     *Endpoint
+	dlg    dialog
+	key    string // in the endpoint's dialogs, once there is one
+	state  state
+	signal func(call.Signal) // nil: nobody listens
+	answer *repeat           // our 2xx that waits for its ACK
+	offer  *incoming         // their re-INVITE or UPDATE that waits for Update
+	hung   bool              // Hangup came when nothing could be sent yet
+	cause  call.Cause        // of that Hangup
+
+	whenEarly func(in *incoming) // a request before the final response
+	whenOver  func()             // resources beyond the dialog
+	abort     func()             // after a panic: the shortest way out
+}
+
+func (l *leg) init(e *Endpoint) {
+	l.ep = e
+	l.caught = func(any) {
+		e.count.panicked()
+		e.log.Error("sip panic, leg ended", "leg", l.dlg.localTag, "stack", string(debug.Stack()))
+		guard(l.abort, func(any) {})
+		l.finish()
+	}
+	l.abort = func() { l.bye(localCause(500)) }
+}
+
+// tell gives a signal to the call. After Gone nothing is told any more.
+func (l *leg) tell(s call.Signal) {
+	if l.signal != nil {
+		l.signal(s)
+	}
+}
+
+// finish ends the leg: Gone is its last signal, told once.
+func (l *leg) finish() {
+	if l.state == over {
+		return
+	}
+	l.state = over
+	l.stopAnswer()
+	l.ep.unregister(l, l.key)
+	l.dlg.peerHold(-1)
+	last := l.signal
+	l.signal = nil
+	if l.whenOver != nil {
+		guard(l.whenOver, l.ep.panicked)
+	}
+	if last != nil {
+		last(call.Gone{At: call.Now()})
+	}
+}
+
+func (d *dialog) peerHold(n int32) {
+	if d.peer != nil {
+		d.peer.hold(n)
+	}
+}
+
+// from reports whether a request comes from where this dialog's peer is. It is
+// asked outside the leg's order; the fields it reads never change.
+func (l *leg) from(in *incoming) bool { return l.dlg.isPeer(in) }
+
+func (d *dialog) isPeer(in *incoming) bool {
+	return in.src.Addr() == d.peer.addr.Addr() || d.trunk != "" && in.trunk == d.trunk
+}
+
+// request serves a request inside the dialog.
+func (l *leg) request(in *incoming) {
+	d := &l.dlg
+	switch seq := in.CSeq().SeqNo; {
+	case l.state == over || l.state == ending && in.Method != gosip.BYE:
+		in.reply(481, nil)
+		return
+	case d.remoteSeen && seq <= d.remoteSeq: // equal too: a repeated request would have met its transaction
+		in.reply(500, nil)
+		return
+	default:
+		d.remoteSeq, d.remoteSeen = seq, true
+	}
+	switch {
+	case l.state == early && l.whenEarly != nil:
+		l.whenEarly(in)
+	case in.Method == gosip.BYE:
+		l.byed(in)
+	case in.Method == gosip.INVITE || in.Method == gosip.UPDATE:
+		l.offered(in)
+	default: // INFO and OPTIONS: heard, and of no effect
+		in.reply(200, nil, allowHeader())
+	}
+}
+
+// byed is the peer's BYE. It ends the leg also when ours is on its way.
+func (l *leg) byed(in *incoming) {
+	in.reply(200, nil)
+	l.refuseOffer(487)
+	l.tell(call.Bye{At: call.Now(), Cause: causeOfBye(in.Request)})
+	l.finish()
+}
+
+// offered is a re-INVITE or UPDATE (RFC 3261 14.2, RFC 3311 5.2).
+func (l *leg) offered(in *incoming) {
+	reinvite := in.IsInvite()
+	switch {
+	case l.offer != nil:
+		in.reply(500, nil, retryAfter(10))
+	case l.answer != nil && reinvite:
+		in.reply(491, nil) // our 2xx to the INVITE before is not acknowledged yet
+	case len(in.Body()) > 0:
+		if reinvite {
+			in.reply(100, nil)
+			cancelled := func() { l.do(func() { l.cancelOffer(in) }) }
+			in.tx.cancel.Store(&cancelled)
+		}
+		l.offer = in
+		l.tell(call.Offered{At: call.Now(), Body: append([]byte(nil), in.Body()...)})
+	case reinvite:
+		in.reply(488, nil) // it wants an offer of ours: a delayed offer, which the relay cannot make yet
+	default:
+		l.refreshTarget(in)
+		in.reply(200, nil, in.from.contact(), allowHeader())
+	}
+}
+
+// retryAfter returns a Retry-After of 0 to n seconds (RFC 3261 14.2).
+func retryAfter(n int64) gosip.Header {
+	r, err := rand.Int(rand.Reader, big.NewInt(n+1))
+	if err != nil {
+		r = big.NewInt(n)
+	}
+	return gosip.NewHeader("Retry-After", strconv.FormatInt(r.Int64(), 10))
+}
+
+func (l *leg) refreshTarget(in *incoming) {
+	if uri, ok := contactOf(in.Request); ok {
+		l.dlg.target = uri
+	}
+}
+
+// refuseOffer answers the offer that waits, if one does.
+func (l *leg) refuseOffer(status int) {
+	if l.offer != nil {
+		l.offer.reply(status, nil)
+		l.offer = nil
+	}
+}
+
+func (l *leg) cancelOffer(in *incoming) {
+	if l.offer == in {
+		l.refuseOffer(487)
+	}
+}
+
+// Progress and Answer are for a caller's leg only.
+func (l *leg) Progress(int, []byte) {}
+func (l *leg) Answer([]byte)        {}
+
+// Update answers the offer that waits; an empty body refuses it.
+func (l *leg) Update(body []byte) {
+	l.do(func() {
+		in := l.offer
+		switch {
+		case in == nil:
+		case len(body) == 0:
+			l.refuseOffer(488)
+		default:
+			l.offer = nil
+			l.refreshTarget(in)
+			l.accept(in, body)
+			if in.IsInvite() {
+				l.repeatAnswer(in, body, false)
+			}
+		}
+	})
+}
+
+// accept sends a 2xx that establishes or changes the session.
+func (l *leg) accept(in *incoming, body []byte) {
+	if in.IsInvite() {
+		in.tx.accepted.Store(true)
+	}
+	in.reply(200, body, in.from.contact(), allowHeader())
+}
+
+// Hangup ends a fork's leg.
+func (l *leg) Hangup(c call.Cause) { l.do(func() { l.bye(c) }) }
+
+// bye ends a confirmed dialog. The leg is gone when the BYE is answered or has
+// timed out.
+func (l *leg) bye(c call.Cause) {
+	if l.state != confirmed {
+		return
+	}
+	l.state = ending
+	l.stopAnswer()
+	l.refuseOffer(487)
+	req, h := l.dlg.request(l.ep.ctx, l.ep, gosip.BYE, 0)
+	if r := reasonHeader(c, false); r != nil {
+		req.AppendHeader(r)
+	}
+	setBody(req, nil)
+	done := func() { l.do(l.finish) }
+	_, err := l.ep.request(req, h, func(res *gosip.Response) {
+		if !res.IsProvisional() {
+			done()
+		}
+	}, done)
+	if err != nil {
+		l.finish()
+	}
+}
+
+// repeat is a 2xx to an INVITE, repeated until its ACK comes (RFC 3261 13.3.1.4).
+type repeat struct {
+	in       *incoming
+	body     []byte
+	seq      uint32
+	first    bool // of the INVITE that made the dialog
+	interval time.Duration
+	timer    *time.Timer
+	limit    *time.Timer
+}
+
+func (l *leg) repeatAnswer(in *incoming, body []byte, first bool) {
+	r := &repeat{in: in, body: body, seq: in.CSeq().SeqNo, first: first, interval: t1}
+	l.answer = r
+	r.timer = l.after(r.interval, func() { l.againAnswer(r) })
+	r.limit = l.after(allT1, func() { l.noAck(r) })
+}
+
+func (l *leg) againAnswer(r *repeat) {
+	if l.answer != r {
+		return
+	}
+	l.accept(r.in, r.body)
+	r.interval = min(2*r.interval, t2)
+	r.timer = l.after(r.interval, func() { l.againAnswer(r) })
+}
+
+func (l *leg) stopAnswer() {
+	if l.answer != nil {
+		l.answer.timer.Stop()
+		l.answer.limit.Stop()
+		l.answer = nil
+	}
+}
+
+// acked is the ACK to our 2xx.
+func (l *leg) acked(seq uint32) {
+	r := l.answer
+	if r == nil || r.seq != seq || l.state != confirmed {
+		return
+	}
+	l.stopAnswer()
+	if r.first {
+		l.tell(call.Acked{At: call.Now()})
+	}
+	if l.hung {
+		l.bye(l.cause)
+	}
+}
+
+// noAck is 64*T1 without one: the peer is told goodbye whatever the call does.
+func (l *leg) noAck(r *repeat) {
+	if l.answer != r {
+		return
+	}
+	l.stopAnswer()
+	l.tell(call.NoAck{At: call.Now()})
+	c := l.cause
+	if !l.hung {
+		c = localCause(408)
+	}
+	l.bye(c)
+}
+
+func (s state) String() string {
+	return [...]string{"early", "confirmed", "ending", "over", fmt.Sprint(uint8(s))}[min(s, 4)]
+}

@@ -1,0 +1,403 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/call"
+)
+
+// outbound is an attempt of ours towards one target: the UAC of an INVITE,
+// which may be sent to several addresses in turn.
+type outbound struct {
+	leg
+	dial    call.Dial
+	uri     gosip.Uri
+	network string
+	seq     uint32
+	waiting []netip.AddrPort // addresses still to try
+	current *attempt         // nil: none is out
+	last    call.Cause       // why the address before did not do
+	forks   []*leg
+	saidBye map[string]bool // To tags whose BYE overtook their 2xx
+	hops    []*hop          // dialled, held open and let in by the door; under the endpoint's lock
+}
+
+// attempt is one INVITE transaction.
+type attempt struct {
+	req       *gosip.Request
+	hop       *hop
+	client    *client
+	provided  bool // a provisional response came
+	final     bool
+	cancelled bool
+	abandoned bool                     // nobody waits for it: a 2xx is said goodbye to at once
+	acks      map[string]*acknowledged // by To tag of each 2xx
+	timer     *time.Timer
+}
+
+// acknowledged is an ACK that is sent again for each repeated 2xx.
+type acknowledged struct {
+	ack *gosip.Request
+	hop *hop
+}
+
+var errForwards = errors.New("sip: no hop left: Max-Forwards is used up")
+
+// Dial starts an attempt and returns at once; all that becomes of it, Failed
+// for an unknown host included, comes as signals. An error means that nothing
+// was started: the target cannot be dialled by anybody. send must not wait.
+func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)) (call.Leg, error) {
+	uri, err := parseTarget(d.Target.URI)
+	if err != nil {
+		return nil, err
+	}
+	if d.MaxForwards <= 0 {
+		return nil, errForwards
+	}
+	if e.closed() {
+		return nil, errors.New("sip: endpoint is closed")
+	}
+	o := &outbound{dial: d, uri: uri, network: transportOf(uri), last: localCause(480), saidBye: map[string]bool{}}
+	o.init(e)
+	o.signal = send
+	o.abort = o.crash
+	o.whenOver = o.release
+	o.dlg = dialog{callID: newTag() + newTag(), localTag: newTag(), trunk: d.Target.Trunk}
+	e.register(&o.leg, "")
+	e.mu.Lock()
+	e.calling[callingKey(o.dlg.callID, o.dlg.localTag)] = o
+	e.mu.Unlock()
+	if !e.spawn(func() { o.resolve(ctx) }) { // ends with the look-up
+		o.do(o.finish)
+	}
+	return o, nil
+}
+
+func transportOf(uri gosip.Uri) string {
+	if t, _ := uri.UriParams.Get("transport"); t == "tcp" || t == "TCP" {
+		return "tcp"
+	}
+	return "udp"
+}
+
+// begin starts with the first address.
+func (o *outbound) begin(addrs []netip.AddrPort) {
+	o.waiting = addrs
+	if len(addrs) == 0 {
+		o.last = localCause(502)
+		o.last.Text = "Destination Not Found"
+	}
+	o.next()
+}
+
+// next tries the next address, or gives up.
+func (o *outbound) next() {
+	for o.state == early {
+		if o.hung {
+			o.fail(localCause(487))
+			return
+		}
+		if len(o.waiting) == 0 {
+			o.fail(o.last)
+			return
+		}
+		addr := o.waiting[0]
+		o.waiting = o.waiting[1:]
+		if o.try(addr) {
+			return
+		}
+		o.last = localCause(503)
+	}
+}
+
+// try sends the INVITE to one address.
+func (o *outbound) try(addr netip.AddrPort) bool {
+	h, err := o.ep.hopTo(o.ep.ctx, o.network, addr)
+	if err != nil {
+		return false
+	}
+	h.hold(1)
+	o.ep.door.expect(addr.Addr())
+	o.ep.mu.Lock()
+	o.hops = append(o.hops, h)
+	o.ep.mu.Unlock()
+	o.seq++
+	a := &attempt{req: o.invite(h), hop: h, acks: map[string]*acknowledged{}}
+	a.client, err = o.ep.request(a.req, h, func(res *gosip.Response) {
+		o.do(func() { o.response(a, res) })
+	}, func() {
+		o.do(func() { o.ended(a) })
+	})
+	if err != nil {
+		return false
+	}
+	o.current = a
+	a.timer = o.after(no100, func() { o.silent(a) })
+	return true
+}
+
+// invite builds the INVITE from scratch: nothing of the caller's is in it but
+// his number, when it may be shown, and what the relay has written.
+func (o *outbound) invite(h *hop) *gosip.Request {
+	req := newRequest(gosip.INVITE, o.uri, h, o.ep.branch(), o.dial.MaxForwards)
+	host, _ := h.sentBy()
+	from := &gosip.FromHeader{
+		Address: gosip.Uri{Scheme: "sip", User: userPart(o.dial.From), Host: host},
+		Params:  gosip.HeaderParams{{K: "tag", V: o.dlg.localTag}},
+	}
+	if o.dial.From == "" {
+		from.DisplayName = "Anonymous"
+		from.Address.User, from.Address.Host = "anonymous", "anonymous.invalid" // RFC 3323 4.1.1.3
+	}
+	id := gosip.CallIDHeader(o.dlg.callID)
+	req.AppendHeader(from)
+	req.AppendHeader(&gosip.ToHeader{Address: withoutParams(o.uri)})
+	req.AppendHeader(&id)
+	req.AppendHeader(&gosip.CSeqHeader{SeqNo: o.seq, MethodName: gosip.INVITE})
+	req.AppendHeader(h.contact())
+	if o.dial.From == "" {
+		req.AppendHeader(gosip.NewHeader("Privacy", "id"))
+	}
+	req.AppendHeader(allowHeader())
+	setBody(req, o.dial.Body)
+	return req
+}
+
+// silent is an address that did not answer at all: it is left behind.
+func (o *outbound) silent(a *attempt) {
+	if a.provided || a.final || a.abandoned {
+		return
+	}
+	a.abandoned = true
+	o.last = localCause(408)
+	if a == o.current {
+		o.current = nil
+		o.next()
+	}
+}
+
+// response takes one response of an attempt; they may come in any order.
+func (o *outbound) response(a *attempt, res *gosip.Response) {
+	switch {
+	case res.IsProvisional():
+		a.provided = true
+		if a.abandoned || o.hung {
+			o.cancel(a)
+		}
+		if a == o.current && !a.final && res.StatusCode >= 180 && res.StatusCode < 190 {
+			o.tell(call.Ringing{At: call.Now(), Status: res.StatusCode, Body: description(res)})
+		}
+	case res.IsSuccess():
+		a.final = true
+		o.accepted(a, res)
+	default:
+		a.final = true
+		a.timer.Stop()
+		if a != o.current {
+			return
+		}
+		o.current = nil
+		if res.StatusCode == 503 && len(o.waiting) > 0 && !o.hung { // RFC 3263 4.3
+			o.last = causeOf(res)
+			o.next()
+			return
+		}
+		o.fail(causeOf(res))
+	}
+}
+
+// description returns a response's body when it is one we understand.
+func description(res *gosip.Response) []byte {
+	if len(res.Body()) == 0 || !isSDP(res) {
+		return nil
+	}
+	return append([]byte(nil), res.Body()...)
+}
+
+// accepted is a 2xx: acknowledged in any case. The first of the attempt that
+// counts is the answer; others are dialogs that have to be ended.
+func (o *outbound) accepted(a *attempt, res *gosip.Response) {
+	a.timer.Stop()
+	tag, _ := res.To().Params.Get("tag")
+	if again := a.acks[tag]; again != nil {
+		again.hop.WriteMsg(again.ack)
+		return
+	}
+	d := uacDialog(a.req, res, a.hop, o.dial.Target.Trunk)
+	ack, h := d.request(o.ep.ctx, o.ep, gosip.ACK, d.localSeq)
+	setBody(ack, nil)
+	a.acks[tag] = &acknowledged{ack, h}
+	h.WriteMsg(ack) // lost or failed: the callee repeats its 2xx
+	if a != o.current || o.state != early {
+		o.fork(a, d)
+		return
+	}
+	o.current = nil
+	o.state = confirmed
+	o.setDialog(d)
+	o.tell(call.Answered{At: call.Now(), Body: description(res)})
+	if o.saidBye[tag] {
+		o.tell(call.Bye{At: call.Now(), Cause: remoteCause(200, nil)})
+		o.finish()
+	}
+}
+
+// setDialog gives the leg its dialog and makes it known to requests.
+func (l *leg) setDialog(d dialog) {
+	l.key, l.dlg = d.key(), d
+	l.dlg.peerHold(1)
+	l.ep.register(l, l.key)
+}
+
+// fork is a 2xx beside the answer, or one that nobody waits for any more.
+func (o *outbound) fork(a *attempt, d dialog) {
+	f := &leg{state: confirmed}
+	f.init(o.ep)
+	f.setDialog(d)
+	if a.abandoned || o.state != confirmed {
+		f.do(func() { f.bye(localCause(200)) })
+		return
+	}
+	o.forks = append(o.forks, f)
+	o.tell(call.Forked{At: call.Now(), Leg: f})
+}
+
+// ended is the end of an attempt's transaction: after its final response
+// nothing new, without one the address is no use.
+func (o *outbound) ended(a *attempt) {
+	if a.final || a.abandoned {
+		return
+	}
+	a.abandoned = true
+	a.timer.Stop()
+	if a != o.current {
+		return
+	}
+	o.current = nil
+	switch {
+	case a.cancelled: // no final response to the INVITE although it was cancelled
+		o.finish()
+	case a.provided:
+		o.fail(localCause(408))
+	default:
+		o.last = localCause(503)
+		o.next()
+	}
+}
+
+// fail tells that the attempt has come to nothing.
+func (o *outbound) fail(c call.Cause) {
+	if o.state != early {
+		return
+	}
+	o.tell(call.Failed{At: call.Now(), Cause: c})
+	o.finish()
+}
+
+// Hangup gives the attempt up. Before a provisional response nothing may be
+// sent (RFC 3261 9.1): the CANCEL waits for it.
+func (o *outbound) Hangup(c call.Cause) {
+	o.do(func() {
+		switch o.state {
+		case early:
+			if o.hung {
+				return
+			}
+			o.hung, o.cause = true, c
+			if o.current != nil && o.current.provided {
+				o.cancel(o.current)
+			}
+		case confirmed:
+			o.bye(c)
+		}
+	})
+}
+
+// cancel sends the CANCEL of an attempt, once: the same branch, the same way as
+// the INVITE. 64*T1 later the INVITE counts as ended (RFC 3261 9.1).
+func (o *outbound) cancel(a *attempt) {
+	if a.cancelled || a.final {
+		return
+	}
+	a.cancelled = true
+	a.timer.Stop()
+	req := gosip.NewRequest(gosip.CANCEL, a.req.Recipient)
+	req.SetTransport(a.req.Transport())
+	req.SetDestination(a.req.Destination())
+	for _, h := range []gosip.Header{a.req.Via().Clone(), maxForwards(70), gosip.HeaderClone(a.req.From()), gosip.HeaderClone(a.req.To()),
+		gosip.HeaderClone(a.req.CallID()), &gosip.CSeqHeader{SeqNo: a.req.CSeq().SeqNo, MethodName: gosip.CANCEL}} {
+		req.AppendHeader(h)
+	}
+	if r := reasonHeader(o.cause, true); r != nil {
+		req.AppendHeader(r)
+	}
+	setBody(req, nil)
+	o.ep.request(req, a.hop, func(*gosip.Response) {}, func() {}) // unsent: the limit below ends it
+	a.timer = o.after(allT1, a.client.Terminate)
+}
+
+// overtaken is a request inside the dialog that came before the 2xx it belongs
+// to: UDP keeps no order.
+func (o *outbound) overtaken(in *incoming) {
+	tag, _ := in.From().Params.Get("tag")
+	switch in.Method {
+	case gosip.BYE:
+		in.reply(200, nil)
+		o.saidBye[tag] = true
+	case gosip.INVITE, gosip.UPDATE:
+		in.reply(491, nil) // our INVITE is still open (RFC 3261 14.2)
+	default:
+		in.reply(481, nil)
+	}
+}
+
+// expects reports whether this leg has dialled an address. It is asked outside
+// the leg's order.
+func (o *outbound) expects(addr netip.Addr) bool {
+	o.ep.mu.Lock()
+	defer o.ep.mu.Unlock()
+	return slices.ContainsFunc(o.hops, func(h *hop) bool { return h.addr.Addr() == addr })
+}
+
+// release lets go of what the leg has taken. The addresses stay welcome for as
+// long as a late 2xx or a repeated BYE may come.
+func (o *outbound) release() {
+	e := o.ep
+	if o.current != nil && !o.current.provided {
+		o.current.abandoned = true
+	}
+	for _, f := range o.forks {
+		f.do(func() { f.bye(localCause(200)) })
+	}
+	e.mu.Lock()
+	hops := o.hops
+	o.hops = nil
+	delete(e.calling, callingKey(o.dlg.callID, o.dlg.localTag))
+	e.mu.Unlock()
+	for _, h := range hops {
+		h.hold(-1)
+	}
+	time.AfterFunc(allT1+t2, func() {
+		for _, h := range hops {
+			e.door.forget(h.addr.Addr())
+		}
+	})
+}
+
+// crash ends the leg after a panic.
+func (o *outbound) crash() {
+	o.cause = localCause(500)
+	if a := o.current; a != nil && o.state == early {
+		a.abandoned = true
+		if a.provided {
+			o.cancel(a)
+		}
+	}
+	o.bye(o.cause)
+}

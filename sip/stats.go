@@ -1,0 +1,68 @@
+package sip
+
+import (
+	"maps"
+	"sync"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// Stats is what the endpoint has counted since it was made. No value of a label
+// comes from a peer.
+type Stats struct {
+	Requests  map[string]uint64 // received and parsed, by method; "other" for what we do not speak
+	Responses map[string]uint64 // sent, by class: "1xx" to "6xx"
+	Answers   map[string]uint64 // received, by class
+	Drops     map[string]uint64 // messages not handled (or not sent: "egress"), by reason
+	Legs      int               // live
+	Streams   int               // open TCP connections
+	Panics    uint64
+}
+
+type counts struct {
+	mu        sync.Mutex
+	requests  map[string]uint64
+	responses map[string]uint64
+	answers   map[string]uint64
+	drops     map[string]uint64
+	panics    uint64
+}
+
+func newCounts() *counts {
+	return &counts{requests: map[string]uint64{}, responses: map[string]uint64{}, answers: map[string]uint64{}, drops: map[string]uint64{}}
+}
+
+func (c *counts) add(m map[string]uint64, label string) {
+	c.mu.Lock()
+	m[label]++
+	c.mu.Unlock()
+}
+
+func (c *counts) drop(reason string) { c.add(c.drops, reason) }
+
+func (c *counts) request(m gosip.RequestMethod) {
+	label := "other"
+	if methods[m] {
+		label = string(m)
+	}
+	c.add(c.requests, label)
+}
+
+func class(status int) string {
+	return [...]string{"other", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}[min(max(status/100, 0), 6)]
+}
+
+func (c *counts) panicked() {
+	c.mu.Lock()
+	c.panics++
+	c.mu.Unlock()
+}
+
+func (c *counts) snapshot() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{
+		Requests: maps.Clone(c.requests), Responses: maps.Clone(c.responses),
+		Answers: maps.Clone(c.answers), Drops: maps.Clone(c.drops), Panics: c.panics,
+	}
+}
