@@ -184,6 +184,19 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestWarningsOfAnEmptySpec(t *testing.T) {
+	table, faults := NewTable(Spec{})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	if got := table.Warnings(); len(got) != 2 || got[0].Path != "trunks" || got[1].Path != "numbers" {
+		t.Errorf("got %v", got)
+	}
+	if d := table.Decide(Request{Trunk: "a", To: "+4721000001"}); d.Reject != NoTrunkMatch {
+		t.Errorf("got %+v", d)
+	}
+}
+
 func TestURI(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                                "is missing",

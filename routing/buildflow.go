@@ -125,6 +125,12 @@ func (b *builder) warn(s Spec) {
 	say := func(msg, path string, args ...any) {
 		b.table.warnings = append(b.table.warnings, Fault{fmt.Sprintf(path, args...), msg})
 	}
+	if len(s.Trunks) == 0 {
+		say("is empty: nobody can call in", "trunks")
+	}
+	if len(s.Numbers) == 0 {
+		say("is empty: there is no number to call", "numbers")
+	}
 	for i, t := range s.Trunks {
 		if len(t.Sources) == 0 && !b.used["trunk "+t.ID] {
 			say("nobody can call in through this trunk and nothing goes out through it", "trunks[%d]", i)
