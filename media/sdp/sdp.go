@@ -205,6 +205,10 @@ func (d *Description) Direction() Direction { return d.relay.direction }
 // the slice.
 func (d *Description) Formats() []media.Format { return d.relay.formats }
 
+// Types returns the payload types of the relayed m= line in order, those
+// without a meaning too. The caller must not change the slice.
+func (d *Description) Types() []uint8 { return d.relay.types }
+
 // PacketTime returns a=ptime, or 0 when the party does not say.
 func (d *Description) PacketTime() time.Duration { return d.relay.packetTime }
 

@@ -1,0 +1,85 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Config is the media section of the configuration file.
+type Config struct {
+	Address   string `yaml:"address"`   // IP address to bind
+	Advertise string `yaml:"advertise"` // IP address others must use, when it is not the bound one
+	Ports     string `yaml:"ports"`     // "20000-29999", both ends included; a call takes four
+}
+
+// Defaults fills in what is empty.
+func (c *Config) Defaults() {
+	if c.Address == "" {
+		c.Address = "127.0.0.1"
+	}
+	if c.Ports == "" {
+		c.Ports = "20000-29999"
+	}
+}
+
+// Validate reports every fault, with its path in the section.
+func (c Config) Validate(report func(path, msg string)) {
+	bind, err := parseAddress(c.Address)
+	if err != nil {
+		report("address", err.Error())
+	}
+	switch advertise, err := parseAddress(c.Advertise); {
+	case c.Advertise == "" && bind.IsValid() && bind.IsUnspecified():
+		report("advertise", fmt.Sprintf("is needed when address is %s: others cannot send there", bind))
+	case c.Advertise == "":
+	case err != nil:
+		report("advertise", err.Error())
+	case advertise.IsUnspecified():
+		report("advertise", fmt.Sprintf("others cannot send to %s", advertise))
+	case bind.IsValid() && !bind.IsUnspecified() && bind.Is4() != advertise.Is4():
+		report("advertise", fmt.Sprintf("%s is of another family than address %s", advertise, bind))
+	}
+	if _, err := parsePorts(c.Ports); err != nil {
+		report("ports", err.Error())
+	}
+}
+
+func parseAddress(s string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(s)
+	switch {
+	case err != nil:
+		return netip.Addr{}, fmt.Errorf("%q is not an IP address", s)
+	case addr.IsMulticast():
+		return netip.Addr{}, fmt.Errorf("%s is a multicast address", s)
+	}
+	return addr.Unmap(), nil
+}
+
+// parsePorts lists the even ports of "low-high" whose odd neighbour is in it too.
+func parsePorts(s string) ([]uint16, error) {
+	low, high, ok := strings.Cut(s, "-")
+	if !ok {
+		return nil, fmt.Errorf("%q is not a range like 20000-29999", s)
+	}
+	from, err1 := strconv.ParseUint(strings.TrimSpace(low), 10, 16)
+	to, err2 := strconv.ParseUint(strings.TrimSpace(high), 10, 16)
+	switch {
+	case errors.Join(err1, err2) != nil:
+		return nil, fmt.Errorf("%q is not a range of ports from 1 to 65535", s)
+	case from < 1024:
+		return nil, fmt.Errorf("%q begins below 1024, among the system's own ports", s)
+	case to < from:
+		return nil, fmt.Errorf("%q ends before it begins", s)
+	}
+	var even []uint16
+	for p := from + from%2; p+1 <= to; p += 2 {
+		even = append(even, uint16(p))
+	}
+	if len(even) < 2 {
+		return nil, fmt.Errorf("%q does not hold the four ports of one call", s)
+	}
+	return even, nil
+}

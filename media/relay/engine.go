@@ -1,0 +1,156 @@
+package relay
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// This file is the portable engine: how packets get from sockets to receivers
+// and out again. Nothing else of the room reads or writes a socket, so another
+// engine takes its place by offering open, bind and close.
+
+// receiver judges the packets of one socket. handle is not called again before
+// it returns; it never blocks and does not keep pkt. ok says that pkt goes out
+// through out to an address; sent then says what became of it.
+type receiver interface {
+	handle(pkt []byte, src netip.AddrPort, at time.Time) (out *socket, to netip.AddrPort, ok bool)
+	sent(bytes int, err error)
+}
+
+// engine reads each socket in a goroutine of its own, which ends when the
+// socket is closed.
+type engine struct {
+	log    *slog.Logger
+	panics atomic.Uint64
+}
+
+// socket is an open conn and whoever gets its packets.
+type socket struct {
+	engine *engine
+	conn   datagramConn
+	closer net.PacketConn
+	done   chan struct{}
+	
+	mu   sync.Mutex // held while a packet is handled
+	call string     // id for the log
+	to   receiver
+	told bool // a panic for this call was logged
+}
+
+// open starts to read conn, which belongs to the socket from now on.
+func (e *engine) open(conn net.PacketConn, to receiver) *socket {
+	s := &socket{engine: e, closer: conn, to: to, done: make(chan struct{})}
+	if c, ok := conn.(datagramConn); ok {
+		s.conn = c
+	} else {
+		s.conn = generic{conn}
+	}
+	go s.run()
+	return s
+}
+
+// bind gives the packets to another receiver, which works for a call. When it
+// returns, the receiver before is done with its last packet.
+func (s *socket) bind(call string, to receiver) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.call, s.to, s.told = call, to, false
+}
+
+// close returns when nothing will be read any more. Idempotent.
+func (s *socket) close() {
+	s.closer.Close()
+	<-s.done
+}
+
+// maxErrors is how many reads may fail in a row before a socket that is not
+// closed is given up.
+const maxErrors = 100
+
+func (s *socket) run() {
+	defer close(s.done)
+	buf := make([]byte, maxDatagram+1) // one more, to see what is too long
+	for failed := 0; failed < maxErrors; {
+		n, src, err := s.conn.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // e.g. a port unreachable, told by some systems
+			failed++
+			continue
+		}
+		failed = 0
+		s.deliver(buf[:n], src, time.Now())
+	}
+	s.engine.log.Error("media socket gives only errors and is read no more", "local", s.closer.LocalAddr().String())
+}
+
+// deliver handles one packet and sends it on. A panic, which can only be a
+// tap's or our own fault, costs this packet and is counted.
+func (s *socket) deliver(pkt []byte, src netip.AddrPort, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.rescue()
+	src = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
+	out, to, ok := s.to.handle(pkt, src, at)
+	if !ok {
+		return
+	}
+	n, err := out.conn.WriteToUDPAddrPort(pkt, to)
+	s.to.sent(n, err)
+}
+
+func (s *socket) rescue() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	s.engine.panics.Add(1)
+	if !s.told {
+		s.told = true
+		s.engine.log.Error("media packet made us panic and was dropped", "call", s.call, "panic", cause, "stack", string(debug.Stack()))
+	}
+}
+
+// datagramConn is the part of net.UDPConn that reads and writes without allocating.
+type datagramConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+}
+
+// generic makes a datagramConn of any net.PacketConn that speaks of UDP addresses.
+type generic struct{ net.PacketConn }
+
+func (g generic) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, from, err := g.ReadFrom(b)
+	if err != nil {
+		return 0, netip.AddrPort{}, err
+	}
+	if udp, ok := from.(*net.UDPAddr); ok {
+		return n, udp.AddrPort(), nil
+	}
+	return n, netip.AddrPort{}, nil // from nowhere: no rule accepts it
+}
+
+func (g generic) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	return g.WriteTo(b, net.UDPAddrFromAddrPort(to))
+}
+
+// listenUDP is the listen function of a pool that was given none.
+func listenUDP(at netip.AddrPort) (net.PacketConn, error) {
+	network := "udp"
+	if at.Addr().Is4() {
+		network = "udp4"
+	}
+	c, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(at))
+	if err != nil { // a nil *net.UDPConn in an interface would not be nil
+		return nil, err
+	}
+	return c, nil
+}

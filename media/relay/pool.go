@@ -1,0 +1,278 @@
+// Package relay forwards the RTP and RTCP of calls between their two parties,
+// untouched, and lets a tap have a copy.
+//
+// It owns the media ports ([Pool]), one call's media path ([Relay]) and the rule
+// from whom packets are accepted. It refuses what is not RTP or RTCP, what comes
+// from elsewhere than the description or the trunk's rule allows, and what comes
+// faster than any codec sends; every packet that is not forwarded is counted
+// with its reason. It decodes nothing, changes no byte and knows nothing of SIP.
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"ringdown/media"
+)
+
+// ErrNoPorts says that no pair of ports is free: refuse the call with 503.
+var ErrNoPorts = errors.New("no media ports left")
+
+// Ports stay bound after a call until nothing has come to them for
+// quarantineLeast, but not longer than quarantineMost: a sender that never stops
+// must not use up the range.
+const (
+	quarantineLeast = time.Second
+	quarantineMost  = 30 * time.Second
+)
+
+// Pool hands out media ports at random and takes them back into quarantine.
+// Safe for concurrent use.
+type Pool struct {
+	bind      netip.Addr
+	advertise netip.Addr
+	listen    func(netip.AddrPort) (net.PacketConn, error)
+	engine    engine
+	late      atomic.Uint64 // packets that came to ports in quarantine
+
+	mu     sync.Mutex
+	free   []uint16 // even ports, no order
+	rest   map[*pair]struct{}
+	relays map[*Relay]struct{}
+	done   Stats // totals of the relays closed
+	closed bool
+}
+
+// pair is an even port for RTP and the odd one above it for RTCP, both bound.
+type pair struct {
+	pool      *Pool
+	port      uint16
+	rtp, rtcp *socket
+
+	since time.Time    // start of the quarantine
+	heard atomic.Int64 // nanoseconds into it, of the last packet
+	timer *time.Timer
+}
+
+// NewPool reads the configuration; it binds nothing yet. listen opens the
+// sockets, nil stands for UDP of the system; a port for which it returns
+// syscall.EADDRINUSE is passed over.
+func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), log *slog.Logger) (*Pool, error) {
+	cfg.Defaults()
+	var faults []error
+	cfg.Validate(func(path, msg string) { faults = append(faults, fmt.Errorf("media.%s: %s", path, msg)) })
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	p := &Pool{
+		listen: listen,
+		engine: engine{log: log},
+		rest:   map[*pair]struct{}{},
+		relays: map[*Relay]struct{}{},
+	}
+	if listen == nil {
+		p.listen = listenUDP
+	}
+	// Validate has seen that these can be read.
+	p.bind, _ = parseAddress(cfg.Address)
+	p.free, _ = parsePorts(cfg.Ports)
+	p.advertise = p.bind
+	if cfg.Advertise != "" {
+		p.advertise, _ = parseAddress(cfg.Advertise)
+	}
+	return p, nil
+}
+
+// NewRelay takes two pairs of ports for one call; id is for the log only. notice
+// is called from the packet path: it must not block nor call the relay. When the
+// range is used up the error is [ErrNoPorts].
+func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
+	var pairs [2]*pair
+	for i := range pairs {
+		var err error
+		if pairs[i], err = p.take(); err != nil {
+			if i > 0 {
+				p.putBack(pairs[0])
+			}
+			return nil, fmt.Errorf("relay of %s: %w", id, err)
+		}
+	}
+	r := newRelay(p, id, notice, pairs)
+	p.mu.Lock()
+	closed := p.closed
+	p.relays[r] = struct{}{}
+	p.mu.Unlock()
+	if closed { // while we were binding
+		r.Close()
+		return nil, fmt.Errorf("relay of %s: %w", id, net.ErrClosed)
+	}
+	return r, nil
+}
+
+// take binds a pair at random. Ports of other programs are passed over and
+// tried again by later calls.
+func (p *Pool) take() (*pair, error) {
+	var taken []uint16
+	defer func() {
+		p.mu.Lock()
+		p.free = append(p.free, taken...)
+		p.mu.Unlock()
+	}()
+	for {
+		port, err := p.pick()
+		if err != nil {
+			return nil, err
+		}
+		pair, err := p.bindPair(port)
+		if err == nil {
+			return pair, nil
+		}
+		taken = append(taken, port)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("media port %d: %w", port, err)
+		}
+	}
+}
+
+func (p *Pool) pick() (uint16, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return 0, net.ErrClosed
+	case len(p.free) == 0:
+		return 0, ErrNoPorts
+	}
+	i, last := rand.IntN(len(p.free)), len(p.free)-1
+	port := p.free[i]
+	p.free[i] = p.free[last]
+	p.free = p.free[:last]
+	return port, nil
+}
+
+func (p *Pool) bindPair(port uint16) (*pair, error) {
+	rtp, err := p.listen(netip.AddrPortFrom(p.bind, port))
+	if err != nil {
+		return nil, err
+	}
+	rtcp, err := p.listen(netip.AddrPortFrom(p.bind, port+1))
+	if err != nil {
+		rtp.Close()
+		return nil, err
+	}
+	pair := &pair{pool: p, port: port, since: time.Now()}
+	pair.rtp, pair.rtcp = p.engine.open(rtp, (*resting)(pair)), p.engine.open(rtcp, (*resting)(pair))
+	return pair, nil
+}
+
+// putBack closes a pair and makes its port free.
+func (p *Pool) putBack(pair *pair) {
+	pair.rtp.close()
+	pair.rtcp.close()
+	p.mu.Lock()
+	p.free = append(p.free, pair.port)
+	p.mu.Unlock()
+}
+
+// quarantine keeps the ports of a call bound and drains them; a pool that is
+// closed frees them at once.
+func (p *Pool) quarantine(pair *pair) {
+	pair.since = time.Now()
+	pair.heard.Store(0)
+	pair.rtp.bind("", (*resting)(pair))
+	pair.rtcp.bind("", (*resting)(pair))
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		p.putBack(pair)
+		return
+	}
+	defer p.mu.Unlock()
+	p.rest[pair] = struct{}{}
+	pair.timer = time.AfterFunc(quarantineLeast, pair.rested)
+}
+
+// rested runs when a pair may be free again, or has to wait on.
+func (q *pair) rested() {
+	p := q.pool
+	p.mu.Lock()
+	if _, mine := p.rest[q]; !mine { // Close was faster
+		p.mu.Unlock()
+		return
+	}
+	if age := time.Since(q.since); age < quarantineMost {
+		if wait := time.Duration(q.heard.Load()) + quarantineLeast - age; wait > 0 {
+			q.timer.Reset(min(wait, quarantineMost-age))
+			p.mu.Unlock()
+			return
+		}
+	}
+	delete(p.rest, q)
+	p.mu.Unlock()
+	p.putBack(q)
+}
+
+// resting is the receiver of a pair that belongs to no call.
+type resting pair
+
+func (q *resting) handle(_ []byte, _ netip.AddrPort, at time.Time) (*socket, netip.AddrPort, bool) {
+	q.heard.Store(int64(at.Sub(q.since)))
+	q.pool.late.Add(1)
+	return nil, netip.AddrPort{}, false
+}
+
+func (q *resting) sent(int, error) {}
+
+// forget takes a closed relay's counts over.
+func (p *Pool) forget(r *Relay, s media.Stats) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.relays, r)
+	p.done.add(&s)
+}
+
+// reaches refuses addresses that an SDP must not make us send to: another
+// family than ours, and, unless we are there ourselves, this host and this link.
+func (p *Pool) reaches(a netip.Addr) error {
+	switch {
+	case a.Is4() != p.advertise.Is4():
+		return errors.New("media address is of another IP version than ours")
+	case a.IsLoopback() && !p.advertise.IsLoopback():
+		return errors.New("media address is a loopback address")
+	case a.IsLinkLocalUnicast() && !p.advertise.IsLinkLocalUnicast():
+		return errors.New("media address is a link-local address")
+	}
+	return nil
+}
+
+// Close closes all relays and all ports, also those in quarantine, and waits
+// for them. Idempotent.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	var open []*Relay
+	for r := range p.relays {
+		open = append(open, r)
+	}
+	p.mu.Unlock()
+	for _, r := range open {
+		r.Close()
+	}
+	p.mu.Lock()
+	rest := p.rest
+	p.rest = map[*pair]struct{}{}
+	p.mu.Unlock()
+	for q := range rest {
+		q.timer.Stop()
+		p.putBack(q)
+	}
+	return nil
+}

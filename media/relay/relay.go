@@ -1,0 +1,307 @@
+package relay
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ringdown/media"
+	"ringdown/media/sdp"
+)
+
+// Relay is one call's media path: four sockets, two parties, and what they
+// agreed on. All methods may be called at any time from any goroutine, except
+// from inside the notice function and the tap, which run on the packet path.
+//
+// A negotiation that returns an error has changed nothing.
+type Relay struct {
+	pool   *Pool
+	notice func(media.Notice)
+	start  time.Time
+	tap    atomic.Pointer[tapBox]
+	flows  [2]flow
+
+	nego   sync.Mutex // one negotiation at a time
+	legs   [2]leg
+	told   [2][]media.Format // what the tap knows
+	closed bool
+
+	mu       sync.Mutex // the packet path
+	sides    [2]side
+	interval int64 // distance of packets at the rate cap
+}
+
+// tapBox lets an interface be swapped as one word.
+type tapBox struct{ media.Tap }
+
+// leg is the negotiation with one party.
+type leg struct {
+	pair    *pair
+	desc    *sdp.Description // what the party said last; nil: nothing yet
+	rule    media.Source
+	session uint64 // id in our o= towards the party
+	version uint64
+	sent    []byte // our last description to the party
+}
+
+var (
+	errClosed  = errors.New("relay is closed")
+	errNoOffer = errors.New("answer without an offer of the other side")
+	errNoCall  = errors.New("new offer before both sides agreed on a first one")
+)
+
+func newRelay(p *Pool, id string, notice func(media.Notice), pairs [2]*pair) *Relay {
+	if notice == nil {
+		notice = func(media.Notice) {}
+	}
+	r := &Relay{pool: p, notice: notice, start: time.Now(), interval: interval()}
+	for i, pair := range pairs {
+		r.legs[i] = leg{pair: pair, session: rand.Uint64() >> 1, version: 1}
+	}
+	for _, from := range []media.Side{media.Caller, media.Callee} {
+		in, out := pairs[index(from)], pairs[index(from.Other())]
+		in.rtp.bind(id, &rtpInput{input{r, from, out.rtp}})
+		in.rtcp.bind(id, &rtcpInput{input{r, from, out.rtcp}})
+	}
+	return r
+}
+
+// Offer takes the offer of a side, with the rule for its RTP, and returns the
+// one to make to the other side, which names us. The same text serves several
+// attempts. Nothing is sent anywhere before there is an [Relay.Answer].
+// Errors are [sdp.ErrMalformed] or [sdp.ErrUnacceptable].
+func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, error) {
+	d, err := r.parse(body, src)
+	if err != nil {
+		return nil, fmt.Errorf("offer of the %s: %w", from, err)
+	}
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	if r.closed {
+		return nil, errClosed
+	}
+	ours, err := r.describe(from.Other(), d.Offer)
+	if err != nil {
+		return nil, fmt.Errorf("offer of the %s: %w", from, err)
+	}
+	r.commit(from, d, src, ours)
+	return ours.text, nil
+}
+
+// Answer takes the answer of a side to our offer, with the rule for its RTP, and
+// returns the answer to give to the other side. It may come several times for
+// one offer (18x, 200, the next attempt): the last one holds. From now on media
+// flows. Errors as of [Relay.Offer].
+func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, error) {
+	d, err := r.parse(body, src)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	offer := r.legs[index(from.Other())].desc
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case offer == nil:
+		return nil, errNoOffer
+	}
+	ours, err := r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Answer(offer, d, us) })
+	if err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	r.commit(from, d, src, ours)
+	return ours.text, nil
+}
+
+// Reoffer takes a new offer of a side in a session both agreed on and returns
+// our answer: the codecs agreed on, our ports as before. The other side is not
+// asked; what the offer says about direction holds at once. Errors as of [Relay.Offer].
+func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case me.desc == nil || peer.desc == nil:
+		return nil, errNoCall
+	}
+	d, err := r.parse(body, me.rule)
+	if err != nil {
+		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
+	}
+	ours, err := r.describe(from, func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(d, me.desc, peer.desc, us) })
+	if err != nil {
+		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
+	}
+	r.commit(from, d, me.rule, ours)
+	return ours.text, nil
+}
+
+// Tap gives t a copy of each RTP packet forwarded from now on, after telling it
+// the formats known; nil ends it. There is one tap at a time.
+func (r *Relay) Tap(t media.Tap) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	if t == nil || r.closed {
+		r.tap.Store(nil)
+		return
+	}
+	for i, formats := range r.told {
+		if formats != nil {
+			t.Formats(media.Side(i+1), formats)
+		}
+	}
+	r.tap.Store(&tapBox{t})
+}
+
+// Close puts the ports into quarantine, waits for the packet in hand and
+// returns what was counted: after it neither tap nor notice is called. Idempotent.
+func (r *Relay) Close() media.Stats {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	if r.closed {
+		return r.stats()
+	}
+	r.closed = true
+	for i := range r.legs {
+		r.pool.quarantine(r.legs[i].pair)
+	}
+	r.tap.Store(nil)
+	stats := r.stats()
+	r.pool.forget(r, stats)
+	return stats
+}
+
+func (r *Relay) stats() media.Stats {
+	return media.Stats{
+		Caller: r.flows[index(media.Caller)].read(r.start),
+		Callee: r.flows[index(media.Callee)].read(r.start),
+	}
+}
+
+// parse reads a description and refuses the places we must not send to.
+func (r *Relay) parse(body []byte, src media.Source) (*sdp.Description, error) {
+	d, err := sdp.Parse(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Acceptable(); err != nil {
+		return nil, err
+	}
+	rtp, _ := d.Remote()
+	if !rtp.IsValid() { // on hold: there is no place
+		return d, nil
+	}
+	if err := r.pool.reaches(rtp.Addr()); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, sdp.ErrUnacceptable)
+	}
+	if src.Rule != media.Latch && len(src.Allow) > 0 && !allowed(src.Allow, rtp.Addr()) {
+		return nil, fmt.Errorf("media address is outside the media_sources of the trunk: %w", sdp.ErrUnacceptable)
+	}
+	return d, nil
+}
+
+func allowed(prefixes []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// description is one of ours that is ready to be committed.
+type description struct {
+	to      media.Side
+	text    []byte
+	version uint64
+}
+
+// describe writes a description for a side; its version goes up by one when the
+// text is another than the last (RFC 3264 8).
+func (r *Relay) describe(to media.Side, write func(sdp.Ours) ([]byte, error)) (description, error) {
+	l := &r.legs[index(to)]
+	us := sdp.Ours{ID: l.session, Version: l.version, Media: netip.AddrPortFrom(r.pool.advertise, l.pair.port)}
+	text, err := write(us)
+	if err == nil && l.sent != nil && !bytes.Equal(text, l.sent) {
+		us.Version++
+		text, err = write(us)
+	}
+	return description{to, text, us.Version}, err
+}
+
+// commit makes a party's description and ours to it or to the other party the
+// ones in force. The tap learns of new formats before the first packet in them.
+func (r *Relay) commit(from media.Side, d *sdp.Description, src media.Source, ours description) {
+	me, peer, to := &r.legs[index(from)], &r.legs[index(from.Other())], &r.legs[index(ours.to)]
+	me.desc, me.rule = d, src
+	to.sent, to.version = ours.text, ours.version
+	r.tell(from, d, peer.desc)
+	if peer.desc != nil {
+		r.tell(from.Other(), peer.desc, d)
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.sides[index(from)]
+	rtp, rtcp := d.Remote()
+	exact := endpointOf(rtp)
+	if s.muted = exact.isZero(); s.muted {
+		exact = s.source.exact // where it may come from stays as it was
+	}
+	now := r.clock(time.Now())
+	s.source.negotiate(exact, src.Rule == media.Latch, src.Allow, typeSet(d, peer.desc), now)
+	s.ready, s.direction = true, d.Direction()
+	s.rtcp = r.rtcpPlace(rtp, rtcp, src)
+	if peer.desc != nil {
+		r.interval = interval(d.PacketTime(), peer.desc.PacketTime())
+		r.sides[index(from.Other())].source.types = typeSet(peer.desc, d)
+	}
+}
+
+// rtcpPlace is where a side's RTCP goes: another host than that of its RTP only
+// when the trunk's own rule names it, else a=rtcp would aim us at anyone.
+func (r *Relay) rtcpPlace(rtp, rtcp netip.AddrPort, src media.Source) endpoint {
+	if rtcp.Addr() == rtp.Addr() || allowed(src.Allow, rtcp.Addr()) && r.pool.reaches(rtcp.Addr()) == nil {
+		return endpointOf(rtcp)
+	}
+	return endpointOf(rtp).next()
+}
+
+// tell gives the tap the formats side sends, when they changed: the payload
+// types its peer asked for, then its own for those that do not use the peer's
+// numbers.
+func (r *Relay) tell(side media.Side, own, peer *sdp.Description) {
+	formats := slices.Clone(own.Formats())
+	if peer != nil {
+		formats = slices.Clone(peer.Formats())
+		for _, f := range own.Formats() {
+			if !slices.ContainsFunc(formats, func(g media.Format) bool { return g.PT == f.PT }) {
+				formats = append(formats, f)
+			}
+		}
+	}
+	if r.told[index(side)] != nil && slices.Equal(formats, r.told[index(side)]) {
+		return
+	}
+	r.told[index(side)] = formats
+	if t := r.tap.Load(); t != nil {
+		t.Formats(side, formats)
+	}
+}
+
+// typeSet is the set of payload types that either description names.
+func typeSet(descriptions ...*sdp.Description) (set [2]uint64) {
+	for _, d := range descriptions {
+		if d == nil {
+			continue
+		}
+		for _, pt := range d.Types() {
+			set[pt>>6] |= 1 << (pt & 63)
+		}
+	}
+	return set
+}

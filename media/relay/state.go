@@ -1,0 +1,199 @@
+package relay
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"ringdown/media"
+	"ringdown/media/sdp"
+)
+
+// side is what the packet path knows of one party. Guarded by Relay.mu.
+type side struct {
+	source    source
+	ready     bool // it has a description in force
+	muted     bool // its description has no address now: nothing may be sent to it
+	direction sdp.Direction
+	rtcp      endpoint // where its description wants RTCP
+	rtcpSeen  endpoint // where its RTCP came from, while its source is a learnt one
+	rtpRate   bucket
+	rtcpRate  bucket
+	started   bool // its first packet was noticed
+}
+
+// flow counts what one party sent; written by the packet path, read by anyone.
+type flow struct {
+	packets, bytes, rtcp atomic.Uint64
+	drops                [media.DropCount]atomic.Uint64
+	first, last          atomic.Int64 // arrivals on the relay's clock plus 1; 0: none
+}
+
+func (f *flow) drop(d media.Drop) { f.drops[d].Add(1) }
+
+func (f *flow) read(start time.Time) media.Flow {
+	out := media.Flow{Packets: f.packets.Load(), Bytes: f.bytes.Load(), RTCP: f.rtcp.Load()}
+	for d := range f.drops {
+		out.Drops[d] = f.drops[d].Load()
+	}
+	if at := f.first.Load(); at != 0 {
+		out.First = start.Add(time.Duration(at - 1))
+	}
+	if at := f.last.Load(); at != 0 {
+		out.Last = start.Add(time.Duration(at - 1))
+	}
+	return out
+}
+
+// forward is the verdict on a packet that has no reason to be dropped.
+const forward = media.DropCount
+
+// judgeRTP decides about one RTP packet: where it goes, or why it does not, and
+// whether it is the first accepted one of its side. sound says that its lengths hold.
+func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, at int64) (to endpoint, verdict media.Drop, first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
+	switch {
+	case !me.ready:
+		return endpoint{}, media.DropSource, false
+	case !sound && (src == me.source.locked || me.source.permits(src)):
+		return endpoint{}, media.DropMalformed, false
+	case !sound:
+		return endpoint{}, media.DropSource, false
+	}
+	before := me.source.locked
+	if !me.source.accept(src, h, at) {
+		return endpoint{}, media.DropSource, false
+	}
+	if before != me.source.locked {
+		me.rtcpSeen = endpoint{}
+	}
+	if !me.rtpRate.take(at, r.interval) {
+		return endpoint{}, media.DropRate, false
+	}
+	first, me.started = !me.started, true
+	if !peer.ready {
+		return endpoint{}, media.DropNoPeer, first
+	}
+	if !me.direction.Sends() || !peer.direction.Receives() {
+		return endpoint{}, media.DropDirection, first
+	}
+	to = peer.source.target()
+	if peer.muted || to.isZero() {
+		return endpoint{}, media.DropNoPeer, first
+	}
+	return to, forward, first
+}
+
+// judgeRTCP decides about one RTCP packet. It is accepted only from the host
+// that sends the RTP, and is not subject to hold (RFC 3264 8.4).
+func (r *Relay) judgeRTCP(from media.Side, src endpoint, sound bool, at int64) (to endpoint, verdict media.Drop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
+	switch {
+	case !me.ready || src.ip != me.source.host() && src != me.rtcp || src.ip == [16]byte{}:
+		return endpoint{}, media.DropSource
+	case !sound:
+		return endpoint{}, media.DropMalformed
+	case !me.rtcpRate.take(at, r.interval):
+		return endpoint{}, media.DropRate
+	}
+	me.rtcpSeen = src
+	if !peer.ready || peer.muted {
+		return endpoint{}, media.DropNoPeer
+	}
+	if to = peer.rtcpTarget(); to.isZero() {
+		return endpoint{}, media.DropNoPeer
+	}
+	return to, forward
+}
+
+// rtcpTarget is where RTCP to the side goes: where its description says, or,
+// once its RTP source was learnt at another place, to that place.
+func (s *side) rtcpTarget() endpoint {
+	rtp := s.source.target()
+	switch {
+	case rtp.isZero():
+		return endpoint{}
+	case rtp == s.source.exact:
+		return s.rtcp
+	case s.rtcpSeen.ip == rtp.ip:
+		return s.rtcpSeen
+	}
+	return rtp.next()
+}
+
+// input is one of the four ways into a relay: the receiver of one socket.
+type input struct {
+	relay *Relay
+	from  media.Side
+	out   *socket // the same kind of socket towards the other side
+}
+
+// rtpInput and rtcpInput tell the two kinds apart, by port and not by content.
+type (
+	rtpInput  struct{ input }
+	rtcpInput struct{ input }
+)
+
+func (in *rtpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*socket, netip.AddrPort, bool) {
+	r := in.relay
+	h, sound := parseRTP(pkt)
+	now := r.clock(at)
+	to, verdict, first := r.judgeRTP(in.from, endpointOf(src), &h, sound, now)
+	f := &r.flows[index(in.from)]
+	if first {
+		f.first.Store(now + 1)
+		r.notice(media.Notice{Kind: media.Started, Side: in.from, At: at, PT: h.pt})
+	}
+	if verdict != media.DropSource && verdict != media.DropMalformed && verdict != media.DropRate {
+		f.last.Store(now + 1)
+	}
+	if verdict != forward {
+		f.drop(verdict)
+		return nil, netip.AddrPort{}, false
+	}
+	if tap := r.tap.Load(); tap != nil {
+		tap.Packet(media.Packet{
+			Side: in.from, Arrival: at, PT: h.pt, Marker: h.marker, Seq: h.seq, TS: h.ts, SSRC: h.ssrc,
+			Payload: pkt[h.start:h.end],
+		})
+	}
+	return in.out, to.addrPort(), true
+}
+
+func (in *rtpInput) sent(bytes int, err error) {
+	f := &in.relay.flows[index(in.from)]
+	if err != nil {
+		f.drop(media.DropSend)
+		return
+	}
+	f.packets.Add(1)
+	f.bytes.Add(uint64(bytes))
+}
+
+func (in *rtcpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*socket, netip.AddrPort, bool) {
+	r := in.relay
+	to, verdict := r.judgeRTCP(in.from, endpointOf(src), validRTCP(pkt), r.clock(at))
+	if verdict != forward {
+		r.flows[index(in.from)].drop(verdict)
+		return nil, netip.AddrPort{}, false
+	}
+	return in.out, to.addrPort(), true
+}
+
+func (in *rtcpInput) sent(_ int, err error) {
+	f := &in.relay.flows[index(in.from)]
+	if err != nil {
+		f.drop(media.DropSend)
+		return
+	}
+	f.rtcp.Add(1)
+}
+
+// clock turns an arrival into the relay's own time in nanoseconds.
+func (r *Relay) clock(at time.Time) int64 { return max(0, int64(at.Sub(r.start))) }
+
+func index(s media.Side) int { return int(s) - 1 }

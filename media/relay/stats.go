@@ -1,0 +1,48 @@
+package relay
+
+import "ringdown/media"
+
+// Stats counts all relays of a pool, open and closed.
+type Stats struct {
+	Relays      int // open
+	Free        int // pairs of ports; a call takes two
+	Quarantined int // pairs of ports
+	RTP, RTCP   uint64
+	Bytes       uint64 // of the RTP
+	Drops       [media.DropCount]uint64
+	Panics      uint64 // packets that made a tap or us panic
+}
+
+func (s *Stats) add(m *media.Stats) {
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		f := m.Of(side)
+		s.RTP += f.Packets
+		s.RTCP += f.RTCP
+		s.Bytes += f.Bytes
+		for d, n := range f.Drops {
+			s.Drops[d] += n
+		}
+	}
+}
+
+// Stats reads the counters; it costs a few dozen loads an open relay.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.done
+	for r := range p.relays {
+		m := r.stats()
+		s.add(&m)
+	}
+	s.Relays, s.Free, s.Quarantined = len(p.relays), len(p.free), len(p.rest)
+	s.Drops[media.DropQuarantine] += p.late.Load()
+	s.Panics = p.engine.panics.Load()
+	return s
+}
+
+// Free returns how many pairs of ports are free; a call takes two.
+func (p *Pool) Free() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.free)
+}
