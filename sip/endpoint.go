@@ -143,6 +143,7 @@ func (e *Endpoint) Close() error {
 		streams = append(streams, s)
 	}
 	e.mu.Unlock()
+	var ended sync.WaitGroup
 	if first {
 		e.cancel()
 		for _, s := range e.sockets {
@@ -156,9 +157,14 @@ func (e *Endpoint) Close() error {
 		}
 		e.tx.close()
 		for _, l := range legs {
-			l.do(l.finish)
+			ended.Add(1)
+			l.do(func() {
+				defer ended.Done()
+				l.finish()
+			})
 		}
 	}
+	ended.Wait()
 	e.wg.Wait()
 	return nil
 }

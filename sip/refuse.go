@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -17,6 +18,8 @@ func (e *Endpoint) refuse(in *incoming, merged bool) (status int, headers []gosi
 		return 405, []gosip.Header{allowHeader()}
 	case in.Recipient.Scheme != "sip":
 		return 416, nil
+	case len(in.Recipient.Headers) > 0: // RFC 3261 19.1.1: not in a Request-URI
+		return 400, nil
 	case in.toTag == "" && (merged || e.isLoop(in)):
 		return 482, nil
 	case in.toTag == "" && (in.MaxForwards() == nil || in.MaxForwards().Val() == 0):
@@ -105,12 +108,13 @@ func (e *Endpoint) refuseBytes(b []byte, from *hop, fault string) {
 		return
 	}
 	if res := badRequest(b); res != nil && from.writeBytes(res) == nil {
-		e.count.add(e.count.responses, class(400))
+		e.count.add(e.count.responses, "4xx")
 	}
 }
 
-// badRequest makes the 400 to a request that cannot be parsed; nil when it is
-// no request, an ACK, or too broken to be answered.
+// badRequest makes the answer to a request that cannot be parsed: 400, or 416
+// when it is the scheme that is foreign. nil when it is no request, an ACK, or
+// too broken to be answered.
 func badRequest(b []byte) []byte {
 	i := bytes.Index(b, []byte("\r\n\r\n"))
 	if i < 0 {
@@ -120,7 +124,11 @@ func badRequest(b []byte) []byte {
 	if bytes.HasPrefix(start, []byte("SIP/")) || bytes.HasPrefix(start, []byte("ACK ")) || !bytes.Contains(start, []byte(" SIP/")) {
 		return nil
 	}
-	out := []byte("SIP/2.0 400 " + phrase(400) + "\r\n")
+	status := 400
+	if foreignScheme(start) {
+		status = 416
+	}
+	out := fmt.Appendf(nil, "SIP/2.0 %d %s\r\n", status, phrase(status))
 	seen := map[string]bool{}
 	for len(rest) > 0 {
 		var line []byte
@@ -145,6 +153,26 @@ func badRequest(b []byte) []byte {
 		return nil
 	}
 	return append(out, "Content-Length: 0\r\n\r\n"...)
+}
+
+// foreignScheme reports whether a request line names a well-formed scheme that
+// is not SIP's.
+func foreignScheme(start []byte) bool {
+	fields := bytes.Split(start, []byte(" "))
+	if len(fields) != 3 {
+		return false
+	}
+	scheme, _, ok := bytes.Cut(fields[1], []byte(":"))
+	if !ok || len(scheme) == 0 || is(scheme, "sip") || is(scheme, "sips") {
+		return false
+	}
+	for i, c := range scheme {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return true
 }
 
 // longName returns the full name of the headers that a response gives back.

@@ -76,7 +76,7 @@ func (in *incoming) reply(status int, body []byte, headers ...gosip.Header) {
 func (in *incoming) key(method gosip.RequestMethod) string {
 	via := in.Via()
 	branch, _ := via.Params.Get("branch")
-	parts := []string{in.src.Addr().String(), via.Host, strconv.Itoa(via.Port), string(method), branch}
+	parts := []string{in.from.network, in.src.Addr().String(), via.Host, strconv.Itoa(via.Port), string(method), branch}
 	if len(branch) <= len(branchID) || !strings.HasPrefix(branch, branchID) {
 		// RFC 2543 branches need not be unique (RFC 3261 17.2.3)
 		parts = append(parts, in.mergeKey(), in.Recipient.String())

@@ -27,7 +27,8 @@ const (
 	otherAddr   = "10.9.9.9:5060" // of no trunk
 )
 
-// wire is a network of UDP sockets in memory. It loses nothing by itself.
+// wire is a network of UDP sockets in memory. It loses nothing by itself. An
+// address without a port has all the ports that nobody else has.
 type wire struct {
 	mu    sync.Mutex
 	conns map[string]*memConn
@@ -47,10 +48,14 @@ type memConn struct {
 }
 
 func (w *wire) listen(addr string) *memConn {
-	c := &memConn{wire: w, addr: net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)), in: make(chan datagram, 4096), closed: make(chan struct{})}
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		ap = netip.AddrPortFrom(netip.MustParseAddr(addr), 0)
+	}
+	c := &memConn{wire: w, addr: net.UDPAddrFromAddrPort(ap), in: make(chan datagram, 4096), closed: make(chan struct{})}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.conns[addr] = c
-	w.mu.Unlock()
 	return c
 }
 
@@ -71,6 +76,9 @@ func (c *memConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	}
 	c.wire.mu.Lock()
 	dst := c.wire.conns[to.String()]
+	if dst == nil {
+		dst = c.wire.conns[to.(*net.UDPAddr).IP.String()] // whoever has the whole address
+	}
 	c.wire.mu.Unlock()
 	if dst != nil {
 		dst.in <- datagram{bytes.Clone(b), c.addr}
@@ -89,6 +97,7 @@ func (c *memConn) SetWriteDeadline(time.Time) error { return nil }
 type world struct {
 	*testing.T
 	ep      *Endpoint
+	tcp     *pipeListener
 	wire    *wire
 	carrier *peer
 	callee  *peer
@@ -140,8 +149,12 @@ func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 			deps.Admit = w.admit
 		}
 		deps.Trunk = trunks
+		if deps.Lookup == nil {
+			deps.Lookup = names(nil)
+		}
 		deps.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		ep, err := New(cfg, deps, []net.PacketConn{w.wire.listen(usAddr)}, nil)
+		w.tcp = newPipeListener(usAddr)
+		ep, err := New(cfg, deps, []net.PacketConn{w.wire.listen(usAddr)}, []net.Listener{w.tcp})
 		if err != nil {
 			t.Fatal(err)
 		}
