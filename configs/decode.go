@@ -1,0 +1,394 @@
+package configs
+
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"ringdown/routing"
+)
+
+// maxUnfolded is the most values that aliases may stand for in one file.
+const maxUnfolded = 10_000
+
+// decoder fills Go values from the tree and reports everything that does not
+// fit. The library's own decoder stops at the first fault; this one goes on.
+//
+// It knows the kinds of value a Config is made of: structs with yaml tags
+// (embedded ones are inline), lists, mappings from ids, text, whole numbers,
+// true and false, ISO 8601 durations and whatever reads itself from text.
+type decoder struct {
+	*source
+	anchors  map[string]ast.Node
+	within   map[string]bool // anchors being read
+	aliases  int             // being unfolded
+	unfolded int             // values seen through aliases
+	fields   map[reflect.Type]map[string][]int
+	failed   map[string]bool // paths whose value could not be taken
+	touched  map[string]bool // what those lie in
+	secrets  map[string]bool // paths of values that are references to secrets
+}
+
+func newDecoder(s *source, secrets ...string) *decoder {
+	d := &decoder{
+		source: s, anchors: map[string]ast.Node{}, within: map[string]bool{},
+		fields: map[reflect.Type]map[string][]int{}, failed: map[string]bool{}, touched: map[string]bool{}, secrets: map[string]bool{},
+	}
+	for _, path := range secrets {
+		d.secrets[path] = true
+	}
+	ast.Walk(anchorFinder(d.anchors), s.root)
+	return d
+}
+
+type anchorFinder map[string]ast.Node
+
+func (f anchorFinder) Visit(n ast.Node) ast.Visitor {
+	if a, ok := n.(*ast.AnchorNode); ok && a.Name != nil {
+		f[a.Name.GetToken().Value] = a.Value
+	}
+	return f
+}
+
+// fail reports a value that cannot be taken.
+func (d *decoder) fail(n ast.Node, path, msg string) {
+	d.fault(lineOf(n), path, msg)
+	d.blame(path)
+}
+
+// blame notes that the value at path is not what was meant.
+func (d *decoder) blame(path string) {
+	d.failed[path] = true
+	for end := range len(path) {
+		if path[end] == '.' || path[end] == '[' {
+			d.touched[path[:end]] = true
+		}
+	}
+}
+
+// blamed reports whether the value at path, something in it or something it
+// lies in was refused already: a second fault would only be a consequence.
+func (d *decoder) blamed(path string) bool {
+	for end := range len(path) {
+		if (path[end] == '.' || path[end] == '[') && d.failed[path[:end]] {
+			return true
+		}
+	}
+	return d.failed[path] || d.touched[path]
+}
+
+// value fills v, a settable value, from n.
+func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
+	if d.aliases > 0 {
+		if d.unfolded++; d.unfolded > maxUnfolded {
+			if d.unfolded == maxUnfolded+1 {
+				d.fail(n, path, fmt.Sprintf("aliases stand for more than %d values; write them out", maxUnfolded))
+			}
+			return
+		}
+	}
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		d.anchored(n.Name.GetToken().Value, n.Value, v, path)
+		return
+	case *ast.AliasNode:
+		d.alias(n, v, path)
+		return
+	case *ast.TagNode:
+		d.fail(n, path, "has a YAML tag (!), which is not read")
+		return
+	case nil, *ast.NullNode:
+		d.fail(n, path, "has no value; give it one or leave the key out")
+		return
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+			d.scalar(n, v, path)
+			return
+		}
+		d.structure(n, v, path)
+	case reflect.Slice:
+		d.list(n, v, path)
+	case reflect.Map:
+		d.mapping(n, v, path)
+	default:
+		d.scalar(n, v, path)
+	}
+}
+
+// alias decodes what the alias stands for, in place.
+func (d *decoder) alias(n *ast.AliasNode, v reflect.Value, path string) {
+	name := n.Value.GetToken().Value
+	target, known := d.anchors[name]
+	switch {
+	case !known:
+		d.fail(n, path, "is an alias of an anchor that is not there")
+	case d.within[name]:
+		d.fail(n, path, "is an alias of something it is part of")
+	default:
+		d.aliases++
+		d.anchored(name, target, v, path)
+		d.aliases--
+	}
+}
+
+// anchored decodes what bears a name, which must not contain itself.
+func (d *decoder) anchored(name string, n ast.Node, v reflect.Value, path string) {
+	d.within[name] = true
+	d.value(n, v, path)
+	delete(d.within, name)
+}
+
+// entries returns the key-value pairs of a mapping; false for any other node.
+func entries(n ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// each calls f for each key of a mapping, once; duplicates and keys that are no
+// text are faults.
+func (d *decoder) each(n ast.Node, path string, f func(key string, e *ast.MappingValueNode)) {
+	pairs, ok := entries(n)
+	if !ok {
+		d.fail(n, path, "must be a mapping, is "+kindOf(n))
+		return
+	}
+	first := map[string]int{}
+	for _, e := range pairs {
+		switch key := e.Key.(type) {
+		case *ast.MergeKeyNode:
+			d.fault(lineOf(key), path, "has a merge key (<<), which is not read; write the keys out")
+		case *ast.StringNode:
+			if line, dup := first[key.Value]; dup {
+				d.fault(lineOf(key), path, fmt.Sprintf("has the key %s twice, first on line %d", showKey(key.Value), line))
+				continue
+			}
+			first[key.Value] = lineOf(key)
+			f(key.Value, e)
+		default:
+			d.fault(lineOf(e.Key), path, "has a key that is not text")
+		}
+	}
+}
+
+func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
+	known := d.fieldsOf(v.Type())
+	d.each(n, path, func(key string, e *ast.MappingValueNode) {
+		at := join(path, key)
+		if index, ok := known[key]; ok {
+			d.value(e.Value, v.FieldByIndex(index), at)
+			return
+		}
+		words := slices.Sorted(maps.Keys(known))
+		hint := ""
+		if near := routing.Nearest(key, words); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+			d.blame(join(path, near))
+		} else if len(words) > 0 {
+			hint = "; known here: " + strings.Join(words, ", ")
+		}
+		d.blame(at)
+		if showKey(key) == hidden {
+			at = path
+		}
+		d.fault(lineOf(e.Key), at, "unknown key"+hint)
+	})
+}
+
+// fieldsOf maps the keys of a struct to its fields.
+func (d *decoder) fieldsOf(t reflect.Type) map[string][]int {
+	if known := d.fields[t]; known != nil {
+		return known
+	}
+	known := map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name != "" && name != "-" && f.IsExported() {
+			known[name] = f.Index
+		}
+	}
+	d.fields[t] = known
+	return known
+}
+
+func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fail(n, path, "must be a list, is "+kindOf(n))
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values)))
+	for i, item := range seq.Values {
+		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+}
+
+// mapping fills a map whose keys are ids.
+func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
+	v.Set(reflect.MakeMap(v.Type()))
+	d.each(n, path, func(key string, e *ast.MappingValueNode) {
+		if showKey(key) == hidden || !routing.ValidID(key) {
+			d.fault(lineOf(e.Key), path, "has a key that is not an id: 1 to 63 of a-z, 0-9, - and _, the first a letter or digit, no telephone number")
+			return
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		d.value(e.Value, value, join(path, key))
+		v.SetMapIndex(reflect.ValueOf(key), value)
+	})
+}
+
+func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) {
+	text, isText := textOf(n)
+	if isText && strings.ContainsFunc(text, unicode.IsControl) {
+		d.fail(n, path, "holds a control character")
+		return
+	}
+	if msg := setScalar(n, v, text, isText); msg != "" {
+		d.fail(n, path, msg)
+		return
+	}
+	if d.secrets[path] {
+		secret, msg := resolve(text)
+		if msg != "" {
+			d.fail(n, path, msg)
+		}
+		v.SetString(secret)
+	}
+}
+
+// setScalar fills v and says what is wrong with the value, if anything is.
+func setScalar(n ast.Node, v reflect.Value, text string, isText bool) string {
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		if !isText {
+			return `must be an ISO 8601 duration such as "PT20S", is ` + kindOf(n)
+		}
+		length, err := routing.ParseDuration(text)
+		if err != nil {
+			return err.Error()
+		}
+		exact, ok := length.Exact()
+		if !ok {
+			return "must not have months or years: they have no fixed length"
+		}
+		v.SetInt(int64(exact))
+		return ""
+	}
+	if reader, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if !isText {
+			return "must be text, is " + kindOf(n)
+		}
+		if err := reader.UnmarshalText([]byte(text)); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	switch v.Kind() {
+	case reflect.String:
+		if !isText {
+			return wantText(n)
+		}
+		v.SetString(text)
+	case reflect.Bool:
+		b, ok := n.(*ast.BoolNode)
+		if !ok {
+			return "must be true or false, is " + kindOf(n)
+		}
+		v.SetBool(b.Value)
+	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint16:
+		return setInt(n, v)
+	default:
+		panic("configs: no way to read a " + v.Type().String())
+	}
+	return ""
+}
+
+// wantText says why a scalar is not text, where text is wanted.
+func wantText(n ast.Node) string {
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return "must be text; put it in quotes, YAML reads it as " + kindOf(n)
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "must be text, is a mapping; text with a colon inside braces needs quotes"
+	}
+	return "must be text, is " + kindOf(n)
+}
+
+func setInt(n ast.Node, v reflect.Value) string {
+	i, ok := n.(*ast.IntegerNode)
+	if !ok {
+		return "must be a whole number, is " + kindOf(n)
+	}
+	var value int64
+	switch got := i.Value.(type) {
+	case int64:
+		value = got
+	case uint64:
+		if got > math.MaxInt64 {
+			return "is out of range"
+		}
+		value = int64(got)
+	default:
+		return "is out of range"
+	}
+	if v.CanUint() {
+		if value < 0 || v.OverflowUint(uint64(value)) {
+			return "is out of range"
+		}
+		v.SetUint(uint64(value))
+		return ""
+	}
+	if v.OverflowInt(value) {
+		return "is out of range"
+	}
+	v.SetInt(value)
+	return ""
+}
+
+// textOf returns the text of a plain, quoted or block scalar.
+func textOf(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	}
+	return "", false
+}
+
+func kindOf(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.StringNode, *ast.LiteralNode:
+		return "text"
+	case *ast.IntegerNode:
+		return "a whole number"
+	case *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "a number"
+	case *ast.BoolNode:
+		return "true or false"
+	case nil, *ast.NullNode:
+		return "nothing"
+	}
+	return "something else"
+}
