@@ -1,0 +1,432 @@
+package keys
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"ringdown/privacy"
+)
+
+func numbered(i int) row { return newRow(rowErasedRecording, fmt.Appendf(nil, "key_%d", i)) }
+
+func noRows(func(row) bool) {}
+
+func newJournal(t testing.TB) *journal {
+	t.Helper()
+	j, err := createJournal(filepath.Join(t.TempDir(), "journal"), erasedMagic, noRows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.close() })
+	return j
+}
+
+// names are the rows in a journal's file.
+func names(t testing.TB, j *journal) []string {
+	t.Helper()
+	c, err := readJournal(j.path, j.magic)
+	if err != nil || c.torn != 0 {
+		t.Fatal(err, c.torn)
+	}
+	out := []string{}
+	for _, r := range c.rows {
+		out = append(out, r.text(0))
+	}
+	return out
+}
+
+// faulty is a file that fails on demand.
+type faulty struct {
+	file
+	write, truncate, sync error
+	syncs                 int
+}
+
+func (f *faulty) WriteAt(p []byte, at int64) (int, error) {
+	if f.write != nil {
+		f.file.WriteAt(p[:len(p)/2], at) // half of it got there
+		return len(p) / 2, f.write
+	}
+	return f.file.WriteAt(p, at)
+}
+
+func (f *faulty) Truncate(n int64) error {
+	if f.truncate != nil {
+		return f.truncate
+	}
+	return f.file.Truncate(n)
+}
+
+func (f *faulty) Sync() error {
+	f.syncs++
+	if f.sync != nil {
+		return f.sync
+	}
+	return f.file.Sync()
+}
+
+func breakable(j *journal) *faulty {
+	f := &faulty{file: j.f}
+	j.f = f
+	return f
+}
+
+var (
+	errFull = errors.New("no space left")
+	errDisk = errors.New("input/output error")
+)
+
+func put(j *journal, i int) error {
+	n, err := j.add(numbered(i))
+	if err != nil {
+		return err
+	}
+	return j.wait(n)
+}
+
+func TestGroupCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		f := breakable(j)
+		j.busy = true // somebody is writing
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				if err := put(j, i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		j.mu.Lock()
+		j.busy = false
+		j.changed.Broadcast()
+		j.mu.Unlock()
+		all.Wait()
+		if f.syncs != 1 || len(names(t, j)) != 50 {
+			t.Errorf("%d rows with %d syncs", len(names(t, j)), f.syncs)
+		}
+	})
+}
+
+// A full disk costs those who ask then, nobody else: the journal goes on when
+// there is room, and what was half written is gone.
+func TestFullDisk(t *testing.T) {
+	j := newJournal(t)
+	f := breakable(j)
+	if err := put(j, 1); err != nil {
+		t.Fatal(err)
+	}
+	f.write = errFull
+	if err := put(j, 2); !errors.Is(err, errFull) || !strings.Contains(err.Error(), j.path) {
+		t.Errorf("on a full disk: %v", err)
+	}
+	for i := range 3 { // nothing more is taken
+		if n, err := j.add(numbered(9)); !errors.Is(err, errFull) || n != 0 {
+			t.Errorf("%d more on a full disk: %d, %v", i, n, err)
+		}
+	}
+	if got := names(t, j); !slices.Equal(got, []string{"key_1"}) {
+		t.Errorf("in the file: %v", got)
+	}
+	f.write = nil
+	if err := put(j, 3); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	if got := names(t, j); !slices.Equal(got, []string{"key_1", "key_2", "key_3"}) {
+		t.Errorf("in the file: %v", got)
+	}
+}
+
+// A sync that failed says nothing of what is on the disk; a second that
+// "succeeds" would not either.
+func TestFailedSyncIsFinal(t *testing.T) {
+	for name, fail := range map[string]func(*faulty){
+		"sync":     func(f *faulty) { f.sync = errDisk },
+		"truncate": func(f *faulty) { f.write, f.truncate = errFull, errDisk },
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJournal(t)
+			f := breakable(j)
+			fail(f)
+			if err := put(j, 1); !errors.Is(err, errDisk) {
+				t.Errorf("first: %v", err)
+			}
+			f.write, f.sync, f.truncate = nil, nil, nil
+			if err := put(j, 2); !errors.Is(err, errDisk) {
+				t.Errorf("afterwards: %v", err)
+			}
+			if _, err := j.rewrite(noRows); !errors.Is(err, errDisk) {
+				t.Errorf("rewrite: %v", err)
+			}
+		})
+	}
+}
+
+func TestEveryWaiterHearsOfTheFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		breakable(j).write = errFull
+		j.busy = true
+		var all sync.WaitGroup
+		for i := range 10 {
+			n, err := j.add(numbered(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Go(func() {
+				if err := j.wait(n); !errors.Is(err, errFull) {
+					t.Errorf("row %d: %v", n, err)
+				}
+			})
+		}
+		synctest.Wait()
+		j.mu.Lock()
+		j.busy = false
+		j.changed.Broadcast()
+		j.mu.Unlock()
+		all.Wait()
+	})
+}
+
+func TestTooMuchAtOnce(t *testing.T) {
+	j := newJournal(t)
+	big := newRow(rowErasedRecording, make([]byte, 60_000))
+	if _, err := j.add(slices.Repeat([]row{big}, 300)...); err == nil {
+		t.Error("more than a frame holds")
+	}
+	if err := put(j, 1); err != nil || len(names(t, j)) != 1 {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestRewrite(t *testing.T) {
+	j := newJournal(t)
+	for i := range 3 {
+		if err := put(j, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	many := func(yield func(row) bool) {
+		for i := range 20_000 { // several frames
+			if !yield(numbered(i)) {
+				return
+			}
+		}
+	}
+	if replaced, err := j.rewrite(many); !replaced || err != nil {
+		t.Fatal(replaced, err)
+	}
+	if err := put(j, 20_000); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, j); len(got) != 20_001 || got[20_000] != "key_20000" {
+		t.Errorf("%d rows", len(got))
+	}
+	if _, err := os.Stat(j.path + tempSuffix); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the temporary file is still there: %v", err)
+	}
+	// Where nothing new can be written the old stays.
+	if err := os.Mkdir(j.path+tempSuffix, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if replaced, err := j.rewrite(noRows); replaced || err == nil {
+		t.Error(replaced, err)
+	}
+	if err := put(j, 1); err != nil || len(names(t, j)) != 20_002 {
+		t.Errorf("after a rewrite that failed: %v", err)
+	}
+}
+
+// cutAt is a journal cut at n bytes: good rows, or nothing but an error.
+func cutAt(t *testing.T, whole []byte, n int, base int64, ends []int64) {
+	t.Helper()
+	c, err := parseJournal(whole[:n], erasedMagic)
+	if int64(n) < base {
+		if !errors.Is(err, ErrDamaged) {
+			t.Errorf("cut to %d, before all that was put in place at once: %v", n, err)
+		}
+		return
+	}
+	want := 0
+	for want+1 < len(ends) && ends[want+1] <= int64(n) {
+		want++
+	}
+	if err != nil || c.good != ends[want] || c.torn != int64(n)-ends[want] {
+		t.Errorf("cut to %d: good to %d, torn %d, %v; want good to %d", n, c.good, c.torn, err, ends[want])
+	}
+}
+
+func TestCutEverywhere(t *testing.T) {
+	j := newJournal(t)
+	if _, err := j.rewrite(func(yield func(row) bool) { _ = yield(numbered(1)) && yield(numbered(2)) }); err != nil {
+		t.Fatal(err)
+	}
+	base := j.length()
+	ends := []int64{base}
+	for i := range 5 {
+		if err := put(j, i); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, j.length())
+	}
+	whole, err := os.ReadFile(j.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) + 1 {
+		cutAt(t, whole, n, base, ends)
+	}
+}
+
+// Each bit of a journal, turned: the last frame may pass for torn, everything
+// before is damage, and no wrong row ever comes out.
+func TestFlipEverywhere(t *testing.T) {
+	j := newJournal(t)
+	for i := range 4 {
+		if err := put(j, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := j.length() - int64(frameHead+len(numbered(3).append(nil)))
+	whole, err := os.ReadFile(j.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range len(whole) * 8 {
+		bad := bytes.Clone(whole)
+		bad[i/8] ^= 1 << (i % 8)
+		c, err := parseJournal(bad, erasedMagic)
+		if int64(i/8) < last {
+			if !errors.Is(err, ErrDamaged) {
+				t.Errorf("bit %d: %v", i, err)
+			}
+			continue
+		}
+		if err != nil || c.good != last || len(c.rows) != 3 {
+			t.Errorf("bit %d, in the last frame: %d rows, %v", i, len(c.rows), err)
+		}
+	}
+}
+
+func TestRowsOfTheFuture(t *testing.T) {
+	b := appendFrame(appendHead(nil, erasedMagic, headSize), []byte{200, 1, 2, 3})
+	if _, err := parseJournal(b, erasedMagic); err == nil || !strings.Contains(err.Error(), "newer version") {
+		t.Errorf("a row nobody knows: %v", err)
+	}
+	b = appendFrame(appendHead(nil, erasedMagic, headSize), []byte{byte(rowErasedSubject), 0, 1})
+	if _, err := parseJournal(b, erasedMagic); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a row cut short in a good frame: %v", err)
+	}
+}
+
+func FuzzJournal(f *testing.F) {
+	whole := appendHead(nil, journalMagic, headSize)
+	for _, r := range []row{
+		newRow(rowEpoch, []byte("eu"), make([]byte, 4), make([]byte, 8), []byte("check")),
+		newRow(rowAccount, []byte("demo"), []byte("k"), []byte("i")),
+		newRow(rowSubject, []byte("demo"), []byte("sub_1"), []byte("k"), nil),
+		newRow(rowRecording, []byte("key_1"), []byte("demo"), []byte("sub_1"), []byte("rec_1"), []byte("k")),
+		newRow(rowSecret, []byte("outbox"), []byte("k")),
+	} {
+		whole = appendFrame(whole, r.append(nil))
+	}
+	f.Add(whole)
+	f.Add(whole[:len(whole)-3])
+	f.Add([]byte(journalMagic))
+	gone, err := loadErased(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := parseJournal(b, journalMagic)
+		if err != nil {
+			return
+		}
+		if c.good+c.torn != int64(len(b)) {
+			t.Fatalf("%d good, %d torn of %d", c.good, c.torn, len(b))
+		}
+		tree, _, err := load(c.rows, gone)
+		if err != nil {
+			return
+		}
+		var again []byte
+		for r := range tree.rows() {
+			again = r.append(again)
+		}
+		rows := 0
+		for len(again) > 0 {
+			if _, again, err = readRow(again); err != nil {
+				t.Fatalf("what was read cannot be written: %v", err)
+			}
+			rows++
+		}
+		if rows > len(c.rows) {
+			t.Fatalf("%d rows became %d", len(c.rows), rows)
+		}
+	})
+}
+
+// TestCrashEverywhere cuts the journal of a living store at every byte and opens
+// it: every key that was handed out before the cut is there, the store goes on,
+// and what it then writes is found again.
+func TestCrashEverywhere(t *testing.T) {
+	s := newStore(t)
+	base := s.journal.length()
+	type step struct {
+		end int64
+		deposit
+	}
+	var steps []step
+	for i := range 4 {
+		sub := newSubject(t, s, "demo", privacy.E164(fmt.Sprintf("+479182736%d", i)))
+		d := newDeposit(t, s, "demo", sub)
+		steps = append(steps, step{s.journal.length(), d})
+	}
+	s.Close()
+	path := s.path(journalName)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) + 1 {
+		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(s.config, Options{})
+		if int64(n) < base {
+			if left, rerr := os.ReadFile(path); !errors.Is(err, ErrDamaged) || rerr != nil || len(left) != n {
+				t.Fatalf("cut to %d: %v; %d bytes left", n, err, len(left))
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("cut to %d: %v", n, err)
+		}
+		for _, st := range steps {
+			want := error(nil)
+			if st.end > int64(n) {
+				want = ErrUnknownKey
+			}
+			st.expect(t, again, want)
+		}
+		if torn := again.Status().Torn; torn != int64(n)-(again.Status().Bytes) {
+			t.Errorf("cut to %d: %d bytes torn of %d", n, torn, again.Status().Bytes)
+		}
+		d := newDeposit(t, again, "demo", newSubject(t, again, "demo", caller))
+		again.Close()
+		if again, err = Open(s.config, Options{}); err != nil {
+			t.Fatalf("cut to %d and written on: %v", n, err)
+		}
+		d.expect(t, again, nil)
+		again.Close()
+	}
+}
