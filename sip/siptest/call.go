@@ -14,6 +14,7 @@ type CallOptions struct {
 	Display string  // display name of From; empty: the phone's. Sent as given, unescaped
 	Fields  []Field // more headers
 	SDP     []byte  // instead of the phone's own offer
+	Play    Source  // instead of the phone's
 	Delayed bool    // no offer in the INVITE: it comes in the 2xx, our answer in the ACK
 	NoACK   bool    // never acknowledge a 2xx
 }
@@ -35,7 +36,7 @@ func (p *Phone) Call(ctx context.Context, uri string, o CallOptions) (*Dialog, e
 		return nil, ErrClosed
 	}
 	d := p.newDialog(l, fresh(), fresh())
-	d.caller, d.options = true, o
+	d.caller, d.options, d.play = true, o, o.Play
 	d.seq, d.inviteSeq = 1, 1
 	d.target, d.remote = uri, "<"+uri+">"
 	d.local = p.from(l, o)

@@ -25,6 +25,7 @@ var ErrDecided = errors.New("incoming: already answered, declined or cancelled")
 // AnswerOptions change a response that carries a body.
 type AnswerOptions struct {
 	SDP    []byte // instead of the phone's own answer
+	Play   Source // instead of the phone's; the first one given stays
 	Fields []Field
 }
 
@@ -111,7 +112,7 @@ func (in *Incoming) provisional(status int, o AnswerOptions, withBody bool) erro
 	}
 	in.s.respond(in.response(status, o, withBody))
 	if withBody {
-		in.d.speak()
+		in.speak(o)
 	}
 	return nil
 }
@@ -124,6 +125,13 @@ func (in *Incoming) response(status int, o AnswerOptions, withBody bool) *Messag
 		m.body(in.d.describe(o.SDP))
 	}
 	return m
+}
+
+func (in *Incoming) speak(o AnswerOptions) {
+	if in.d.play == nil {
+		in.d.play = o.Play
+	}
+	in.d.speak()
 }
 
 // Answer sends 200 and repeats it until the ACK comes; the dialog it returns is
@@ -139,7 +147,7 @@ func (in *Incoming) Answer(o AnswerOptions) (*Dialog, error) {
 	m := in.response(200, o, true)
 	m.Add("Allow", allow)
 	in.s.respond(m)
-	in.d.speak()
+	in.speak(o)
 	in.d.times.Answered = time.Now()
 	close(in.d.answered)
 	in.forget()

@@ -110,7 +110,10 @@ func (d *Dialog) speak() {
 	}
 	st, first := d.stream, d.stream == nil
 	if first {
-		st = &stream{sound: s, play: d.p.cfg.Play, quit: make(chan struct{})}
+		st = &stream{sound: s, play: d.play, quit: make(chan struct{})}
+		if st.play == nil {
+			st.play = d.p.cfg.Play
+		}
 		d.stream = st
 	}
 	st.aim(d.theirs.Addr, Codec(d.theirs.Formats[i]), d.theirs.Direction)
