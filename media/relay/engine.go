@@ -36,7 +36,7 @@ type socket struct {
 	conn   datagramConn
 	closer net.PacketConn
 	done   chan struct{}
-	
+
 	mu   sync.Mutex // held while a packet is handled
 	call string     // id for the log
 	to   receiver

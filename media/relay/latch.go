@@ -73,7 +73,7 @@ func (s *source) negotiate(exact endpoint, latch bool, allow []netip.Prefix, typ
 
 // accept reports whether a packet may come from there, and learns.
 func (s *source) accept(from endpoint, h *header, at int64) bool {
-	if from == s.locked {
+	if from == s.locked && !from.isZero() {
 		s.n = 0 // while he still sends, nobody takes his place
 		return true
 	}

@@ -55,7 +55,7 @@ func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, a
 	defer r.mu.Unlock()
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	switch {
-	case !me.ready:
+	case !me.ready || src.isZero():
 		return endpoint{}, media.DropSource, false
 	case !sound && (src == me.source.locked || me.source.permits(src)):
 		return endpoint{}, media.DropMalformed, false

@@ -1,0 +1,114 @@
+package relay
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestConfigDefaults(t *testing.T) {
+	var c Config
+	c.Defaults()
+	c.Validate(func(path, msg string) { t.Errorf("%s: %s", path, msg) })
+	if c.Address != "127.0.0.1" || c.Ports != "20000-29999" || c.Advertise != "" {
+		t.Errorf("%+v", c)
+	}
+	set := Config{Address: "10.0.0.1", Advertise: "192.0.2.1", Ports: "3000-3009"}
+	kept := set
+	kept.Defaults()
+	if kept != set {
+		t.Errorf("what was set became %+v", kept)
+	}
+}
+
+// The keys are a promise to users (interface.md 3).
+func TestConfigKeys(t *testing.T) {
+	var keys []string
+	for i, c := 0, reflect.TypeFor[Config](); i < c.NumField(); i++ {
+		keys = append(keys, c.Field(i).Tag.Get("yaml"))
+	}
+	if !slices.Equal(keys, []string{"address", "advertise", "ports"}) {
+		t.Errorf("keys %q", keys)
+	}
+}
+
+func TestConfigFaults(t *testing.T) {
+	for _, c := range []struct {
+		config Config
+		want   []string
+	}{
+		{Config{"10.0.0.1", "", "20000-20003"}, nil},
+		{Config{"::", "2001:db8::1", "20001-20006"}, nil},
+		{Config{"0.0.0.0", "192.0.2.1", "1024-65535"}, nil},
+		{Config{"0.0.0.0", "", "20000-29999"}, []string{"advertise: is needed when address is 0.0.0.0: others cannot send there"}},
+		{Config{"10.0.0.1", "0.0.0.0", "20000-29999"}, []string{"advertise: others cannot send to 0.0.0.0"}},
+		{Config{"10.0.0.1", "2001:db8::1", "20000-29999"}, []string{"advertise: 2001:db8::1 is of another family than address 10.0.0.1"}},
+		{Config{"host.example", "me", "20000"}, []string{
+			`address: "host.example" is not an IP address`,
+			`advertise: "me" is not an IP address`,
+			`ports: "20000" is not a range like 20000-29999`,
+		}},
+		{Config{"224.0.0.1", "", "20000-70000"}, []string{
+			"address: 224.0.0.1 is a multicast address",
+			`ports: "20000-70000" is not a range of ports from 1 to 65535`,
+		}},
+		{Config{"10.0.0.1", "", "a-b"}, []string{`ports: "a-b" is not a range of ports from 1 to 65535`}},
+		{Config{"10.0.0.1", "", "80-90"}, []string{`ports: "80-90" begins below 1024, among the system's own ports`}},
+		{Config{"10.0.0.1", "", "30000-20000"}, []string{`ports: "30000-20000" ends before it begins`}},
+		{Config{"10.0.0.1", "", "20001-20004"}, []string{`ports: "20001-20004" does not hold the four ports of one call`}},
+	} {
+		var got []string
+		c.config.Validate(func(path, msg string) { got = append(got, path+": "+msg) })
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %q", c.config, got)
+		}
+		_, err := NewPool(c.config, nil, silent())
+		if (err != nil) != (c.want != nil) {
+			t.Errorf("%+v: NewPool: %v", c.config, err)
+		}
+		for _, w := range c.want {
+			if !strings.Contains(err.Error(), "media."+w) {
+				t.Errorf("%+v: NewPool: %v", c.config, err)
+			}
+		}
+	}
+}
+
+func TestPorts(t *testing.T) {
+	for text, want := range map[string][]uint16{
+		"20000-20005":   {20000, 20002, 20004},
+		"20001-20006":   {20002, 20004}, // 20006 has no neighbour
+		"65530 - 65535": {65530, 65532, 65534},
+	} {
+		if got, err := parsePorts(text); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+}
+
+func TestReaches(t *testing.T) {
+	for _, c := range []struct {
+		ours, theirs string
+		ok           bool
+	}{
+		{"10.0.0.1", "192.0.2.1", true},
+		{"10.0.0.1", "192.168.1.1", true},
+		{"10.0.0.1", "127.0.0.1", false},
+		{"10.0.0.1", "169.254.169.254", false},
+		{"10.0.0.1", "2001:db8::1", false},
+		{"127.0.0.1", "127.0.0.5", true},
+		{"127.0.0.1", "192.0.2.1", true},
+		{"2001:db8::1", "2001:db8::2", true},
+		{"2001:db8::1", "::1", false},
+		{"2001:db8::1", "fe80::1", false},
+		{"2001:db8::1", "10.0.0.1", false},
+		{"169.254.0.1", "169.254.0.2", true},
+	} {
+		p := &Pool{advertise: netip.MustParseAddr(c.ours)}
+		if err := p.reaches(netip.MustParseAddr(c.theirs)); (err == nil) != c.ok {
+			t.Errorf("from %s to %s: %v", c.ours, c.theirs, err)
+		}
+	}
+}
