@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"ringdown/call"
@@ -31,15 +32,18 @@ type Deps struct {
 	Metrics []func(*Metrics)
 	// Calls are the live calls, in the order of their ids.
 	Calls func() []call.View
-	// Hangup asks a live call to end, returns at once and reports whether there
-	// is such a call.
-	Hangup func(id call.ID) bool
+	// Hangup asks a live call to end and returns at once; [ErrNotFound] when no
+	// such call is live.
+	Hangup func(id string) error
 	// Events hands over the stored events that the filter takes, each as its
 	// whole envelope, in the order of the stream. It returns after the last
 	// stored one, or with follow not before ctx ends. An error of emit ends it.
 	Events func(ctx context.Context, f EventFilter, follow bool, emit func(json.RawMessage) error) error
 	// Recordings is where recordings are read from.
 	Recordings Recordings
+	// Log gets one line a request at level debug, hangups and exports at info,
+	// faults at error; nil: nowhere.
+	Log *slog.Logger
 }
 
 // Recordings reads finished recordings. Its errors wrap the sentinels below.

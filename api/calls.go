@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"ringdown/call"
@@ -47,8 +48,10 @@ func (s *Server) hangup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !s.deps.Hangup(call.ID(id)) {
+	if err := s.deps.Hangup(id); errors.Is(err, ErrNotFound) {
 		return notLive(id)
+	} else if err != nil {
+		return err
 	}
 	s.log.Info("hangup asked for by api", "call", id)
 	writeJSON(w, http.StatusAccepted, map[string]string{"call": id, "status": "ending"})

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -102,7 +101,7 @@ func TestNewRefuses(t *testing.T) {
 		"all faults": {Listen: "nonsense", Token: "short"},
 		"swapped":    {Listen: "127.0.0.1:0", Token: token, TLS: swapped},
 	} {
-		s, err := New(c, newWorld().deps(), slog.New(slog.DiscardHandler))
+		s, err := New(c, newWorld().deps())
 		if err == nil || s != nil {
 			t.Errorf("%s: taken", name)
 			continue

@@ -35,7 +35,7 @@ type Server struct {
 }
 
 // New checks the configuration and reads the certificate. It opens no socket.
-func New(c Config, deps Deps, log *slog.Logger) (*Server, error) {
+func New(c Config, deps Deps) (*Server, error) {
 	var faults []error
 	c.Validate(func(path, msg string) {
 		faults = append(faults, fmt.Errorf("http.%s: %s", path, msg))
@@ -48,9 +48,12 @@ func New(c Config, deps Deps, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{
 		deps:   deps,
-		log:    log,
+		log:    deps.Log,
 		token:  sha256.Sum256([]byte(c.Token)),
 		ending: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.local, _ = loopback(c.Listen) // the error was reported above
 	if c.TLS.Enabled() {

@@ -87,17 +87,18 @@ func (o *world) deps() Deps {
 		Hangup:     o.hangup,
 		Events:     o.events,
 		Recordings: (*shelf)(o),
+		Log:        slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
-func (o *world) hangup(id call.ID) bool {
+func (o *world) hangup(id string) error {
 	for _, c := range o.calls {
-		if c.ID == id {
-			o.hungUp = append(o.hungUp, string(id))
-			return true
+		if string(c.ID) == id {
+			o.hungUp = append(o.hungUp, id)
+			return nil
 		}
 	}
-	return false
+	return ErrNotFound
 }
 
 func (o *world) events(ctx context.Context, f EventFilter, follow bool, emit func(json.RawMessage) error) error {
@@ -166,7 +167,7 @@ func (o *world) server(t *testing.T, change ...func(*Config)) *Server {
 	for _, f := range change {
 		f(&c)
 	}
-	s, err := New(c, o.deps(), slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s, err := New(c, o.deps())
 	if err != nil {
 		t.Fatal(err)
 	}
