@@ -21,8 +21,14 @@ func Append(b []byte, r Record) ([]byte, error) {
 	return b, nil
 }
 
+// AudioHeader is the length of an audio record without its payload.
+const AudioHeader = recordHeader + audioFixed
+
 // AudioSize is the length of an audio record with that much payload.
-func AudioSize(payload int) int { return recordHeader + audioFixed + payload }
+func AudioSize(payload int) int { return AudioHeader + payload }
+
+// RecordSize is the length of the record that b begins with, header included.
+func RecordSize(b []byte) int { return recordHeader + int(binary.BigEndian.Uint16(b[1:])) }
 
 // PutAudio writes an audio record into b, which must be AudioSize long, without
 // allocating. The payload must not be longer than MaxPayload.
@@ -30,6 +36,12 @@ func PutAudio(b []byte, a *Audio) {
 	b[0] = byte(TypeAudio)
 	binary.BigEndian.PutUint16(b[1:], uint16(audioFixed+len(a.Payload)))
 	a.put(b[recordHeader:])
+}
+
+// AudioTime is the arrival in an audio record that PutAudio wrote.
+func AudioTime(record []byte) time.Duration {
+	in := &input{b: record[recordHeader+12:]}
+	return in.time()
 }
 
 func (a *Audio) put(b []byte) {

@@ -47,6 +47,10 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
+// Bytes is what the segment holds so far, without padding; valid until the next
+// Add or Take.
+func (w *Writer) Bytes() []byte { return w.buf[:w.n] }
+
 // Take returns the segment's plaintext, padded with zeros, and starts the next.
 // The bytes are valid until the next Add.
 func (w *Writer) Take() []byte {

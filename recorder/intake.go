@@ -1,0 +1,249 @@
+package recorder
+
+import (
+	"sync"
+	"time"
+
+	"ringdown/media"
+	"ringdown/recorder/format"
+)
+
+// maxNotes bounds the marks and format maps that wait to be written.
+const maxNotes = 256
+
+// intake is where the media path leaves its packets. Its lock is held for the
+// copy of one packet and never over anything that waits.
+type intake struct {
+	start time.Time
+
+	mu       sync.Mutex
+	ring     ring
+	notes    []note
+	meanings [2]meanings
+	tally    [2]tally
+	pushed   uint64 // audio records put into the ring since the beginning
+	wakeAt   int    // bytes in the ring at which the writer wants to be woken
+	paused   bool
+	pausedAt time.Duration
+	closed   bool
+	late     uint64 // packets after the end
+	lost     uint64 // notes beyond maxNotes
+}
+
+// note is a record that is not audio, and its place among the audio.
+type note struct {
+	after uint64 // audio records before it
+	rec   format.Record
+	at    time.Duration
+}
+
+// tally is what was left out on one side since the last take.
+type tally struct {
+	full, oversize, ignored stretch
+	digits                  uint32
+	digitsAt                time.Duration
+}
+
+// stretch is a number of packets and the time from the first to the last.
+type stretch struct {
+	n        uint32
+	from, to time.Duration
+}
+
+func (s *stretch) add(at time.Duration) {
+	if s.n == 0 {
+		s.from = at
+	}
+	s.n++
+	s.to = max(s.to, at)
+}
+
+func newIntake(start time.Time) *intake {
+	return &intake{start: start, ring: newRing(ringSize), wakeAt: 1}
+}
+
+// packet takes a copy of a packet and reports whether the writer is to be woken.
+func (in *intake) packet(p *media.Packet) (wake bool) {
+	if p.Side != media.Caller && p.Side != media.Callee {
+		return false
+	}
+	at := max(p.Arrival.Sub(in.start), 0)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		in.late++
+		return false
+	}
+	if in.paused {
+		return false
+	}
+	t := &in.tally[p.Side-1]
+	switch in.meanings[p.Side-1].of(p.PT, p.Payload) {
+	case digits:
+		t.digits++
+		t.digitsAt = at
+		return in.due()
+	case nothing:
+		t.ignored.add(at)
+		return in.due()
+	}
+	if len(p.Payload) > format.MaxPayload {
+		t.oversize.add(at)
+		return in.due()
+	}
+	slot := in.ring.put(format.AudioSize(len(p.Payload)))
+	if slot == nil {
+		t.full.add(at)
+		return in.due()
+	}
+	format.PutAudio(slot, &format.Audio{
+		Side: p.Side, PT: p.PT, Marker: p.Marker, Seq: p.Seq, TS: p.TS, SSRC: p.SSRC, At: at, Payload: p.Payload,
+	})
+	in.pushed++
+	return in.due()
+}
+
+// due reports, once for each arm, that the writer has enough to do.
+func (in *intake) due() bool {
+	if in.wakeAt == 0 || in.wakeAt > 1 && in.ring.used < in.wakeAt {
+		return false
+	}
+	in.wakeAt = 0
+	return true
+}
+
+// formats replaces the meaning of a side's payload types.
+func (in *intake) formats(side media.Side, set []media.Format) (wake bool) {
+	if side != media.Caller && side != media.Callee {
+		return false
+	}
+	at := max(time.Since(in.start), 0)
+	m := meaningsOf(set)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.meanings[side-1] = m
+	for _, rec := range format.SplitFormats(side, at, set) {
+		in.note(rec, at)
+	}
+	return in.due()
+}
+
+// note queues a record behind the audio that is there. A map that no packet has
+// used is replaced by the next one.
+func (in *intake) note(rec format.Record, at time.Duration) {
+	if in.closed {
+		return
+	}
+	if f, ok := rec.(format.Formats); ok && !f.More {
+		in.forget(f.Side)
+	}
+	if len(in.notes) == maxNotes {
+		in.notes = in.notes[1:]
+		in.lost++
+	}
+	in.notes = append(in.notes, note{in.pushed, rec, at})
+}
+
+func (in *intake) forget(side media.Side) {
+	for len(in.notes) > 0 {
+		last := in.notes[len(in.notes)-1]
+		if f, ok := last.rec.(format.Formats); !ok || f.Side != side || last.after != in.pushed {
+			return
+		}
+		in.notes = in.notes[:len(in.notes)-1]
+	}
+}
+
+// pause stops the intake at once and reports whether it was not paused before.
+func (in *intake) pause(at time.Duration) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.paused || in.closed {
+		return false
+	}
+	in.paused, in.pausedAt = true, at
+	in.note(format.Mark{Kind: format.MarkPause, At: at}, at)
+	return true
+}
+
+func (in *intake) resume(at time.Duration) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if !in.paused || in.closed {
+		return false
+	}
+	in.endPause(at, true)
+	return true
+}
+
+func (in *intake) endPause(at time.Duration, resumed bool) {
+	in.paused = false
+	in.note(format.Gap{Cause: format.CausePaused, From: in.pausedAt, To: max(at, in.pausedAt)}, at)
+	if resumed {
+		in.note(format.Mark{Kind: format.MarkResume, At: at}, at)
+	}
+}
+
+// close lets nothing in any more; a pause that lasted to the end ends here.
+func (in *intake) close(at time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return
+	}
+	if in.paused {
+		in.endPause(at, false)
+	}
+	in.closed = true
+}
+
+// taken is what the writer gets to do at a time.
+type taken struct {
+	audio batch
+	notes []note
+	tally [2]tally
+}
+
+// take hands over all there is. The audio stays in the ring until done.
+func (in *intake) take() taken {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	t := taken{audio: in.ring.take(), notes: in.notes, tally: in.tally}
+	in.notes = nil
+	in.tally = [2]tally{}
+	return t
+}
+
+// done frees what was taken.
+func (in *intake) done(size int, b batch) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ring.done(size, b.pos)
+}
+
+// arm says when the writer wants to be woken next: at so many bytes in the
+// ring, or 1 for the next packet whatever it is. It reports that this is now.
+func (in *intake) arm(wakeAt int) (now bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.wakeAt = wakeAt
+	return (in.ring.used > 0 || len(in.notes) > 0) && in.due()
+}
+
+// leftovers is what came too late or was too much, for the log.
+func (in *intake) leftovers() (late, notes uint64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.late, in.lost
+}
+
+// oldest is the arrival of the oldest packet in the ring.
+func (in *intake) oldest() (time.Duration, bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	b := in.ring.take()
+	if rec := b.next(); rec != nil {
+		return format.AudioTime(rec), true
+	}
+	return 0, false
+}

@@ -1,0 +1,217 @@
+package recorder
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"ringdown/events"
+	"ringdown/recorder/format"
+)
+
+// Values of a manifest's completion and result.
+const (
+	Closed    = "closed"    // the call ended and the file with it
+	Recovered = "recovered" // finished after a crash or a fault
+	OK        = "ok"
+	Degraded  = "degraded" // something that was said is missing
+)
+
+// Manifest says what one part of a recording is, so that it can be checked
+// without its key, and after the key is gone. It lies beside the file in the
+// clear and holds ids and figures only.
+type Manifest struct {
+	Version    int          `json:"version"`
+	Recording  string       `json:"recording"`
+	Part       int          `json:"part"`
+	Call       string       `json:"call"`
+	Account    string       `json:"account"`
+	Node       string       `json:"node"`
+	Mode       string       `json:"mode"`
+	Channels   string       `json:"channels"`
+	StartedAt  events.Stamp `json:"started_at"` // time zero of the recording, in all of its parts
+	DurationMS int64        `json:"duration_ms"`
+	Completion string       `json:"completion"` // closed | recovered
+	Result     string       `json:"result"`     // ok | degraded
+	KeyRef     string       `json:"key_ref"`
+	Size       int64        `json:"size"`
+	Segments   int64        `json:"segments"`
+	Root       string       `json:"root"`   // RFC 6962 over the sealed segments, hex
+	SHA256     string       `json:"sha256"` // of the file, hex
+	Caller     Track        `json:"caller"`
+	Callee     Track        `json:"callee"`
+	Gaps       int          `json:"gaps"`
+	Pauses     []Span       `json:"pauses"`
+	PausedMS   int64        `json:"paused_ms"`
+}
+
+// Track counts one side of a part.
+type Track struct {
+	Packets uint64   `json:"packets"`
+	Bytes   uint64   `json:"bytes"`
+	Dropped uint64   `json:"dropped"`
+	Ignored uint64   `json:"ignored"`
+	Digits  uint64   `json:"digits"`
+	Codecs  []string `json:"codecs"`
+}
+
+// manifestLabel goes before the signed bytes: the signature means a manifest
+// and nothing else.
+const manifestLabel = "ringdown/manifest/v1\n"
+
+// signed is the file: the manifest as the exact bytes that were signed.
+type signed struct {
+	Manifest  json.RawMessage `json:"manifest"`
+	KeyID     string          `json:"key_id"`
+	Signature []byte          `json:"signature"`
+}
+
+// ErrManifest says that a manifest is malformed or not signed by its node.
+var ErrManifest = errors.New("manifest does not verify")
+
+func track(t format.Totals, codecs []string) Track {
+	return Track{
+		Packets: t.Packets, Bytes: t.Bytes, Dropped: t.Dropped, Ignored: t.Ignored, Digits: t.Digits,
+		Codecs: append([]string{}, codecs...),
+	}
+}
+
+// of fills in what a summary knows.
+func (m Manifest) of(s *summary, end format.End) Manifest {
+	m.Version = 1
+	m.Call, m.Account, m.Node = s.about.Call, s.about.Account, s.about.Node
+	m.Mode, m.Channels = s.about.Mode, s.about.Channels
+	m.StartedAt = events.Stamp(s.zero)
+	m.DurationMS = end.Duration.Milliseconds()
+	m.Completion, m.Result = Closed, OK
+	if end.Reason != format.ReasonClosed {
+		m.Completion = Recovered
+	}
+	if s.degraded || m.Part > 1 || m.Completion == Recovered {
+		m.Result = Degraded
+	}
+	m.Caller, m.Callee = track(end.Caller, s.codecs[0]), track(end.Callee, s.codecs[1])
+	m.Gaps, m.PausedMS = int(end.Gaps), end.Paused.Milliseconds()
+	m.Pauses = append([]Span{}, s.pauses...)
+	return m
+}
+
+func (p *part) manifest(recording string, end format.End) Manifest {
+	root := p.tree.Root()
+	return Manifest{
+		Recording: recording, Part: p.number, KeyRef: p.keyRef, Size: p.size, Segments: int64(p.tree.Size()),
+		Root: hex.EncodeToString(root[:]), SHA256: hex.EncodeToString(p.hash.Sum(nil)),
+	}.of(&p.sum, end)
+}
+
+// sign writes a part's manifest beside it.
+func (r *Recorder) sign(name string, m Manifest) error {
+	key, id, err := r.deps.Keys.Signer()
+	if err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	b, err := json.Marshal(signed{
+		Manifest: body, KeyID: id, Signature: ed25519.Sign(key, append([]byte(manifestLabel), body...)),
+	})
+	if err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	if err := r.deps.Store.PutManifest(name, append(b, '\n')); err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	return nil
+}
+
+// readManifest parses a manifest and checks its signature.
+func readManifest(b []byte, keys Keys) (Manifest, error) {
+	var m Manifest
+	var s signed
+	if err := json.Unmarshal(b, &s); err != nil {
+		return m, fmt.Errorf("manifest: not JSON of its kind: %w", ErrManifest)
+	}
+	pub, err := keys.PublicKey(s.KeyID)
+	if err != nil {
+		return m, fmt.Errorf("manifest: public key: %w", err)
+	}
+	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, append([]byte(manifestLabel), s.Manifest...), s.Signature) {
+		return m, fmt.Errorf("manifest: signature is wrong: %w", ErrManifest)
+	}
+	if err := json.Unmarshal(s.Manifest, &m); err != nil || m.Version != 1 {
+		return m, fmt.Errorf("manifest: version %d: %w", m.Version, ErrManifest)
+	}
+	return m, nil
+}
+
+// completed sums the parts of a recording up for its event. whole says that no
+// other part is missing.
+func completed(recording string, parts []wholePart, whole bool) events.RecordingCompletedData {
+	last := parts[len(parts)-1].m
+	d := events.RecordingCompletedData{Recording: recording, Result: OK, Completion: last.Completion, Root: last.Root}
+	if !whole || len(parts) > 1 {
+		d.Result = Degraded
+	}
+	var kept, dropped uint64
+	for _, p := range parts {
+		m := p.m
+		if m.Result != OK {
+			d.Result = Degraded
+		}
+		d.DurationMS = max(d.DurationMS, m.DurationMS)
+		d.Bytes += m.Size
+		d.Segments += m.Segments
+		kept += m.Caller.Packets + m.Callee.Packets
+		dropped += m.Caller.Dropped + m.Callee.Dropped
+	}
+	d.Completeness = 1
+	if dropped > 0 {
+		d.Completeness = float64(kept) / float64(kept+dropped)
+	}
+	return d
+}
+
+// tellFor is how long a finished recording waits to be told of before its file
+// gets its final name.
+const tellFor = 2 * time.Second
+
+// conclude tells what became of a recording and then renames its parts. Killed
+// before the rename, the next start tells it once more: consumers know it by
+// the recording's id. The other order could lose it.
+func (r *Recorder) conclude(id string, info Info, parts []wholePart, whole bool) {
+	told := make(chan struct{})
+	durable := func(err error) {
+		if err != nil {
+			r.log.Error("end of recording is not durable", "recording", id, "err", err)
+		}
+		close(told)
+	}
+	if len(parts) == 0 {
+		r.publish(info.Account, info.Call, events.RecordingFailed, events.RecordingFailedData{Recording: id, Reason: "nothing-kept"}, durable)
+	} else {
+		r.counters.completed.Add(1)
+		r.publish(info.Account, info.Call, events.RecordingCompleted, completed(id, parts, whole), durable)
+	}
+	late := time.NewTimer(tellFor)
+	defer late.Stop()
+	select {
+	case <-told:
+	case <-late.C:
+		r.log.Warn("end of recording is not durable yet", "recording", id)
+	}
+	r.rename(id, parts)
+}
+
+// rename gives finished parts their final name.
+func (r *Recorder) rename(id string, parts []wholePart) {
+	for _, p := range parts {
+		if err := r.deps.Store.Finish(p.name); err != nil {
+			r.log.Error("part is whole but keeps its name", "recording", id, "part", p.m.Part, "err", err)
+		}
+	}
+}

@@ -1,0 +1,191 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+	"ringdown/recorder/format"
+)
+
+// Info says what is recorded. Ids and settings only.
+type Info struct {
+	Call     string
+	Account  string
+	Subject  string // of the caller; the key of the recording hangs under it
+	Mode     string // record-from-answer, …: told on, not interpreted
+	Channels string // dual | mono: how it is to be rendered; both sides are always kept
+	Started  time.Time
+}
+
+// Recording is an open recording: a [media.Tap] that becomes a sealed file. Its
+// methods are safe for use from many goroutines. Packet never waits for a disk
+// and allocates nothing; what does not fit is counted and marked in the file.
+type Recording struct {
+	id    string
+	info  Info
+	rec   *Recorder
+	log   *slog.Logger
+	fault func(error)
+	in    *intake
+
+	wake  chan struct{} // one token: there is something to do
+	stop  chan struct{} // closed by Close
+	done  chan struct{} // closed when the file is final or has failed
+	once  sync.Once
+	ended time.Time // set before stop is closed
+
+	writer writer // of the goroutine run
+	shared shared // what Stats and the group sync may see of it
+}
+
+// Open starts a recording. Its file exists, durably, when Open returns. A later
+// fault of the disk is told through fault, from the recording's own goroutine,
+// which Close stops. Recording goes on in another part if it can.
+func (r *Recorder) Open(ctx context.Context, info Info, fault func(error)) (*Recording, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	id := events.NewID("rec", info.Started)
+	rec := &Recording{
+		id: id, info: info, rec: r, fault: fault, in: newIntake(info.Started),
+		log:  r.log.With("call", info.Call, "recording", id),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	rec.writer = writer{r: rec}
+	rec.shared.oldest.Store(-1)
+	if err := r.add(rec); err != nil {
+		return nil, err
+	}
+	if err := rec.writer.nextPart(nil); err != nil {
+		r.remove(rec)
+		close(rec.done)
+		r.counters.failed.Add(1)
+		r.publish(info.Account, info.Call, events.RecordingFailed, events.RecordingFailedData{Recording: id, Reason: reason(err)}, nil)
+		return nil, fmt.Errorf("recording %s: %w", id, err)
+	}
+	r.publish(info.Account, info.Call, events.RecordingStarted, events.RecordingStartedData{
+		Recording: id, Mode: info.Mode, Channels: info.Channels, KeyRef: rec.writer.part.keyRef,
+	}, nil)
+	go rec.run()
+	return rec, nil
+}
+
+// ID is the recording's id.
+func (r *Recording) ID() string { return r.id }
+
+// Formats implements [media.Tap].
+func (r *Recording) Formats(side media.Side, formats []media.Format) {
+	if r.in.formats(side, formats) {
+		r.kick()
+	}
+}
+
+// Packet implements [media.Tap].
+func (r *Recording) Packet(p media.Packet) {
+	if r.in.packet(&p) {
+		r.kick()
+	}
+}
+
+// Pause stops storing at once: not a packet that arrives from now on is kept.
+func (r *Recording) Pause() {
+	if r.in.pause(time.Since(r.info.Started)) {
+		r.kick()
+		r.rec.publish(r.info.Account, r.info.Call, events.RecordingPaused, events.RecordingPausedData{Recording: r.id}, nil)
+	}
+}
+
+// Resume goes on after a Pause.
+func (r *Recording) Resume() {
+	if r.in.resume(time.Since(r.info.Started)) {
+		r.kick()
+		r.rec.publish(r.info.Account, r.info.Call, events.RecordingResumed, events.RecordingResumedData{Recording: r.id}, nil)
+	}
+}
+
+// Close ends the recording, which is ended less Info.Started long, and returns
+// when its file is final or has failed; what became of it is published. When
+// the disk keeps it longer than CloseTimeout, it returns and leaves the rest to
+// the recording's goroutine, or to [Recorder.Recover] at the next start.
+func (r *Recording) Close(ended time.Time) {
+	r.once.Do(func() {
+		r.ended = ended
+		r.in.close(max(ended.Sub(r.info.Started), 0))
+		close(r.stop)
+	})
+	late := time.NewTimer(r.rec.cfg.CloseTimeout)
+	defer late.Stop()
+	select {
+	case <-r.done:
+	case <-late.C:
+		r.log.Warn("recording is still being written", "after", r.rec.cfg.CloseTimeout)
+	}
+}
+
+// kick wakes the writer; it never waits.
+func (r *Recording) kick() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run is the recording's goroutine: it writes when a segment is full or its
+// oldest record has waited long enough.
+func (r *Recording) run() {
+	defer close(r.done)
+	defer r.rec.remove(r)
+	timer := time.NewTimer(r.rec.cfg.Flush)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.stop:
+			r.writer.finish(r.ended)
+			return
+		case <-r.wake:
+		case <-timer.C:
+		}
+		if next := r.writer.work(); next > 0 {
+			timer.Reset(next)
+		} else {
+			timer.Stop()
+		}
+	}
+}
+
+// down tells everyone that the disk refused: lost says that nothing is being
+// written any more.
+func (r *Recording) down(err error, lost bool) {
+	what := reason(err)
+	r.log.Error("recording broke", "reason", what, "err", err, "going on", !lost)
+	if lost {
+		r.rec.counters.failed.Add(1)
+		r.rec.publish(r.info.Account, r.info.Call, events.RecordingFailed, events.RecordingFailedData{Recording: r.id, Reason: what}, nil)
+	} else {
+		r.degraded(what)
+	}
+	if r.fault != nil {
+		r.fault(fmt.Errorf("recording %s: %w", r.id, err))
+	}
+}
+
+func (r *Recording) degraded(reason string) {
+	r.rec.publish(r.info.Account, r.info.Call, events.RecordingDegraded, events.RecordingDegradedData{Recording: r.id, Reason: reason}, nil)
+}
+
+// reason names a fault for an event, without paths or texts of the system.
+func reason(err error) string {
+	switch {
+	case isFull(err):
+		return "disk-full"
+	case errors.Is(err, errKey):
+		return "no-key"
+	}
+	return "disk-fault"
+}
