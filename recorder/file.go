@@ -41,7 +41,7 @@ func parseFile(src io.ReaderAt, size int64) (*sealedFile, error) {
 	}
 	preamble, n, err := format.ParsePrefix(front)
 	if err != nil {
-		if size < format.MaxPrefix+format.Segment && allZero(front) {
+		if size < int64(format.MaxPrefix+format.Segment) && allZero(front) {
 			return nil, ErrEmpty
 		}
 		return nil, err

@@ -10,7 +10,6 @@ import (
 
 	"ringdown/events"
 	"ringdown/media"
-	"ringdown/recorder/format"
 )
 
 // Info says what is recorded. Ids and settings only.
