@@ -107,8 +107,13 @@ func TestReaches(t *testing.T) {
 		{"169.254.0.1", "169.254.0.2", true},
 	} {
 		p := &Pool{advertise: netip.MustParseAddr(c.ours)}
-		if err := p.reaches(netip.MustParseAddr(c.theirs)); (err == nil) != c.ok {
+		theirs := netip.MustParseAddr(c.theirs)
+		if err := p.reaches(theirs, nil); (err == nil) != c.ok {
 			t.Errorf("from %s to %s: %v", c.ours, c.theirs, err)
+		}
+		named := []netip.Prefix{netip.PrefixFrom(theirs, theirs.BitLen())}
+		if err := p.reaches(theirs, named); (err == nil) != (theirs.Is4() == p.advertise.Is4()) {
+			t.Errorf("from %s to %s, named by the trunk: %v", c.ours, c.theirs, err)
 		}
 	}
 }

@@ -41,7 +41,8 @@ type Pool struct {
 	advertise netip.Addr
 	listen    func(netip.AddrPort) (net.PacketConn, error)
 	engine    engine
-	late      atomic.Uint64 // packets that came to ports in quarantine
+	late      atomic.Uint64  // packets that came to ports in quarantine
+	closing   sync.WaitGroup // pairs whose timer is closing them
 
 	mu     sync.Mutex
 	free   []uint16 // even ports, no order
@@ -216,7 +217,9 @@ func (q *pair) rested() {
 		}
 	}
 	delete(p.rest, q)
+	p.closing.Add(1)
 	p.mu.Unlock()
+	defer p.closing.Done()
 	p.putBack(q)
 }
 
@@ -240,11 +243,13 @@ func (p *Pool) forget(r *Relay, s media.Stats) {
 }
 
 // reaches refuses addresses that an SDP must not make us send to: another
-// family than ours, and, unless we are there ourselves, this host and this link.
-func (p *Pool) reaches(a netip.Addr) error {
+// family than ours, and, unless we are there ourselves or the trunk's rule names
+// them, this host and this link.
+func (p *Pool) reaches(a netip.Addr, rule []netip.Prefix) error {
 	switch {
 	case a.Is4() != p.advertise.Is4():
 		return errors.New("media address is of another IP version than ours")
+	case allowed(rule, a):
 	case a.IsLoopback() && !p.advertise.IsLoopback():
 		return errors.New("media address is a loopback address")
 	case a.IsLinkLocalUnicast() && !p.advertise.IsLinkLocalUnicast():
@@ -274,5 +279,6 @@ func (p *Pool) Close() error {
 		q.timer.Stop()
 		p.putBack(q)
 	}
+	p.closing.Wait()
 	return nil
 }

@@ -200,7 +200,7 @@ func (r *Relay) parse(body []byte, src media.Source) (*sdp.Description, error) {
 	if !rtp.IsValid() { // on hold: there is no place
 		return d, nil
 	}
-	if err := r.pool.reaches(rtp.Addr()); err != nil {
+	if err := r.pool.reaches(rtp.Addr(), src.Allow); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, sdp.ErrUnacceptable)
 	}
 	if src.Rule != media.Latch && len(src.Allow) > 0 && !allowed(src.Allow, rtp.Addr()) {
@@ -265,7 +265,7 @@ func (r *Relay) commit(from media.Side, d *sdp.Description, src media.Source, ou
 // rtcpPlace is where a side's RTCP goes: another host than that of its RTP only
 // when the trunk's own rule names it, else a=rtcp would aim us at anyone.
 func (r *Relay) rtcpPlace(rtp, rtcp netip.AddrPort, src media.Source) endpoint {
-	if rtcp.Addr() == rtp.Addr() || allowed(src.Allow, rtcp.Addr()) && r.pool.reaches(rtcp.Addr()) == nil {
+	if rtcp.Addr() == rtp.Addr() || allowed(src.Allow, rtcp.Addr()) && r.pool.reaches(rtcp.Addr(), src.Allow) == nil {
 		return endpointOf(rtcp)
 	}
 	return endpointOf(rtp).next()
@@ -275,13 +275,13 @@ func (r *Relay) rtcpPlace(rtp, rtcp netip.AddrPort, src media.Source) endpoint {
 // types its peer asked for, then its own for those that do not use the peer's
 // numbers.
 func (r *Relay) tell(side media.Side, own, peer *sdp.Description) {
-	formats := slices.Clone(own.Formats())
+	formats := []media.Format{} // not nil: the tap is told also that nothing is known
 	if peer != nil {
-		formats = slices.Clone(peer.Formats())
-		for _, f := range own.Formats() {
-			if !slices.ContainsFunc(formats, func(g media.Format) bool { return g.PT == f.PT }) {
-				formats = append(formats, f)
-			}
+		formats = append(formats, peer.Formats()...)
+	}
+	for _, f := range own.Formats() {
+		if !slices.ContainsFunc(formats, func(g media.Format) bool { return g.PT == f.PT }) {
+			formats = append(formats, f)
 		}
 	}
 	if r.told[index(side)] != nil && slices.Equal(formats, r.told[index(side)]) {

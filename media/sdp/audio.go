@@ -114,11 +114,10 @@ func connection(value string) (netip.Addr, error) {
 // rtcpAddress reads "a=rtcp:53020" or "a=rtcp:53020 IN IP4 192.0.2.1" (RFC 3605).
 func rtcpAddress(rtp netip.AddrPort, s *section) netip.AddrPort {
 	for _, l := range s.lines {
-		name, value := l.attribute()
-		if name != "rtcp" {
+		if l.name != "rtcp" {
 			continue
 		}
-		port, where, _ := strings.Cut(value, " ")
+		port, where, _ := strings.Cut(l.arg, " ")
 		n, ok := number(port, 65535)
 		if !ok || n == 0 {
 			break
@@ -141,8 +140,7 @@ func rtcpAddress(rtp netip.AddrPort, s *section) netip.AddrPort {
 func (d *Description) direction(s *section) Direction {
 	for _, lines := range [][]line{s.lines, d.session} {
 		for _, l := range lines {
-			name, _ := l.attribute()
-			if dir, ok := directionOf(name); ok {
+			if dir, ok := directionOf(l.name); ok {
 				return dir
 			}
 		}
@@ -153,8 +151,8 @@ func (d *Description) direction(s *section) Direction {
 func (d *Description) packetTime(s *section) time.Duration {
 	for _, lines := range [][]line{s.lines, d.session} {
 		for _, l := range lines {
-			if name, value := l.attribute(); name == "ptime" {
-				if ms, ok := number(value, 1000); ok {
+			if l.name == "ptime" {
+				if ms, ok := number(l.arg, 1000); ok {
 					return time.Duration(ms) * time.Millisecond
 				}
 			}

@@ -78,7 +78,7 @@ func check(t *testing.T, from *Description, text []byte) *Description {
 		}
 	}
 	for _, l := range d.everyLine() {
-		name, value := l.attribute()
+		name, value := l.name, l.arg
 		switch name {
 		case "candidate", "crypto", "ice-ufrag", "ice-pwd", "fingerprint", "rtcp-mux", "rtcp", "ssrc", "cname", "tool", "mid", "group":
 			t.Errorf("a=%s is in\n%s", name, text)

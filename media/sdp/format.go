@@ -50,16 +50,15 @@ func (s *section) meaning(pt uint8) (media.Format, bool) {
 	f, known := static[pt]
 	params := ""
 	for _, l := range s.lines {
-		name, value := l.attribute()
-		if name != "rtpmap" && name != "fmtp" {
+		if l.name != "rtpmap" && l.name != "fmtp" {
 			continue
 		}
-		about, rest, _ := strings.Cut(value, " ")
+		about, rest, _ := strings.Cut(l.arg, " ")
 		if n, ok := payloadType(about); !ok || n != pt {
 			continue
 		}
 		rest = strings.TrimSpace(rest)
-		if name == "fmtp" {
+		if l.name == "fmtp" {
 			params = rest
 		} else if m, ok := parseEncoding(rest); ok {
 			f, known = m, true

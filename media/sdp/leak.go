@@ -13,7 +13,7 @@ import (
 // passes when nothing in it looks like an address, a number or a name the party
 // gave itself.
 func (d *Description) passes(l line, types []uint8) bool {
-	name, value := l.attribute()
+	name, value := l.name, l.arg
 	if !plain(name, "-_.") || !printable(l.value) || looksLikeAddress(l.value) || d.tells(l.value, false) {
 		return false
 	}

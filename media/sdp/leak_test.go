@@ -53,19 +53,19 @@ m=audio 5000 RTP/AVP 0 96
 		"x-new:PBX.Customer.Example":            false,
 		"x-new:http://somewhere/":               false,
 		"x-new:\xff\xfe":                        false,
-		"x-new:\u0085":                          false,
+		"x-new:a\u0085b":                        false,
 		"x-new:blåbær":                          true,
 		"10.0.0.1:x":                            false,
 		"an na:x":                               false,
 		"":                                      false,
 		strings.Repeat("x", 100) + ":long name": true,
 	} {
-		if got := d.passes(line{'a', value}, types); got != want {
+		if got := d.passes(newLine('a', value), types); got != want {
 			t.Errorf("%q: %v", value, got)
 		}
 	}
 	for value, want := range map[string]bool{"AS:64": true, "X-YZ:1": true, "AS:10.0.0.1": false, "AS": false, "AS:-1": false, "10.0.0.1:5": false} {
-		if got := passesBandwidth(line{'b', value}); got != want {
+		if got := passesBandwidth(newLine('b', value)); got != want {
 			t.Errorf("b=%s: %v", value, got)
 		}
 	}

@@ -27,6 +27,7 @@ const (
 	MaxMedia      = 4  // m= lines
 	MaxFormats    = 32 // in one m= line
 	MaxAttributes = 64 // a= lines in one m= section, or before the first
+	MaxLines      = 32 // other lines there
 )
 
 var (
@@ -49,19 +50,21 @@ type Description struct {
 	relay  audio // meaning of that section
 }
 
-// line is one line as it came, without its line end.
+// line is one line as it came, without its line end; for a= its name in lower
+// case and what follows the colon.
 type line struct {
-	key   byte
-	value string
+	key       byte
+	value     string
+	name, arg string
 }
 
-// attribute splits an a= line into its name, lower case, and its value.
-func (l line) attribute() (name, value string) {
-	if l.key != 'a' {
-		return "", ""
+func newLine(key byte, value string) line {
+	l := line{key: key, value: strings.TrimSpace(value)}
+	if key == 'a' {
+		name, arg, _ := strings.Cut(l.value, ":")
+		l.name, l.arg = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(arg)
 	}
-	name, value, _ = strings.Cut(l.value, ":")
-	return strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+	return l
 }
 
 // section is an m= line and what belongs to it.
@@ -83,24 +86,25 @@ func Parse(body []byte) (*Description, error) {
 		return nil, fmt.Errorf("body of %d bytes, at most %d are read: %w", len(body), MaxBytes, ErrMalformed)
 	}
 	d := &Description{}
-	attributes := 0
+	attributes, others := 0, 0 // in the section that is open
 	for n, rest := 1, body; len(rest) > 0; n++ {
 		var raw []byte
 		raw, rest, _ = bytes.Cut(rest, []byte("\n"))
 		l, ok, err := parseLine(raw)
-		if err == nil && ok {
-			switch l.key {
-			case 'm':
-				attributes = 0
-				err = d.begin(l)
-			case 'a':
-				if attributes++; attributes > MaxAttributes {
-					err = fmt.Errorf("more than %d attributes in a section", MaxAttributes)
-				}
-				fallthrough
-			default:
-				d.add(l)
-			}
+		switch {
+		case err != nil || !ok:
+		case l.key == 'm':
+			attributes, others = 0, 0
+			err = d.begin(l)
+		case l.key == 'a':
+			attributes++
+			d.add(l)
+		default:
+			others++
+			d.add(l)
+		}
+		if attributes > MaxAttributes || others > MaxLines {
+			err = fmt.Errorf("more than %d attributes or %d other lines in a section", MaxAttributes, MaxLines)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w: %w", n, err, ErrMalformed)
@@ -128,7 +132,7 @@ func parseLine(raw []byte) (l line, ok bool, err error) {
 	if len(raw) < 2 || raw[1] != '=' || raw[0] < 'a' || raw[0] > 'z' {
 		return line{}, false, errors.New("not of the form x=value")
 	}
-	l = line{raw[0], strings.TrimSpace(string(raw[2:]))}
+	l = newLine(raw[0], string(raw[2:]))
 	if l.key == 'v' && l.value != "0" {
 		return line{}, false, errors.New("version is not 0")
 	}

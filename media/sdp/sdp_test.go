@@ -45,6 +45,7 @@ func TestParseRefuses(t *testing.T) {
 		"33 formats":        {head + "m=audio 5000 RTP/AVP" + strings.Repeat(" 0", 33) + "\n", "line 6: more than 32 formats"},
 		"65 attributes":     {head + "m=audio 5000 RTP/AVP 0\n" + strings.Repeat("a=x\n", 65), "line 71: more than 64 attributes"},
 		"65 session a=":     {strings.Repeat("a=x\n", 65), "line 65: more than 64 attributes"},
+		"33 other lines":    {strings.Repeat("i=x\n", 33), "line 33: more than 64 attributes or 32 other"},
 		"2000 m= (AST)":     {strings.Repeat("m=a 1 x\n", 1000), "line 5: more than 4 m= lines"},
 		"SIP instead":       {"INVITE sip:x@y SIP/2.0\r\n", "line 1: not of the form"},
 		"hidden line break": {head + "a=x\x0by\n", "control character 0x0b"},
@@ -219,5 +220,32 @@ func TestMappedOwnAddress(t *testing.T) {
 	got, err = parse(t, head+"m=audio 5000 RTP/AVP 0\n").Offer(six)
 	if err != nil || !bytes.Contains(got, []byte("c=IN IP6 2001:db8::1\r\n")) {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// BenchmarkParseBomb reads and writes what is dearest within the limits (A-14:
+// at most 1 ms).
+func BenchmarkParseBomb(b *testing.B) {
+	var in strings.Builder
+	for range MaxLines - 1 {
+		in.WriteString("i=anna example\n")
+	}
+	in.WriteString("c=IN IP4 192.0.2.5\n" + strings.Repeat("a=x:y\n", MaxAttributes) + "m=audio 5000 RTP/AVP")
+	for pt := range MaxFormats {
+		fmt.Fprintf(&in, " %d", 96+pt)
+	}
+	in.WriteString("\n" + strings.Repeat("i=anna example\n", MaxLines))
+	for pt := range MaxAttributes {
+		fmt.Fprintf(&in, "a=rtpmap:%d a%s/8000\n", 96+pt%32, strings.Repeat("x", 20))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		d, err := Parse([]byte(in.String()))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := d.Offer(us); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
