@@ -12,22 +12,55 @@ import (
 	"ringdown/events"
 )
 
-// history is what the test knows of one call: the types told durable, and those
-// published and not refused, both in the order of publishing. What is on a disk
-// after a crash lies between the two.
+// history is what the test knows of one call: the types told durable, and all
+// published, both in the order of publishing. What is on a disk after a crash
+// lies between the two.
 type history struct{ durable, maybe []string }
+
+// plan is one process: what it publishes, what fails, and when it is cut off.
+// It is drawn before, for nothing may be drawn inside a bubble.
+type plan struct {
+	Calls  int
+	Steps  []step
+	Faults []int // operations that fail
+	Cut    int   // operation at which the disk is cut off
+	Picks  []int // what of the unsynced survives
+}
+
+type step struct {
+	Call    int // of its own and those before
+	Closing bool
+	Wait    bool
+}
+
+func plans(rt *rapid.T) []plan {
+	steps := rapid.Custom(func(rt *rapid.T) step {
+		return step{rapid.IntRange(0, 1000).Draw(rt, "call"), rapid.IntRange(0, 5).Draw(rt, "closing") == 0, rapid.Bool().Draw(rt, "wait")}
+	})
+	one := rapid.Custom(func(rt *rapid.T) plan {
+		return plan{
+			Calls:  rapid.IntRange(1, 3).Draw(rt, "calls"),
+			Steps:  rapid.SliceOfN(steps, 1, 40).Draw(rt, "steps"),
+			Faults: rapid.SliceOfN(rapid.IntRange(1, 80), 0, 4).Draw(rt, "faults"),
+			Cut:    rapid.IntRange(1, 60).Draw(rt, "cut"),
+			Picks:  rapid.SliceOfN(rapid.IntRange(0, 1<<20), 8, 8).Draw(rt, "picks"),
+		}
+	})
+	return rapid.SliceOfN(one, 1, 4).Draw(rt, "processes")
+}
 
 // TestAnyCrash runs processes one after the other on one disk that fails now
 // and then and is cut off in the middle of some operation. After each cut every
 // event that was told durable is there, once, in order, numbered without a gap.
 func TestAnyCrash(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
+		all := plans(rt)
 		var failed string
 		synctest.Test(t, func(t *testing.T) {
 			d := newMemDisk()
 			calls := make(map[string]*history)
-			for p := range rapid.IntRange(1, 4).Draw(rt, "processes") {
-				d = process(t, rt, d, calls, byte('A'+p))
+			for i, p := range all {
+				d = process(t, p, d, calls, byte('A'+i))
 				if failed = verify(t, d, calls); failed != "" {
 					return
 				}
@@ -39,29 +72,26 @@ func TestAnyCrash(t *testing.T) {
 	})
 }
 
-// process publishes on d and returns what a cut at a drawn operation left of it.
-func process(t *testing.T, rt *rapid.T, d *memDisk, calls map[string]*history, name byte) (left *memDisk) {
+// process publishes on d and returns what a cut in the middle left of it.
+func process(t *testing.T, p plan, d *memDisk, calls map[string]*history, name byte) (left *memDisk) {
 	cfg := testConfig()
 	cfg.Segment = 4 << 10
 	r := openRig(t, d, cfg)
-	// What survived of calls before may go on; what did not is a call's history no more.
-	cut := rapid.IntRange(1, 60).Draw(rt, "cut")
-	faults := rapid.SliceOfN(rapid.IntRange(0, 80), 0, 4).Draw(rt, "faults")
-	picks := rapid.SliceOfN(rapid.IntRange(0, 1<<20), 8, 8).Draw(rt, "picks")
+	picks := p.Picks
 	pick := func(n int) int {
 		picks = append(picks[1:], picks[0])
 		return picks[0] % (n + 1)
 	}
+	var durable []outcome // when it was cut
 	d.ops = 0
-	d.fault = func(op, _ string, n int) (int, error) {
-		if slices.Contains(faults, d.ops) {
+	d.fault = func(_, _ string, n int) (int, error) {
+		if slices.Contains(p.Faults, d.ops) {
 			return n / 2, errIO
 		}
 		return n, nil
 	}
-	var durable []outcome // when it was cut
 	d.after = func(string, string) {
-		if d.ops >= cut && left == nil {
+		if d.ops >= p.Cut && left == nil {
 			left = d.crash(pick)
 			durable = r.outcomes()
 		}
@@ -69,26 +99,25 @@ func process(t *testing.T, rt *rapid.T, d *memDisk, calls map[string]*history, n
 	stop := r.start()
 	defer stop()
 	var mine []string
-	for i := range rapid.IntRange(1, 3).Draw(rt, "calls") {
+	for i := range p.Calls {
 		mine = append(mine, call(name+byte(i)*7))
 	}
 	for call := range calls {
 		mine = append(mine, call)
 	}
 	slices.Sort(mine)
-	published := make(map[string][]events.Event)
-	for range rapid.IntRange(1, 40).Draw(rt, "events") {
-		c := rapid.SampledFrom(mine).Draw(rt, "call")
+	for _, s := range p.Steps {
+		c := mine[s.Call%len(mine)]
 		typ := events.CallRinging
-		if calls[c] == nil && published[c] == nil {
-			typ = events.CallReceived
-		} else if rapid.IntRange(0, 5).Draw(rt, "closing") == 0 {
+		switch {
+		case calls[c] == nil:
+			typ, calls[c] = events.CallReceived, &history{}
+		case s.Closing:
 			typ = events.RecordingCompleted
 		}
-		e := ev(c, typ)
-		published[c] = append(published[c], e)
-		r.publish(e)
-		if rapid.Bool().Draw(rt, "wait") {
+		calls[c].maybe = append(calls[c].maybe, typ)
+		r.publish(ev(c, typ))
+		if s.Wait {
 			time.Sleep(2 * pace)
 		}
 	}
@@ -101,16 +130,6 @@ func process(t *testing.T, rt *rapid.T, d *memDisk, calls map[string]*history, n
 	}
 	d.after, d.fault = nil, nil
 	d.mu.Unlock()
-	for c, es := range published {
-		h := calls[c]
-		if h == nil {
-			h = &history{}
-			calls[c] = h
-		}
-		for _, e := range es {
-			h.maybe = append(h.maybe, e.Type)
-		}
-	}
 	for _, o := range durable {
 		if o.err == nil {
 			calls[o.e.Call].durable = append(calls[o.e.Call].durable, o.e.Type)
