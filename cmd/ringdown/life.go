@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ringdown/call"
+)
+
+const (
+	// hangupWait bounds how long legs may take to say goodbye after the drain.
+	hangupWait = 5 * time.Second
+	// flushWait bounds how long the outbox and the bus may take to empty.
+	flushWait = 10 * time.Second
+)
+
+// catchUp finishes what the last run left open: recordings first, because their
+// events belong before nobody's in particular, then the calls. Nothing is
+// admitted before it is through.
+func (n *node) catchUp(ctx context.Context) error {
+	if err := n.recorder.Recover(ctx); err != nil {
+		return fmt.Errorf("recordings of the last run: %w", err)
+	}
+	for _, u := range n.outbox.Unfinished() {
+		closing, err := call.Reconcile(u.Events, u.LastAlive)
+		if err != nil {
+			n.log.Error("call of the last run cannot be closed", "call", u.Call, "error", err)
+			continue
+		}
+		for _, e := range closing {
+			n.outbox.Publish(e, nil)
+		}
+		n.log.Warn("call was live when the node died: closed by estimate", "call", u.Call)
+	}
+	return n.outbox.Flush(ctx)
+}
+
+// run serves until drain is cancelled, then says goodbye; cut shortens that.
+// It returns nil when everything was told and stored.
+func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready func()) error {
+	work, stop := context.WithCancel(context.WithoutCancel(drain)) // the rooms outlive the signal
+	defer stop()
+	g, work := errgroup.WithContext(work)
+	g.Go(func() error { return n.outbox.Run(work) })
+	if err := n.catchUp(work); err != nil {
+		stop()
+		return errors.Join(err, unlessCancelled(g.Wait()), n.close())
+	}
+	g.Go(func() error { return n.bus.Run(work, n.outbox) })
+	g.Go(func() error { return n.recorder.Run(work) })
+	g.Go(func() error { return n.api.Run(work, n.web) })
+	g.Go(func() error { return n.sip.Run(work) })
+	g.Go(func() error { return n.beat(work) })
+	ready()
+	select {
+	case <-drain.Done():
+	case <-work.Done(): // a room failed: its error comes from Wait
+	}
+	err := n.goodbye(cut, drainTimeout)
+	stop()
+	return errors.Join(err, unlessCancelled(g.Wait()), n.close())
+}
+
+func (n *node) beat(ctx context.Context) error {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			n.outbox.Beat(now)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// goodbye goes in the direction of the data: admit nothing, let calls end, hang
+// up the rest, seal, flush, deliver.
+func (n *node) goodbye(cut context.Context, drainTimeout time.Duration) error {
+	n.board.Drain()
+	waiting, cancel := context.WithTimeout(cut, drainTimeout)
+	defer cancel()
+	n.log.Info("draining: new calls are refused", "live", len(n.board.Calls()), "timeout", drainTimeout)
+	stopTelling := n.tellDrain(waiting)
+	err := n.board.Wait(waiting)
+	stopTelling()
+	if err != nil {
+		left := n.board.Calls()
+		n.log.Warn("draining: hanging up what is left", "live", len(left))
+		n.board.StopAll(call.ByOperator)
+		legs, cancel := context.WithTimeout(context.Background(), hangupWait)
+		defer cancel()
+		if n.board.Wait(legs) != nil {
+			n.log.Warn("draining: some legs did not answer their BYE")
+		}
+	}
+	flush, cancel := context.WithTimeout(context.Background(), flushWait)
+	defer cancel()
+	err = errors.Join(n.pool.Close(), n.recorder.Close(), n.outbox.Flush(flush))
+	if busErr := n.bus.Flush(flush); busErr != nil {
+		n.log.Warn("events wait in the outbox for the next start", "error", busErr)
+	}
+	if cut.Err() != nil {
+		err = errors.Join(err, errors.New("cut by a second signal"))
+	}
+	return err
+}
+
+// tellDrain says every few seconds which calls the goodbye waits for. The
+// returned function ends it and waits.
+func (n *node) tellDrain(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				var ids []string
+				for _, v := range n.board.Calls() {
+					ids = append(ids, string(v.ID))
+				}
+				n.log.Info("draining: waiting", "live", len(ids), "calls", ids[:min(len(ids), 20)])
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// close gives back what openNode took, from the roof down. It may be called
+// with half of it open, and twice.
+func (n *node) close() error {
+	var errs []error
+	if n.sip != nil {
+		errs = append(errs, n.sip.Close())
+	}
+	if n.web != nil {
+		n.web.Close()
+	}
+	if n.pool != nil {
+		errs = append(errs, n.pool.Close())
+	}
+	if n.recorder != nil {
+		errs = append(errs, n.recorder.Close())
+	}
+	if n.disk != nil {
+		errs = append(errs, n.disk.Close())
+	}
+	if n.bus != nil {
+		errs = append(errs, n.bus.Close())
+	}
+	if n.outbox != nil {
+		errs = append(errs, n.outbox.Close())
+	}
+	if n.keys != nil {
+		errs = append(errs, n.keys.Close())
+	}
+	*n = node{config: n.config, log: n.log, board: n.board}
+	return errors.Join(errs...)
+}
+
+func unlessCancelled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

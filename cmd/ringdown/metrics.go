@@ -1,0 +1,97 @@
+package main
+
+import (
+	"ringdown/api"
+	"ringdown/media"
+)
+
+// liveStates are the states of call.status a live call can be in.
+var liveStates = []string{"received", "routing", "ringing", "in-progress", "ended"}
+
+// outcomes are the final values of call.status.
+var outcomes = []string{"completed", "busy", "no-answer", "failed", "canceled", "rejected", "abandoned"}
+
+func (n *node) callMetrics(m *api.Metrics) {
+	s := n.board.Stats()
+	for _, state := range liveStates {
+		m.Gauge("ringdown_calls", "Live calls by state; ended: legs are still going away.", float64(s.Live[state]), "state", state)
+	}
+	for _, o := range outcomes {
+		m.Counter("ringdown_calls_ended_total", "Calls ended, by outcome.", float64(s.Outcomes[o]), "outcome", o)
+	}
+	draining := 0.0
+	if s.Draining {
+		draining = 1
+	}
+	m.Gauge("ringdown_draining", "1 while new calls are refused because the node stops.", draining)
+	m.Counter("ringdown_call_signals_dropped_total", "Progress signals dropped by full mailboxes.", float64(s.Dropped))
+	m.Counter("ringdown_call_signals_stray_total", "Signals that meant nothing in the state they came in.", float64(s.Stray))
+	m.Counter("ringdown_call_panics_total", "Calls ended by a panic in them.", float64(s.Panics))
+}
+
+func (n *node) sipMetrics(m *api.Metrics) {
+	s := n.sip.Stats()
+	for method, v := range s.Requests {
+		m.Counter("ringdown_sip_requests_total", "SIP requests received and parsed, by method.", float64(v), "method", method)
+	}
+	for class, v := range s.Responses {
+		m.Counter("ringdown_sip_responses_total", "SIP responses sent, by class.", float64(v), "class", class)
+	}
+	for class, v := range s.Answers {
+		m.Counter("ringdown_sip_answers_total", "SIP responses received, by class.", float64(v), "class", class)
+	}
+	for reason, v := range s.Drops {
+		m.Counter("ringdown_sip_dropped_total", "SIP messages not handled, by reason.", float64(v), "reason", reason)
+	}
+	m.Gauge("ringdown_sip_legs", "Live SIP legs.", float64(s.Legs))
+	m.Gauge("ringdown_sip_connections", "Open TCP connections.", float64(s.Streams))
+	m.Counter("ringdown_sip_panics_total", "Handlers that panicked.", float64(s.Panics))
+}
+
+func (n *node) mediaMetrics(m *api.Metrics) {
+	s := n.pool.Stats()
+	m.Gauge("ringdown_relays", "Open relays.", float64(s.Relays))
+	m.Gauge("ringdown_media_port_pairs", "Pairs of media ports; a call takes two.", float64(s.Free), "state", "free")
+	m.Gauge("ringdown_media_port_pairs", "Pairs of media ports; a call takes two.", float64(s.Quarantined), "state", "quarantine")
+	m.Counter("ringdown_rtp_packets_total", "RTP packets relayed.", float64(s.RTP))
+	m.Counter("ringdown_rtp_bytes_total", "Bytes of relayed RTP packets, headers included.", float64(s.Bytes))
+	m.Counter("ringdown_rtcp_packets_total", "RTCP packets relayed.", float64(s.RTCP))
+	for d, v := range s.Drops {
+		m.Counter("ringdown_media_dropped_total", "Media packets not relayed, by reason.", float64(v), "reason", media.Drop(d).String())
+	}
+	m.Counter("ringdown_media_panics_total", "Packets that made a handler panic.", float64(s.Panics))
+}
+
+func (n *node) eventMetrics(m *api.Metrics) {
+	o, b := n.outbox.Stats(), n.bus.Stats()
+	m.Gauge("ringdown_outbox_backlog", "Events on the disk that the broker has not acknowledged.", float64(o.Backlog))
+	m.Gauge("ringdown_outbox_queued", "Events in memory waiting for the disk.", float64(o.Queued))
+	m.Gauge("ringdown_outbox_bytes", "Bytes of the event log on the disk.", float64(o.Bytes))
+	m.Counter("ringdown_outbox_events_total", "Events made durable.", float64(o.Appended))
+	m.Counter("ringdown_outbox_late_total", "Events durable more than 25 ms after they were told.", float64(o.Late))
+	m.Counter("ringdown_outbox_refused_total", "Events that could not be stored.", float64(o.Refused))
+	m.Counter("ringdown_outbox_faults_total", "Writes or syncs that failed.", float64(o.Faults))
+	m.Counter("ringdown_outbox_quarantined_total", "Records that do not read as they were written.", float64(o.Quarantined))
+	connected := 0.0
+	if b.Connected {
+		connected = 1
+	}
+	m.Gauge("ringdown_nats_connected", "1 while the broker is reached.", connected)
+	m.Gauge("ringdown_nats_backlog_seconds", "Age of the oldest event being delivered.", b.Age.Seconds())
+	m.Counter("ringdown_nats_published_total", "Events acknowledged by the broker.", float64(b.Published))
+	m.Counter("ringdown_nats_found_total", "Events that were in the stream already: a lost acknowledgement.", float64(b.Found))
+	m.Counter("ringdown_nats_retries_total", "Deliveries that failed and were tried again.", float64(b.Retries))
+	m.Counter("ringdown_nats_conflicts_total", "Events whose id was taken by another: an alarm.", float64(b.Conflicts))
+}
+
+func (n *node) recorderMetrics(m *api.Metrics) {
+	s := n.recorder.Stats()
+	m.Gauge("ringdown_recordings_open", "Open recordings.", float64(s.Open))
+	m.Gauge("ringdown_recorder_lag_seconds", "Age of the oldest packet that is not written, of all open recordings.", s.LagMax.Seconds())
+	m.Gauge("ringdown_recorder_sync_seconds", "Slowest sync of the last round.", s.SyncMax.Seconds())
+	m.Counter("ringdown_recorder_dropped_total", "Packets that came to a recording and were not kept.", float64(s.Dropped))
+	m.Counter("ringdown_recorder_bytes_total", "Bytes written.", float64(s.Written))
+	m.Counter("ringdown_recordings_completed_total", "Recordings sealed and signed.", float64(s.Completed))
+	m.Counter("ringdown_recordings_failed_total", "Times a recording could not be opened or went on unwritten.", float64(s.Failed))
+	m.Counter("ringdown_recordings_recovered_total", "Parts finished after a crash.", float64(s.Recovered))
+}

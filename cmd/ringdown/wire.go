@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"ringdown/api"
+	"ringdown/call"
+	"ringdown/configs"
+	"ringdown/events"
+	"ringdown/events/natsbus"
+	"ringdown/events/outbox"
+	"ringdown/media"
+	"ringdown/media/relay"
+	"ringdown/media/sdp"
+	"ringdown/privacy"
+	"ringdown/privacy/keys"
+	"ringdown/recorder"
+	"ringdown/recorder/store"
+	"ringdown/routing"
+	"ringdown/sip"
+)
+
+// node is the running whole: every room, wired.
+type node struct {
+	config   *configs.Config
+	log      *slog.Logger
+	keys     *keys.Store
+	outbox   *outbox.Outbox
+	bus      *natsbus.Bus
+	disk     *store.Dir
+	recorder *recorder.Recorder
+	pool     *relay.Pool
+	board    *call.Switchboard
+	sip      *sip.Endpoint
+	api      *api.Server
+	web      net.Listener
+	token    string // of the HTTP face and of NATS, when the file names none
+}
+
+// openNode opens every room from the ground up. It admits nothing yet. On an
+// error what was opened is closed again.
+func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
+	n = &node{config: c, log: log}
+	defer func() {
+		if err != nil {
+			n.close()
+			n = nil
+		}
+	}()
+	if err := makeDataDir(c.Node.DataDir); err != nil {
+		return n, err
+	}
+	// Sockets before anything on the disk is touched: a taken port costs nothing.
+	packets, streams, err := sip.Listen(c.SIP)
+	if err != nil {
+		return n, err
+	}
+	defer func() {
+		if n.sip == nil {
+			closeAll(packets, streams)
+		}
+	}()
+	if n.web, err = net.Listen("tcp", c.HTTP.Listen); err != nil {
+		return n, fmt.Errorf("http.listen %s: %w", c.HTTP.Listen, err)
+	}
+	if n.keys, err = keys.Open(c.Keys, keys.Options{Log: log}); err != nil {
+		return n, err
+	}
+	if n.token, err = localToken(c); err != nil {
+		return n, err
+	}
+	if err := n.openEvents(); err != nil {
+		return n, err
+	}
+	if err := n.openRecorder(); err != nil {
+		return n, err
+	}
+	if n.pool, err = relay.NewPool(c.Media, nil, log); err != nil {
+		return n, err
+	}
+	n.board = call.NewSwitchboard(c.Limits, n.ports(), log)
+	n.sip, err = sip.New(c.SIP, sip.Deps{Admit: n.admit, Trunk: c.Table().TrunkOf, Ready: n.admits, Log: log}, packets, streams)
+	if err != nil {
+		return n, err
+	}
+	return n, n.openAPI()
+}
+
+func (n *node) openEvents() (err error) {
+	key, err := n.keys.Secret("outbox")
+	if err != nil {
+		return err
+	}
+	if n.outbox, err = outbox.Open(n.config.Outbox, key, n.log); err != nil {
+		return err
+	}
+	c := n.config.NATS
+	if c.Key, err = n.keys.Secret("nats"); err != nil {
+		return err
+	}
+	if c.Listen != "" && c.Token == "" {
+		c.Token = n.token
+	}
+	n.bus, err = natsbus.Open(c, n.log)
+	return err
+}
+
+func (n *node) openRecorder() (err error) {
+	if n.disk, err = openDisk(n.config); err != nil {
+		return err
+	}
+	n.recorder, err = recorder.New(n.config.Recordings, recorder.Deps{
+		Keys: n.keys, Store: n.disk, Publish: n.outbox, Renderers: renderers, Log: n.log,
+		Node: n.config.Node.ID, Region: n.config.Node.Region,
+	})
+	return err
+}
+
+// ports ties the call to the rooms that serve it, none of which knows it.
+func (n *node) ports() call.Ports {
+	table := n.config.Table()
+	return call.Ports{
+		Route:    func(_ context.Context, r routing.Request) (routing.Decision, error) { return table.Decide(r), nil },
+		Identify: n.identify,
+		Dial: func(ctx context.Context, d call.Dial, tell func(call.Signal)) (call.Leg, error) {
+			return n.sip.Dial(ctx, d, tell)
+		},
+		Relay: func(_ context.Context, id call.ID, notice func(media.Notice)) (call.Relay, error) {
+			r, err := n.pool.NewRelay(string(id), notice)
+			if err != nil {
+				return nil, mediaCause(err)
+			}
+			return bridge{r}, nil
+		},
+		Record: func(ctx context.Context, i call.Info, fault func(error)) (call.Recording, error) {
+			rec, err := n.recorder.Open(ctx, recorder.Info{Call: string(i.Call), Account: i.Account, Subject: i.Subject,
+				Mode: i.Recording.Mode, Channels: i.Recording.Channels, Started: i.Started}, fault)
+			if err != nil {
+				return nil, err
+			}
+			return rec, nil
+		},
+		Publish: n.outbox.Publish,
+	}
+}
+
+// bridge gives the relay's refusals their causes.
+type bridge struct{ *relay.Relay }
+
+func (b bridge) Offer(from media.Side, body []byte, src media.Source) ([]byte, error) {
+	out, err := b.Relay.Offer(from, body, src)
+	return out, mediaCause(err)
+}
+
+func (b bridge) Answer(from media.Side, body []byte, src media.Source) ([]byte, error) {
+	out, err := b.Relay.Answer(from, body, src)
+	return out, mediaCause(err)
+}
+
+func mediaCause(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, relay.ErrNoPorts):
+		return fmt.Errorf("%w: %w", call.Cause{Status: 503, Q850: 34, Text: "no media ports left", Reason: call.ReasonOverload, Retry: 10}, err)
+	case errors.Is(err, sdp.ErrMalformed):
+		return fmt.Errorf("%w: %w", call.Cause{Status: 400, Q850: 111, Text: "session description malformed"}, err)
+	case errors.Is(err, sdp.ErrUnacceptable):
+		return fmt.Errorf("%w: %w", call.Cause{Status: 488, Q850: 88, Text: "session description not acceptable"}, err)
+	}
+	return fmt.Errorf("%w: %w", call.Cause{Status: 500, Q850: 41, Text: "media failed"}, err)
+}
+
+// identify gives events the caller masked, under a random id, and sealed under
+// his own key. A call that belongs to no account leaves nothing of him.
+func (n *node) identify(_ context.Context, account string, p call.Party) (events.Party, error) {
+	if p.Private {
+		p = call.Party{Private: true}
+	}
+	number := privacy.E164(p.User)
+	out := events.Party{Masked: number.String()}
+	if account == events.System {
+		return out, nil
+	}
+	if len(p.User) == 0 || p.User[0] != '+' {
+		number = privacy.Number{} // withheld, or nothing that could be recognised again
+	}
+	subject, err := n.keys.Subject(account, number)
+	if err != nil {
+		return out, fmt.Errorf("caller has no subject: %w", err)
+	}
+	out.Subject = subject
+	if p.Private {
+		return out, nil
+	}
+	clear, err := json.Marshal(callerFields{p.User, p.Display})
+	if err != nil {
+		return out, err
+	}
+	out.Sealed, err = n.keys.SealField(account, subject, clear)
+	return out, err
+}
+
+// callerFields is what events.Party.Sealed holds, as JSON.
+type callerFields struct {
+	Number  string `json:"number"` // E.164, or as received when it is no number
+	Display string `json:"display,omitempty"`
+}
+
+// admit refuses new calls while their events could not be stored.
+func (n *node) admit(in call.Invite, a call.Leg) (func(call.Signal), *call.Cause) {
+	if n.outbox.Full() {
+		return nil, &call.Cause{Status: 503, Q850: 41, Text: "events cannot be stored", Reason: call.ReasonOverload, Retry: 10}
+	}
+	return n.board.Admit(in, a)
+}
+
+// admits reports whether a new call would be taken.
+func (n *node) admits() bool { return !n.board.Draining() && !n.outbox.Full() }
+
+func closeAll(packets []net.PacketConn, streams []net.Listener) {
+	for _, p := range packets {
+		p.Close()
+	}
+	for _, l := range streams {
+		l.Close()
+	}
+}
+
+// beatEvery is how often the outbox notes that the node is alive: what a call
+// that dies with the node is billed to.
+const beatEvery = time.Second
