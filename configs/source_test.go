@@ -118,3 +118,18 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkRead(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("node: {id: edge-1}\naccounts: [{id: demo}]\nflows: {sales: [{dial: {targets: [{uri: \"sip:a@b\"}]}}]}\nnumbers:\n")
+	for i := range 10_000 {
+		fmt.Fprintf(&text, "  - {number: \"+472%07d\", account: demo, flow: sales}\n", i)
+	}
+	data := []byte(text.String())
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, faults := read("f.yaml", data); faults != nil {
+			b.Fatal(faults)
+		}
+	}
+}
