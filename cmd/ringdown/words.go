@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"ringdown/events"
+)
+
+// endedBy says in words who ended a call that was in progress.
+func endedBy(by string) string {
+	words := map[string]string{
+		"caller":        "the caller hung up",
+		"callee":        "the answering side hung up",
+		"api":           "it was ended through the API",
+		"operator":      "an operator ended it",
+		"flow":          "Ringdown ended it, as its flow says",
+		"limit":         "a limit of the node ended it",
+		"media-timeout": "no audio came any more",
+		"session-timer": "one side stopped answering (session timer)",
+		"no-ack":        "the caller's side never confirmed the answer (no ACK)",
+		"node-loss":     "the node was lost during the call",
+		"fraud-guard":   "the fraud guard ended it",
+	}
+	if w, ok := words[by]; ok {
+		return w
+	}
+	return "ended by " + by
+}
+
+// rejectedFor says in words why a call was not taken.
+func rejectedFor(reason string) string {
+	words := map[string]string{
+		"no-trunk-match":       "it came from an address that belongs to no trunk",
+		"acl-denied":           "the number may not be called through the trunk it came by",
+		"auth-failed":          "the caller's side could not prove who it is",
+		"number-unassigned":    "the called number is not assigned to an account",
+		"number-suspended":     "the called number is suspended",
+		"blocked-caller":       "the caller is on the block list",
+		"anonymous-refused":    "the caller withheld his number, and the account takes no such calls",
+		"attestation-too-low":  "the caller's number was not attested well enough",
+		"no-route":             "the flow has nobody to ring",
+		"policy-error":         "the decision could not be made",
+		"overload":             "the node was draining or could take no more",
+		"concurrency-limit":    "as many calls as the limit allows were live already",
+		"cps-limit":            "more calls came in that second than the limit allows",
+		"recording-impossible": "it must be recorded, and could not be",
+	}
+	if w, ok := words[reason]; ok {
+		return w
+	}
+	return reason
+}
+
+// because turns a reason of the events into words.
+func because(reason string) string {
+	if reason == "" {
+		return "for a reason not told"
+	}
+	return strings.ReplaceAll(reason, "-", " ")
+}
+
+// sipPhrase names the responses people meet (RFC 3261 21).
+func sipPhrase(status int) string {
+	return map[int]string{
+		403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type",
+		480: "Temporarily Unavailable", 481: "Call Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+		484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
+		500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
+		504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
+		606: "Not Acceptable", 607: "Unwanted", 608: "Rejected",
+	}[status]
+}
+
+// causeWords says why a leg ended and who said so: `486 Busy Here, Q.850 17 user
+// busy, told by the far side`.
+func causeWords(c *events.Cause) string {
+	if c == nil {
+		return "cause not told"
+	}
+	var parts []string
+	if c.SIPStatus >= 300 {
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", c.SIPStatus, sipPhrase(c.SIPStatus))))
+	}
+	if c.SIPReason != "" && !strings.EqualFold(c.SIPReason, sipPhrase(c.SIPStatus)) {
+		parts = append(parts, c.SIPReason)
+	}
+	if c.Q850 != 0 {
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("Q.850 %d %s", c.Q850, c.Q850Text)))
+	}
+	if c.Source == "remote" {
+		parts = append(parts, "told by the far side")
+	} else {
+		parts = append(parts, "decided here")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// outcome is the whole call in one sentence.
+func (s *story) outcome() string {
+	d := s.Ended
+	if d == nil {
+		if s.Rejected != nil {
+			return "rejected: " + rejectedFor(s.Rejected.RejectReason) + "."
+		}
+		return "no end is told yet; it is " + s.Status + "."
+	}
+	var text string
+	switch d.Status {
+	case "completed":
+		text = "completed: " + endedBy(d.EndedBy) + " after " + span(d.TalkMS) + " of talk"
+	case "busy":
+		text = "busy: the destination was busy or declined"
+	case "no-answer":
+		text = "not answered: nobody picked up"
+	case "abandoned":
+		text = "abandoned: the caller gave up after " + span(d.DurationMS) + ", before anybody answered"
+	case "canceled":
+		text = "ended before it was answered: " + endedBy(d.EndedBy)
+	case "rejected":
+		text = "rejected: " + rejectedFor(d.RejectReason)
+	case "failed":
+		text = "failed: " + causeWords(&d.Cause)
+		if d.EndedBy == "no-ack" || d.EndedBy == "node-loss" || d.EndedBy == "media-timeout" {
+			text = "failed: " + endedBy(d.EndedBy)
+		}
+	default:
+		text = d.Status + ": " + endedBy(d.EndedBy)
+	}
+	if d.Estimated {
+		text += "; the times are estimated, from the last sign of life before the node stopped"
+	}
+	return text + "."
+}
