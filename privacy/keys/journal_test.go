@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -194,6 +195,80 @@ func TestEveryWaiterHearsOfTheFailure(t *testing.T) {
 		j.changed.Broadcast()
 		j.mu.Unlock()
 		all.Wait()
+	})
+}
+
+// exclusive tells when two write at once, and holds each write until let go.
+type exclusive struct {
+	file
+	inside atomic.Int32
+	gate   chan error
+}
+
+func (e *exclusive) WriteAt(p []byte, at int64) (int, error) {
+	if e.inside.Add(1) > 1 {
+		panic("two writers at once")
+	}
+	defer e.inside.Add(-1)
+	if err := <-e.gate; err != nil {
+		return 0, err
+	}
+	return e.file.WriteAt(p, at)
+}
+
+// While one tries again after a failure, those who come wait for the outcome.
+func TestOneWriterWhileTryingAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		f := &exclusive{file: j.f, gate: make(chan error, 1)}
+		j.f = f
+		f.gate <- errFull
+		if err := put(j, 1); !errors.Is(err, errFull) {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for i := range 3 {
+			all.Go(func() {
+				if err := put(j, 2+i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(f.gate) // room for all
+		all.Wait()
+		if got := names(t, j); len(got) != 4 || got[0] != "key_1" {
+			t.Errorf("in the file: %v", got)
+		}
+	})
+}
+
+// Who finds a subject that another is just making waits for the disk as well.
+func TestFoundSubjectIsDurable(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := openIn(t, dir)
+		f := &exclusive{file: s.journal.f, gate: make(chan error, 1)}
+		s.journal.f = f
+		var all sync.WaitGroup
+		var back atomic.Int32
+		ids := make([]string, 4)
+		for i := range ids {
+			all.Go(func() {
+				ids[i] = newSubject(t, s, "demo", caller)
+				back.Add(1)
+			})
+		}
+		synctest.Wait()
+		if back.Load() != 0 {
+			t.Errorf("%d came back before anything was on the disk", back.Load())
+		}
+		close(f.gate)
+		all.Wait()
+		if slices.Sort(ids); len(slices.Compact(ids)) != 1 {
+			t.Errorf("one caller, several ids: %v", ids)
+		}
+		s.Close()
 	})
 }
 

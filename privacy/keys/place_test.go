@@ -123,6 +123,28 @@ func TestRowsInOtherPlaces(t *testing.T) {
 	}
 }
 
+// Each part of a binding counts, and no two lists of parts look the same.
+func TestBindingsDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	add := func(b []byte) {
+		t.Helper()
+		if seen[string(b)] {
+			t.Errorf("two places have the binding %q", b)
+		}
+		seen[string(b)] = true
+	}
+	add(newTree("eu", 1, time.Time{}).binding("a", "p", "c", "k"))
+	add(newTree("us", 1, time.Time{}).binding("a", "p", "c", "k"))
+	add(newTree("eu", 2, time.Time{}).binding("a", "p", "c", "k"))
+	tree := newTree("eu", 1, time.Time{})
+	add(tree.binding("b", "p", "c", "k"))
+	add(tree.binding("a", "q", "c", "k"))
+	add(tree.binding("a", "p", "d", "k"))
+	add(tree.binding("a", "p", "c", "l"))
+	add(tree.binding("", "ap", "c", "k"))
+	add(tree.binding("a", "", "pc", "k"))
+}
+
 // A recording cannot be given to another subject, account or recording by
 // rewriting its row.
 func TestRowOfAnotherOwner(t *testing.T) {

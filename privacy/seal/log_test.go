@@ -244,6 +244,21 @@ func TestLogTamper(t *testing.T) {
 	}
 }
 
+// Nothing counts after the end mark, even with the right key and index.
+func TestLogAfterItsEnd(t *testing.T) {
+	log, _ := sealLog(t, someRecords(2), true)
+	w, err := ResumeLogWriter(testKey, log[:LogHeaderSize], 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log, err = w.Append(log, []byte("more")); err != nil {
+		t.Fatal(err)
+	}
+	if got := readLog(t, log); got.damage != 1 || len(got.records) != 2 {
+		t.Errorf("%d records, %d damaged", len(got.records), got.damage)
+	}
+}
+
 func TestLogWrongKey(t *testing.T) {
 	log, _ := sealLog(t, someRecords(2), false)
 	other := bytes.Repeat([]byte{8}, KeySize)

@@ -134,13 +134,10 @@ func (r *Reader) next() {
 	case len(seg) == 0:
 		r.err = fmt.Errorf("container: after %d segments: %w", r.position, ErrTruncated)
 		return
-	case !last && IsFinal(seg):
-		r.err = fmt.Errorf("container: segment %d: final but not last: %w", r.position, ErrSegment)
-		return
 	case last && IsFinal(seg):
 		r.plain, err = r.opener.OpenFinal(r.buf, r.position, seg)
 		r.err = io.EOF
-	default:
+	default: // a final segment with something behind it does not open as another
 		seg = seg[:min(len(seg), size)]
 		r.plain, err = r.opener.Open(r.buf, r.position, seg)
 	}

@@ -164,3 +164,20 @@ func TestOtherKeyOrAAD(t *testing.T) {
 		t.Error("a key of 31 bytes")
 	}
 }
+
+// Parameters that are not ours are refused even where the tag is right: another
+// implementation may know more algorithms under the same key.
+func TestForeignParameters(t *testing.T) {
+	for i, value := range map[int]byte{0: 1, 1: 1, 2: 1, 5: 1, 9: 12} {
+		prefix := make([]byte, paramSize+ivSize)
+		copy(prefix, sealAll(t, nil, 100, rotation))
+		prefix[i] = value
+		_, tag, err := newFloe(testKey, testAAD, prefix, rotation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewOpener(testKey, testAAD, append(prefix, tag...)); !errors.Is(err, ErrHeader) {
+			t.Errorf("parameter byte %d is %d: %v", i, value, err)
+		}
+	}
+}
