@@ -35,15 +35,14 @@ func BenchmarkPublish(b *testing.B) {
 	o := benchBox(b)
 	e := ev(events.NewID("call", time.Now()), events.CallReceived)
 	b.ReportAllocs()
+	begun := time.Now()
 	for b.Loop() {
 		o.Publish(e, nil)
 	}
-	paid := b.Elapsed()
 	if err := o.Flush(context.Background()); err != nil {
 		b.Fatal(err)
 	}
-	_ = paid
-	b.ReportMetric(float64(b.N)/(b.Elapsed().Seconds()), "published/s")
+	b.ReportMetric(float64(b.N)/time.Since(begun).Seconds(), "durable/s")
 }
 
 // BenchmarkDurable is how long one event alone takes to be safe, at the pace of

@@ -211,7 +211,11 @@ func (o *Outbox) recall(call string) (s state, found bool, err error) {
 	o.mu.Unlock()
 	o.count(func(s *Stats) { s.Recalled++ })
 	l := newLedger()
+	made, _ := events.IDTime(call)
 	for i := len(segs) - 1; i >= 0 && !found; i-- {
+		if i+1 < len(segs) && segs[i+1].begun.Before(made) {
+			break // closed before there was such a call
+		}
 		err := eachRecord(o.d, o.key, segs[i].name(), func(index uint64, v any) bool {
 			if index >= limits[i] {
 				return false
@@ -231,7 +235,6 @@ func (o *Outbox) recall(call string) (s state, found bool, err error) {
 		s.ended = true // only such are forgotten
 		return s, true, nil
 	}
-	made, _ := events.IDTime(call)
 	if len(segs) > 0 && segs[0].n > 1 && made.Before(segs[0].begun) {
 		return state{}, false, ErrPast
 	}

@@ -286,6 +286,30 @@ func TestCap(t *testing.T) {
 	})
 }
 
+// TestCapPresses: what the bus has goes before Keep is over, rather than that a
+// call is refused.
+func TestCapPresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.Cap, cfg.Reserve, cfg.Segment = 256<<10, 16<<10, 16<<10
+		r := startRig(t, newMemDisk(), cfg)
+		for range 600 {
+			c := events.NewID("call", time.Now())
+			r.publish(ev(c, events.CallReceived))
+			r.publish(ev(c, events.CallEnded))
+			r.flush()
+			for _, rec := range r.readAll() {
+				r.o.Ack(rec)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if s := r.o.Stats(); s.Refused != 0 || s.Early == 0 || s.Early != s.Retired || s.Bytes >= cfg.Cap {
+			t.Errorf("%+v", s)
+		}
+		r.stop()
+	})
+}
+
 // TestQueueFull: a disk that hangs costs memory only up to the bound, and what
 // closes something is still taken.
 func TestQueueFull(t *testing.T) {

@@ -93,32 +93,26 @@ func Open(cfg Config, key []byte, log *slog.Logger) (*Outbox, error) {
 }
 
 func open(cfg Config, key []byte, log *slog.Logger, d disk) (*Outbox, error) {
-	s, err := scanAll(d, key, log.Error)
+	c, lost := readCursor(d, key)
+	s, err := scanAll(d, key, c.at(), log.Error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := readCursor(d, key)
-	if err != nil {
-		log.Error("outbox: cursor lost: all that is kept is handed out again", "error", err)
-		c = cursor{}
+	if lost != nil {
+		log.Error("outbox: cursor lost: all that is kept is handed out again", "error", lost)
 	}
 	o := &Outbox{
 		cfg: cfg, d: d, key: key, log: log, ledger: s.ledger, segs: s.segments, cursor: c.at(), unfinished: s.unfinished(),
 		wake: make(chan struct{}, 1), changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	o.reader.at = o.cursor
-	o.stats.Torn, o.stats.Quarantined = s.torn, s.damaged
+	o.stats.Torn, o.stats.Quarantined, o.stats.Backlog = s.torn, s.damaged, s.backlog
 	o.app = &appender{d: d, key: key, size: cfg.Segment, next: c.Segment + 1, process: true}
 	for _, g := range s.segments {
 		g.acked = unixOf(c.Acked[g.n])
 		o.used += g.size
 		o.app.next = max(o.app.next, g.n+1)
 		o.app.fences = []fence{{g.n, g.records}} // of the last: the others have theirs
-	}
-	for _, p := range s.entries {
-		if !p.before(o.cursor) {
-			o.stats.Backlog++
-		}
 	}
 	if err := d.reserve(cfg.Reserve); err != nil {
 		if !spaceGone(err) {

@@ -117,9 +117,16 @@ func (o *Outbox) upkeep(idle bool) {
 			o.fault(err)
 		}
 	}
-	if o.ticks%60 == 0 {
+	if o.ticks%60 == 0 || o.pressed() {
 		o.retire(time.Now())
 	}
+}
+
+// pressed reports whether the log is above 70 % of its cap.
+func (o *Outbox) pressed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.used >= o.cfg.Cap/10*7
 }
 
 // done takes a group that is on the disk into what readers see.
@@ -168,14 +175,23 @@ func (o *Outbox) notify() {
 }
 
 // retire removes segments from the beginning of the log: wholly acked longer
-// than Keep ago, and needed by no open call. A damaged one is put aside.
+// than Keep ago, or wholly acked at all when the cap presses (the bus has them;
+// refusing calls for the sake of a second copy would be the greater harm), and
+// needed by no open call. A damaged one is put aside.
 func (o *Outbox) retire(now time.Time) {
+	pressed := o.pressed()
 	o.mu.Lock()
 	limit := o.ledger.oldest(o.cursor.segment)
 	var old []*segment
 	for i, g := range o.segs {
-		if i == len(o.segs)-1 || g.n >= limit || g.acked.IsZero() || now.Sub(g.acked) < o.cfg.Keep {
+		if i == len(o.segs)-1 || g.n >= limit || g.acked.IsZero() {
 			break
+		}
+		if now.Sub(g.acked) < o.cfg.Keep {
+			if !pressed {
+				break
+			}
+			o.stats.Early++
 		}
 		old = append(old, g)
 	}

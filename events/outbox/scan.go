@@ -52,7 +52,8 @@ type scan struct {
 	beat     time.Time // last of the process
 	torn     uint64    // torn tails
 	damaged  uint64    // bad or missing records
-	entries  []position
+	cursor   position
+	backlog  int // events from the cursor on
 }
 
 // position is the place of an event's record.
@@ -62,14 +63,14 @@ func (p position) before(q position) bool {
 	return p.segment < q.segment || p.segment == q.segment && p.index < q.index
 }
 
-// scanAll reads the log of d from its beginning and cuts the torn tail off the
+// scanAll reads the log of d, acked up to cursor, from its beginning and cuts the torn tail off the
 // segment that was being written; the tail itself is kept beside it.
-func scanAll(d disk, key []byte, alarm func(msg string, args ...any)) (*scan, error) {
+func scanAll(d disk, key []byte, cursor position, alarm func(msg string, args ...any)) (*scan, error) {
 	names, err := d.list()
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	s := &scan{ledger: newLedger(), open: make(map[string]*Unfinished), born: make(map[string]int)}
+	s := &scan{cursor: cursor, ledger: newLedger(), open: make(map[string]*Unfinished), born: make(map[string]int)}
 	for _, name := range names {
 		if n, ok := segmentOf(name); ok {
 			s.segments = append(s.segments, &segment{n: n})
@@ -221,7 +222,9 @@ func (s *scan) take(v any, at position, g *segment) {
 		s.beat = v
 		s.ledger.tell(v)
 	case entry:
-		s.entries = append(s.entries, at)
+		if !at.before(s.cursor) {
+			s.backlog++
+		}
 		s.ledger.apply(v, g.n)
 		s.ledger.settle()
 		s.ledger.forget()

@@ -23,7 +23,8 @@ type Stats struct {
 	Quarantined  uint64 // records or segments that do not read as written
 	Recalled     uint64 // numbers looked up in the log
 	Strayed      uint64 // events that named another account than their call's
-	Retired      uint64 // segments removed after Keep
+	Retired      uint64 // segments removed
+	Early        uint64 // of them before Keep, because the cap pressed
 }
 
 // Stats returns the figures of now.
