@@ -32,6 +32,14 @@ type decoder struct {
 	failed   map[string]bool // paths whose value could not be taken
 	touched  map[string]bool // what those lie in
 	secrets  map[string]bool // paths of values that are references to secrets
+	zeros    []zero
+}
+
+// zero is a 0 or false that stands in the file.
+type zero struct {
+	value reflect.Value
+	line  int
+	path  string
 }
 
 func newDecoder(s *source, secrets ...string) *decoder {

@@ -26,6 +26,7 @@ func read(name string, data []byte) (*Config, Faults) {
 	d := newDecoder(s, secretPaths...)
 	d.value(s.root, reflect.ValueOf(c).Elem(), "")
 	c.Defaults()
+	d.overruled()
 	c.Validate(func(path, msg string) {
 		if !d.blamed(path) {
 			s.fault(s.line(path), path, msg)

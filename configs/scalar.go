@@ -25,12 +25,29 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) {
 		d.fail(n, path, msg)
 		return
 	}
+	if v.Kind() != reflect.String && v.IsZero() {
+		d.zeros = append(d.zeros, zero{v, lineOf(n), path})
+	}
 	if d.secrets[path] {
 		secret, msg := resolve(text)
 		if msg != "" {
 			d.fail(n, path, msg)
 		}
 		v.SetString(secret)
+	}
+}
+
+// overruled reports each 0 and false of the file that the defaults have taken
+// for something left out: nobody is to get 500 calls who asked for none.
+func (d *decoder) overruled() {
+	for _, z := range d.zeros {
+		switch {
+		case z.value.IsZero():
+		case z.value.Kind() == reflect.Bool:
+			d.fault(z.line, z.path, "cannot be false with what else is given")
+		default:
+			d.fault(z.line, z.path, "cannot be 0; leave the key out for the default")
+		}
 	}
 }
 

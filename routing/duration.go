@@ -27,6 +27,7 @@ const (
 var (
 	errDuration     = errors.New(`is not an ISO 8601 duration such as "PT20S", "P30D" or "P24M"`)
 	errDurationLong = errors.New("is longer than a hundred years")
+	errDurationZero = errors.New("is no time at all; leave it out for the default")
 )
 
 // Seconds makes a Duration of whole seconds.
@@ -174,9 +175,13 @@ func (d Duration) String() string {
 // MarshalText writes what [ParseDuration] reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads with [ParseDuration].
+// UnmarshalText reads with [ParseDuration]. It refuses zero, which in a Spec
+// stands for what was left out: who writes P0D does not mean the default.
 func (d *Duration) UnmarshalText(text []byte) error {
 	got, err := ParseDuration(string(text))
+	if err == nil && got.IsZero() {
+		err = errDurationZero
+	}
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func TestDurationRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got Duration
-		if err := got.UnmarshalText(text); err != nil || got != d {
+		if err := got.UnmarshalText(text); d.IsZero() != errors.Is(err, errDurationZero) || !d.IsZero() && err != nil || got != d {
 			t.Fatalf("%+v became %s became %+v, %v", d, text, got, err)
 		}
 	})
