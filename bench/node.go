@@ -47,6 +47,7 @@ type line struct{ Number, Flow, User string }
 
 const configuration = `node:
   id: bench
+  region: local
   data_dir: {{.Dir}}/data
 sip:
   listen: ["udp://{{.SIP}}"]
