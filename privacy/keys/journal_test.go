@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-
-	"ringdown/privacy"
 )
 
 func numbered(i int) row { return newRow(rowErasedRecording, fmt.Appendf(nil, "key_%d", i)) }
@@ -400,108 +398,5 @@ func TestRowsOfTheFuture(t *testing.T) {
 	b = appendFrame(appendHead(nil, erasedMagic, headSize), []byte{byte(rowErasedSubject), 0, 1})
 	if _, err := parseJournal(b, erasedMagic); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a row cut short in a good frame: %v", err)
-	}
-}
-
-func FuzzJournal(f *testing.F) {
-	whole := appendHead(nil, journalMagic, headSize)
-	for _, r := range []row{
-		newRow(rowEpoch, []byte("eu"), make([]byte, 4), make([]byte, 8), []byte("check")),
-		newRow(rowAccount, []byte("demo"), []byte("k"), []byte("i")),
-		newRow(rowSubject, []byte("demo"), []byte("sub_1"), []byte("k"), nil),
-		newRow(rowRecording, []byte("key_1"), []byte("demo"), []byte("sub_1"), []byte("rec_1"), []byte("k")),
-		newRow(rowSecret, []byte("outbox"), []byte("k")),
-	} {
-		whole = appendFrame(whole, r.append(nil))
-	}
-	f.Add(whole)
-	f.Add(whole[:len(whole)-3])
-	f.Add([]byte(journalMagic))
-	gone, err := loadErased(nil)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := parseJournal(b, journalMagic)
-		if err != nil {
-			return
-		}
-		if c.good+c.torn != int64(len(b)) {
-			t.Fatalf("%d good, %d torn of %d", c.good, c.torn, len(b))
-		}
-		tree, _, err := load(c.rows, gone)
-		if err != nil {
-			return
-		}
-		var again []byte
-		for r := range tree.rows() {
-			again = r.append(again)
-		}
-		rows := 0
-		for len(again) > 0 {
-			if _, again, err = readRow(again); err != nil {
-				t.Fatalf("what was read cannot be written: %v", err)
-			}
-			rows++
-		}
-		if rows > len(c.rows) {
-			t.Fatalf("%d rows became %d", len(c.rows), rows)
-		}
-	})
-}
-
-// TestCrashEverywhere cuts the journal of a living store at every byte and opens
-// it: every key that was handed out before the cut is there, the store goes on,
-// and what it then writes is found again.
-func TestCrashEverywhere(t *testing.T) {
-	s := newStore(t)
-	base := s.journal.length()
-	type step struct {
-		end int64
-		deposit
-	}
-	var steps []step
-	for i := range 4 {
-		sub := newSubject(t, s, "demo", privacy.E164(fmt.Sprintf("+479182736%d", i)))
-		d := newDeposit(t, s, "demo", sub)
-		steps = append(steps, step{s.journal.length(), d})
-	}
-	s.Close()
-	path := s.path(journalName)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := range len(whole) + 1 {
-		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		again, err := Open(s.config, Options{})
-		if int64(n) < base {
-			if left, rerr := os.ReadFile(path); !errors.Is(err, ErrDamaged) || rerr != nil || len(left) != n {
-				t.Fatalf("cut to %d: %v; %d bytes left", n, err, len(left))
-			}
-			continue
-		}
-		if err != nil {
-			t.Fatalf("cut to %d: %v", n, err)
-		}
-		for _, st := range steps {
-			want := error(nil)
-			if st.end > int64(n) {
-				want = ErrUnknownKey
-			}
-			st.expect(t, again, want)
-		}
-		if torn := again.Status().Torn; torn != int64(n)-(again.Status().Bytes) {
-			t.Errorf("cut to %d: %d bytes torn of %d", n, torn, again.Status().Bytes)
-		}
-		d := newDeposit(t, again, "demo", newSubject(t, again, "demo", caller))
-		again.Close()
-		if again, err = Open(s.config, Options{}); err != nil {
-			t.Fatalf("cut to %d and written on: %v", n, err)
-		}
-		d.expect(t, again, nil)
-		again.Close()
 	}
 }

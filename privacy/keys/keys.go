@@ -52,7 +52,7 @@ var (
 )
 
 // cacheFor is how long an account key stays in memory in the clear before the
-// provider is asked again.
+// provider is asked again. The look-up tokens, once opened, stay: they wrap nothing.
 const cacheFor = 15 * time.Minute
 
 // Store is the key tree of one node. All methods may be called at once. A key
