@@ -186,7 +186,7 @@ func TestRecordingAnswers(t *testing.T) {
 			{rec1, ErrDamaged, 422},
 			{rec1, inside, 500},
 		} {
-			if route != "/audio" && c.status >= 409 && c.status < 500 {
+			if _, described := d.doc.Paths[path]["get"].Responses[jsonNumber(c.status)]; !described && c.status < 500 {
 				continue
 			}
 			o := newWorld()
@@ -210,8 +210,8 @@ func TestRecordingAnswers(t *testing.T) {
 	if w := ask(o.server(t), "GET", "/v1/recordings/"+rec1+"/audio?format=wav"); w.Body.String() != string(o.wav) {
 		t.Errorf("audio: %q", w.Body)
 	}
-	if w := ask(o.server(t), "GET", "/v1/recordings/"+rec1); w.Body.String() != `{"recording":"`+rec1+`"}` {
-		t.Errorf("the manifest is not byte for byte what is stored: %q", w.Body)
+	if w := ask(o.server(t), "GET", "/v1/recordings/"+rec1); w.Body.String() != manifestOf(rec1) {
+		t.Errorf("the manifest is not what the recorder says: %q", w.Body)
 	}
 }
 

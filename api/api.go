@@ -51,7 +51,8 @@ type Recordings interface {
 	// List calls emit for each recording the filter takes, in the order of the
 	// ids, which is that of time. An error of emit ends it and comes back.
 	List(ctx context.Context, f RecordingFilter, emit func(Recording) error) error
-	// Manifest returns the signed manifest exactly as it was stored.
+	// Manifest returns the manifests of the recording's parts, in order, as a
+	// JSON array; their signatures have been checked.
 	Manifest(ctx context.Context, id string) ([]byte, error)
 	// ExportWAV writes the decoded recording. Nothing is written before it is
 	// known that the recording can be opened and decoded.

@@ -47,7 +47,7 @@ func (s *Server) recordings(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// manifest answers with the stored bytes: the signature is over them.
+// manifest answers with the manifests of all parts.
 func (s *Server) manifest(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathRecording(r)
 	if err != nil {

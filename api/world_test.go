@@ -140,7 +140,15 @@ func (o *shelf) find(id string) error {
 }
 
 func (o *shelf) Manifest(_ context.Context, id string) ([]byte, error) {
-	return []byte(`{"recording":"` + id + `"}`), o.find(id)
+	return []byte(manifestOf(id)), o.find(id)
+}
+
+// manifestOf is as recorder writes it.
+func manifestOf(id string) string {
+	track := `{"packets":400,"bytes":64000,"dropped":0,"ignored":0,"digits":0,"codecs":["PCMA"]}`
+	return `[{"version":1,"recording":"` + id + `","part":1,"call":"` + call1 + `","account":"demo","node":"edge-1","mode":"record-from-answer",` +
+		`"channels":"dual","started_at":"2026-11-21T12:00:00.000Z","duration_ms":8000,"completion":"closed","result":"ok","key_ref":"key_1",` +
+		`"size":4096,"segments":1,"root":"aa","sha256":"bb","caller":` + track + `,"callee":` + track + `,"gaps":0,"pauses":[],"paused_ms":0}]`
 }
 
 func (o *shelf) ExportWAV(_ context.Context, id string, w io.Writer) error {
