@@ -26,7 +26,7 @@ func runKeysStatus(_ context.Context, args []string, s stdio) int {
 		}
 		store, err := keys.Open(c.Keys, keys.Options{ReadOnly: true})
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("there is no key store in %s: the node makes it at its first start", c.Keys.Dir)
+			return noKeyStore(c)
 		}
 		if err != nil {
 			return err
@@ -57,4 +57,8 @@ func writeKeyStatus(w io.Writer, k keys.Status) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func noKeyStore(c *configs.Config) error {
+	return fmt.Errorf("there is no key store in %s: the node makes it at its first start", c.Keys.Dir)
 }

@@ -45,6 +45,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{name: "serve", args: "--config FILE", summary: "run the service", run: runServe, signals: true},
+		{name: "demo", args: "[--keep DIR] [--serve]", summary: "one call through the real service, end to end, checked", run: runDemo, signals: true},
+		{name: "serve", args: "--config FILE", summary: "run the service; the first SIGTERM drains, the second cuts", run: runServe, signals: true},
 		{name: "check", args: "--config FILE", summary: "read a configuration whole and report every fault", run: runCheck},
 		{name: "route explain", args: "--config FILE --to NUMBER [--from CALLER] [--trunk ID]", summary: "how a call would be routed, and why", run: runRouteExplain},
 		{name: "calls list", args: "[--account A]", summary: "live calls", run: runCallsList},
@@ -54,7 +56,7 @@ func commands() []command {
 		{name: "recordings list", args: "[--account A] [--since D]", summary: "finished recordings", run: runRecordingsList},
 		{name: "recordings show", args: "ID", summary: "a recording's signed manifest", run: runRecordingsShow},
 		{name: "recordings export", args: "ID --out FILE", summary: "decode a recording into a WAV file", run: runRecordingsExport},
-		{name: "recordings verify", args: "ID", summary: "read a recording whole and say whether it holds", run: runRecordingsVerify},
+		{name: "recordings verify", args: "ID|FILE", summary: "read a recording whole and say whether it holds", run: runRecordingsVerify},
 		{name: "keys status", args: "--config FILE", summary: "the key store: epoch, keys and what was erased", run: runKeysStatus},
 		{name: "version", summary: "version, commit, Go and FIPS mode", run: runVersion},
 	}

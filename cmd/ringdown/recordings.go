@@ -2,22 +2,37 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"math"
 	"strconv"
 
 	"ringdown/api"
+	"ringdown/configs"
 )
 
 // errRecordingID does not repeat what was typed: it could be a number.
 const errRecordingID = wrongUsage("this is not the id of a recording: it begins with rec_ and has 26 characters behind it")
 
-// shelf adds the flags that find the node whose recordings are read.
-func (o *options) shelf() func() (api.Recordings, func(), error) {
-	address := o.String("url", "", "`URL` of the node to ask")
-	config := o.String("config", "", "configuration `FILE` of the node: tells its address and its token")
+// shelf adds the flags that say where recordings are read: --url asks a running
+// node, --config alone opens the node's own files and keys, and only reads them.
+func (o *options) shelf() func() (books api.Recordings, leave func(), err error) {
+	address := o.String("url", "", "`URL` of a running node to ask")
+	config := o.String("config", "", "configuration `FILE` of the node: without --url its files and keys are read here, whether it runs or not")
 	return func() (api.Recordings, func(), error) {
-		c, err := findNode(*address, *config)
-		return c, func() {}, err
+		if *config == "" || *address != "" {
+			c, err := findNode(*address, *config)
+			return c, func() {}, err
+		}
+		c, err := configs.Load(*config)
+		if err != nil {
+			return nil, nil, err
+		}
+		books, leave, err := openShelf(c)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, noKeyStore(c)
+		}
+		return books, leave, err
 	}
 }
 
@@ -65,25 +80,4 @@ func runRecordingsList(ctx context.Context, args []string, s stdio) int {
 func share(part float64) string {
 	tenths := math.Floor(part * 1000)
 	return strconv.FormatFloat(tenths/10, 'f', -1, 64) + " %"
-}
-
-func runRecordingsShow(ctx context.Context, args []string, s stdio) int {
-	o := newOptions("recordings show", s)
-	shelf := o.shelf()
-	return o.run(args, []string{"ID"}, func(named []string) error {
-		if !api.IsRecordingID(named[0]) {
-			return errRecordingID
-		}
-		books, leave, err := shelf()
-		if err != nil {
-			return err
-		}
-		defer leave()
-		manifest, err := books.Manifest(ctx, named[0])
-		if err != nil {
-			return err
-		}
-		_, err = s.out.Write(manifest) // byte for byte: the signature is over them
-		return err
-	})
 }

@@ -163,11 +163,9 @@ func serveFake(t *testing.T, f *fake) (url string) {
 	return "http://" + l.Addr().String()
 }
 
-// Each file in testdata/commands is a conversation: what is typed behind "$ ",
-// below it what comes back, standard error behind "! ", the exit code last when
-// it is not 0. "set token X" and "set fault X" change what follows; {URL} is a
-// node, {DIR} an empty folder, {QUICKSTART} the file of configs; "cat FILE"
-// shows a file.
+// Each file in testdata/commands is a conversation with a running node.
+// "set token X", "set fault X" and "set nothing" change what follows; {URL} is
+// the node, {DIR} an empty folder, {QUICKSTART} the file of configs.
 func TestCommands(t *testing.T) {
 	files, err := filepath.Glob("testdata/commands/*.txt")
 	if err != nil || len(files) == 0 {
@@ -177,20 +175,32 @@ func TestCommands(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			t.Setenv(tokenEnv, testToken)
 			f := newFake(t)
-			talk := conversation{t: t, fake: f, dir: t.TempDir(), url: serveFake(t, f)}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := talk.hold(string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(want) {
-				t.Errorf("%s\n%s", file, firstDifference(got, string(want)))
-			}
+			url := serveFake(t, f)
+			talk := conversation{t: t, set: f.set(t), places: [][2]string{
+				{"{URL}", url}, {"{HOST}", strings.TrimPrefix(url, "http://")}, {"{DIR}", t.TempDir()}, {"{QUICKSTART}", "../../configs/quickstart.yaml"},
+			}}
+			talk.check(file)
 		})
+	}
+}
+
+// set changes the node, or what the client knows of it.
+func (f *fake) set(t *testing.T) func(kind, value string) bool {
+	return func(kind, value string) bool {
+		switch kind {
+		case "token":
+			t.Setenv(tokenEnv, value)
+		case "fault":
+			f.fault = map[string]error{
+				"none": nil, "not-final": api.ErrNotFinal, "erased": api.ErrErased, "damaged": api.ErrDamaged,
+				"undecodable": fmt.Errorf("caller spoke opus: %w", api.ErrUndecodable), "internal": fmt.Errorf("disk on fire"),
+			}[value]
+		case "nothing":
+			f.calls, f.books, f.events = nil, nil, nil
+		default:
+			return false
+		}
+		return true
 	}
 }
 
@@ -210,53 +220,59 @@ func firstDifference(got, want string) string {
 	return "no difference"
 }
 
+// conversation is a text: what is typed behind "$ ", below it what comes back,
+// standard error behind "! ", the exit code last when it is not 0. "cat FILE"
+// shows a file.
 type conversation struct {
-	t        *testing.T
-	fake     *fake
-	dir, url string
+	t      *testing.T
+	set    func(kind, value string) bool // what "set KIND VALUE" does
+	places [][2]string                   // name in the text, and what it stands for now
+}
+
+// check holds the conversation of a file and compares, or rewrites it.
+func (c *conversation) check(file string) {
+	c.t.Helper()
+	want, err := os.ReadFile(file)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	got := c.hold(string(want))
+	if !*update {
+		if got != string(want) {
+			c.t.Errorf("%s: %s", file, firstDifference(got, string(want)))
+		}
+		return
+	}
+	if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // hold carries out what is asked in the text and returns it with the answers of now.
 func (c *conversation) hold(text string) string {
-	var out strings.Builder
+	var parts []string
 	for l := range strings.Lines(text) {
 		l = strings.TrimRight(l, "\n")
 		word, rest, _ := strings.Cut(l, " ")
 		switch word {
 		case "#":
-			if out.Len() > 0 {
-				out.WriteByte('\n')
-			}
-			fmt.Fprintf(&out, "%s\n", l)
+			parts = append(parts, l+"\n")
 		case "set":
-			fmt.Fprintf(&out, "\n%s\n", l)
-			c.set(rest)
+			if kind, value, _ := strings.Cut(rest, " "); !c.set(kind, value) {
+				c.t.Fatalf("%q: not known", l)
+			}
+			parts = append(parts, l+"\n")
 		case "$":
-			fmt.Fprintf(&out, "\n%s\n%s", l, c.run(rest))
+			parts = append(parts, l+"\n"+c.run(rest))
 		}
 	}
-	return out.String()
-}
-
-func (c *conversation) set(what string) {
-	kind, value, _ := strings.Cut(what, " ")
-	switch kind {
-	case "token":
-		c.t.Setenv(tokenEnv, value)
-	case "fault":
-		c.fake.fault = map[string]error{
-			"none": nil, "not-final": api.ErrNotFinal, "erased": api.ErrErased, "damaged": api.ErrDamaged,
-			"undecodable": fmt.Errorf("caller spoke opus: %w", api.ErrUndecodable), "internal": fmt.Errorf("disk on fire"),
-		}[value]
-	case "nothing":
-		c.fake.calls, c.fake.books, c.fake.events = nil, nil, nil
-	default:
-		c.t.Fatalf("set %s: not known", what)
-	}
+	return strings.Join(parts, "\n")
 }
 
 func (c *conversation) run(typed string) string {
-	typed = strings.NewReplacer("{URL}", c.url, "{DIR}", c.dir, "{QUICKSTART}", "../../configs/quickstart.yaml").Replace(typed)
+	for _, p := range c.places {
+		typed = strings.ReplaceAll(typed, p[0], p[1])
+	}
 	words := strings.Fields(typed)
 	if words[0] == "cat" {
 		b, err := os.ReadFile(words[1])
@@ -281,12 +297,18 @@ func (c *conversation) run(typed string) string {
 	return b.String()
 }
 
-// tableVersion is the hash of a routing table, which changes with the files.
-var tableVersion = regexp.MustCompile(`(table |"config_version": ")[0-9a-f]{12}\b`)
+// What is random, or changes with every file, and stands in no place.
+var (
+	tableVersion = regexp.MustCompile(`(table |"config_version": ")[0-9a-f]{12}\b`)
+	keyRef       = regexp.MustCompile(`key_[0-9A-Za-z]{16,}`)
+	digest       = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+)
 
 // mask replaces what is different in each run.
 func (c *conversation) mask(s string) string {
-	host := strings.TrimPrefix(c.url, "http://")
-	s = strings.NewReplacer(c.url, "{URL}", "../../configs/quickstart.yaml", "{QUICKSTART}", host, "{HOST}", c.dir, "{DIR}").Replace(s)
-	return tableVersion.ReplaceAllString(s, "${1}{TABLE}")
+	for _, p := range c.places {
+		s = strings.ReplaceAll(s, p[1], p[0])
+	}
+	s = tableVersion.ReplaceAllString(s, "${1}{TABLE}")
+	return digest.ReplaceAllString(keyRef.ReplaceAllString(s, "{KEY}"), "{DIGEST}")
 }

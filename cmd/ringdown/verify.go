@@ -3,23 +3,26 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"ringdown/api"
+	"ringdown/recorder/store"
 )
 
 func runRecordingsVerify(ctx context.Context, args []string, s stdio) int {
 	o := newOptions("recordings verify", s)
 	asJSON, shelf := o.forPrograms(), o.shelf()
-	return o.run(args, []string{"ID"}, func(named []string) error {
-		if !api.IsRecordingID(named[0]) {
-			return errRecordingID
-		}
+	return o.run(args, []string{"ID or FILE"}, func(named []string) error {
 		books, leave, err := shelf()
 		if err != nil {
 			return err
 		}
 		defer leave()
+		if err := verifiable(books, named[0]); err != nil {
+			return err
+		}
 		v, err := books.Verify(ctx, named[0])
 		if err != nil {
 			return err
@@ -36,17 +39,35 @@ func runRecordingsVerify(ctx context.Context, args []string, s stdio) int {
 	})
 }
 
+// verifiable tells an id from a file, which has to be read here.
+func verifiable(books api.Recordings, what string) error {
+	_, remote := books.(*client)
+	switch {
+	case api.IsRecordingID(what):
+		return nil
+	case remote:
+		return usagef("this is not the id of a recording; a FILE is read here, with --config and without --url")
+	case filepath.Ext(what) != store.Whole:
+		return usagef("this is neither the id of a recording nor a file that ends in %s", store.Whole)
+	}
+	_, err := os.Stat(what)
+	return err
+}
+
 // writeVerification says what was looked at and the verdict last, as people read.
 func writeVerification(s stdio, v api.Verification) error {
 	var b strings.Builder
-	bad := 0
+	bad, wide := 0, 0
+	for _, c := range v.Checks {
+		wide = max(wide, len(c.Name))
+	}
 	for _, c := range v.Checks {
 		verdict := "holds"
 		if !c.OK {
 			bad++
 			verdict = "does not hold: " + c.Reason
 		}
-		fmt.Fprintf(&b, "  %-10s %s\n", clean(c.Name), clean(verdict))
+		fmt.Fprintf(&b, "  %-*s  %s\n", wide, clean(c.Name), clean(verdict))
 	}
 	switch {
 	case v.OK:

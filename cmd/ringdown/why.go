@@ -255,7 +255,7 @@ func (s *story) media(b *strings.Builder) {
 	}{{"caller", s.Ended.Media.Caller}, {"callee", s.Ended.Media.Callee}} {
 		text := fmt.Sprintf("%s from the %s", count(int(side.flow.Packets), "packet"), side.name)
 		for _, why := range slices.Sorted(maps.Keys(side.flow.Drops)) {
-			text += fmt.Sprintf(", %d dropped: %s", side.flow.Drops[why], because(why))
+			text += fmt.Sprintf(", %d dropped, %s", side.flow.Drops[why], droppedFor(why))
 		}
 		line(b, "Audio", "%s", text)
 	}

@@ -52,10 +52,35 @@ func rejectedFor(reason string) string {
 	return reason
 }
 
-// because turns a reason of the events into words.
+// because turns a reason of a recording into words.
 func because(reason string) string {
-	if reason == "" {
-		return "for a reason not told"
+	words := map[string]string{
+		"":             "for a reason not told",
+		"disk-full":    "the disk was full",
+		"disk-fault":   "the disk failed",
+		"no-key":       "no key could be made for it",
+		"nothing-kept": "nothing was heard that could be kept",
+		"resumed":      "the disk failed, and it went on in another part",
+	}
+	if w, ok := words[reason]; ok {
+		return w
+	}
+	return strings.ReplaceAll(reason, "-", " ")
+}
+
+// droppedFor says in words why a relay did not forward a packet.
+func droppedFor(reason string) string {
+	words := map[string]string{
+		"source":     "from an address that may not send",
+		"malformed":  "neither RTP nor RTCP",
+		"no-peer":    "before the other side had an address",
+		"rate":       "more than any codec sends",
+		"send":       "refused by the network",
+		"direction":  "while that side was on hold",
+		"quarantine": "after the call",
+	}
+	if w, ok := words[reason]; ok {
+		return w
 	}
 	return strings.ReplaceAll(reason, "-", " ")
 }
