@@ -168,7 +168,7 @@ func screenLines(head []byte) (length int, fault string) {
 		var line []byte
 		line, head = cutLine(head)
 		if n == 0 {
-			if len(line) > maxLine {
+			if len(line) > maxLine || bytes.IndexByte(line, '\n') >= 0 { // too long, or folded
 				return 0, faultLine
 			}
 			continue

@@ -1,15 +1,15 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // spaced are the headers in which RFC 3261 allows white space around the
 // separators; sipgo takes it for part of the names.
-var spaced = []struct {
-	name string
-	via  bool
-}{
-	{"via", true}, {"v", true}, {"from", false}, {"f", false}, {"to", false}, {"t", false},
-	{"contact", false}, {"m", false}, {"route", false}, {"record-route", false}, {"cseq", false},
+var spaced = []struct{ name, separators string }{
+	{"via", ";=,/:"}, {"v", ";=,/:"}, {"from", ";="}, {"f", ";="}, {"to", ";="}, {"t", ";="},
+	{"contact", ";=,"}, {"m", ";=,"}, {"route", ";=,"}, {"record-route", ";=,"}, {"cseq", ""},
 }
 
 // tidy unfolds the headers of a screened message and takes optional white space
@@ -54,12 +54,13 @@ func untidy(head []byte) bool {
 
 // appendTidy writes value unfolded; in a spaced header without the optional white space.
 func appendTidy(out, name, value []byte) []byte {
-	structured, via := false, false
+	structured, separators := false, ""
 	for _, s := range spaced {
 		if is(name, s.name) {
-			structured, via = true, s.via
+			structured, separators = true, s.separators
 		}
 	}
+	free := func(c byte) bool { return strings.IndexByte(separators, c) >= 0 } // white space beside c means nothing
 	quoted := false
 	for i := 0; i < len(value); i++ {
 		c := value[i]
@@ -83,7 +84,7 @@ func appendTidy(out, name, value []byte) []byte {
 		}
 		folded := bytes.IndexByte(value[i:j+1], '\n') >= 0
 		switch {
-		case structured && (separator(out[len(out)-1], via) || j+1 < len(value) && separator(value[j+1], via)):
+		case structured && (free(out[len(out)-1]) || j+1 < len(value) && free(value[j+1])):
 		case structured || folded:
 			out = append(out, ' ')
 		default:
@@ -92,9 +93,4 @@ func appendTidy(out, name, value []byte) []byte {
 		i = j
 	}
 	return out
-}
-
-// separator reports whether white space beside c means nothing.
-func separator(c byte, via bool) bool {
-	return c == ';' || c == '=' || c == ',' || via && (c == '/' || c == ':')
 }
