@@ -208,7 +208,6 @@ func (o *Outbox) Unfinished() []Unfinished { return o.unfinished }
 // called from a durable.
 func (o *Outbox) Close() error {
 	o.mu.Lock()
-	first := !o.closed
 	o.closed = true
 	running := o.running
 	o.mu.Unlock()
@@ -225,9 +224,6 @@ func (o *Outbox) Close() error {
 		o.reader.close()
 		o.app.close()
 		err = o.d.close()
-		if first {
-			o.log.Info("outbox: closed", "backlog", o.Stats().Backlog)
-		}
 	})
 	o.teller.wait()
 	return err

@@ -73,7 +73,7 @@ func parse(b []byte) (any, error) {
 	if len(b) == 0 {
 		return nil, errRecord
 	}
-	c := cursorOf(b[1:])
+	c := &fields{b: b[1:]}
 	var v any
 	switch b[0] {
 	case kindStart:
@@ -104,8 +104,6 @@ type fields struct {
 	b   []byte
 	bad bool
 }
-
-func cursorOf(b []byte) *fields { return &fields{b: b} }
 
 func (c *fields) take(n int) {
 	if n <= 0 {
