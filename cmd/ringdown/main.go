@@ -44,9 +44,8 @@ type command struct {
 // commands is the table, in the order people read it.
 func commands() []command {
 	return []command{
-		{name: "serve", args: "--config FILE", summary: "run the service", run: runServe, signals: true},
-		{name: "demo", args: "[--keep DIR] [--serve]", summary: "one call through the real service, end to end, checked", run: runDemo, signals: true},
 		{name: "serve", args: "--config FILE", summary: "run the service; the first SIGTERM drains, the second cuts", run: runServe, signals: true},
+		{name: "demo", args: "[--keep DIR] [--serve]", summary: "place, record and verify one call with everything embedded", run: runDemo, signals: true},
 		{name: "check", args: "--config FILE", summary: "read a configuration whole and report every fault", run: runCheck},
 		{name: "route explain", args: "--config FILE --to NUMBER [--from CALLER] [--trunk ID]", summary: "how a call would be routed, and why", run: runRouteExplain},
 		{name: "calls list", args: "[--account A]", summary: "live calls", run: runCallsList},
@@ -54,7 +53,7 @@ func commands() []command {
 		{name: "why", args: "CALL_ID", summary: "why a call went as it did", run: runWhy},
 		{name: "events tail", args: "[--account A] [--since D] [--follow]", summary: "events as JSON lines", run: runEventsTail},
 		{name: "recordings list", args: "[--account A] [--since D]", summary: "finished recordings", run: runRecordingsList},
-		{name: "recordings show", args: "ID", summary: "a recording's signed manifest", run: runRecordingsShow},
+		{name: "recordings show", args: "ID", summary: "what a recording is: length, parts, fingerprints", run: runRecordingsShow},
 		{name: "recordings export", args: "ID --out FILE", summary: "decode a recording into a WAV file", run: runRecordingsExport},
 		{name: "recordings verify", args: "ID|FILE", summary: "read a recording whole and say whether it holds", run: runRecordingsVerify},
 		{name: "keys status", args: "--config FILE", summary: "the key store: epoch, keys and what was erased", run: runKeysStatus},
