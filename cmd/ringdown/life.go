@@ -55,6 +55,7 @@ func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready
 	g.Go(func() error { return n.api.Run(work, n.web) })
 	g.Go(func() error { return n.sip.Run(work) })
 	g.Go(func() error { return n.beat(work) })
+	n.awaitBus(drain)
 	ready()
 	select {
 	case <-drain.Done():
@@ -63,6 +64,25 @@ func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready
 	err := n.goodbye(cut, drainTimeout)
 	stop()
 	return errors.Join(err, unlessCancelled(g.Wait()), n.close())
+}
+
+// awaitBus waits a moment for the stream of a broker inside, so that whoever is
+// told that the node is ready can read from it. A broker outside may be down.
+func (n *node) awaitBus(ctx context.Context) {
+	if !n.config.NATS.Embedded {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for n.bus.Ready() != nil {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (n *node) beat(ctx context.Context) error {
