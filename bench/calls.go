@@ -207,6 +207,7 @@ func (b *bout) measure(ctx context.Context) error {
 	all := place(ctx, b.n, b.rate, b.dial)
 	b.rep.placed(all)
 	if b.rep.Answered == 0 {
+		b.rep.finish(b.caller.Faults(), b.callee.Faults(), b.odd)
 		return fmt.Errorf("no call was answered: %v", b.rep.Failures)
 	}
 	pause(ctx, time.Second) // the last ones settle

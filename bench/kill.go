@@ -148,6 +148,11 @@ func (m *massacre) run(ctx context.Context, dir string, rep *killReport, errs io
 		fmt.Fprintf(errs, "round %d of %d: %d calls, %d answered, lost at most %d ms, billed at most %d ms too little, %d faults\n",
 			n+1, m.rounds, f.Calls, f.Answered, f.LostMS, f.UnderMS, len(f.faults))
 	}
+	for _, p := range []*siptest.Phone{m.caller, m.callee} {
+		for _, err := range p.Faults() {
+			rep.fault("%v", err)
+		}
+	}
 	return m.node.stop()
 }
 

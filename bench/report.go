@@ -171,11 +171,14 @@ func (r *report) write(w io.Writer) {
 		p("added      p50 %.0f us, p99 %.0f us (generator late p99 %.0f us, direct %.0f us)", r.AddedP50, r.AddedP99, r.Relay.TickP99, r.Direct.TickP99)
 	}
 	if c := r.Process; c != nil {
-		p("CPU        %.2f us a relayed packet, %.2f cores held, %.2f ms/s a held call, %.1f ms a call in all (%.1f ms until it stood)", c.PerPacketUS, c.Cores, c.PerHeldMS, c.PerCallMS, c.SetupMS)
+		if c.PerPacketUS > 0 {
+			p("CPU        %.2f us a relayed packet", c.PerPacketUS)
+		}
+		p("CPU        %.2f cores held, %.2f ms/s a held call, %.1f ms a call in all (%.1f ms until it stood)", c.Cores, c.PerHeldMS, c.PerCallMS, c.SetupMS)
 		p("memory     idle %.1f MB, held %.1f MB, peak %.1f MB: %.1f KB a call; %d threads", c.IdleMB, c.HeldMB, c.PeakMB, c.PerCallKB, c.Threads)
 	}
 	for _, f := range r.Faults {
-		p("fault      %s", f)
+		p("FAULT      %s", f)
 	}
 }
 
