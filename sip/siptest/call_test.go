@@ -132,7 +132,7 @@ func TestCancelledWhileRinging(t *testing.T) {
 
 func TestCancelWaitsForProvisional(t *testing.T) { // RFC 3261 9.1
 	inBubble(t, mediatest.Link{}, func(w *world) {
-		w.alice.Drop(Incomings, 1, Answers(100, "INVITE"))
+		w.alice.Drop(In, 1, Answers(100, "INVITE"))
 		rang := make(chan struct{})
 		w.bob.OnInvite(func(in *Incoming) {
 			<-rang

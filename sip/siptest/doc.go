@@ -13,5 +13,5 @@
 //
 // It refuses to resolve names, to authenticate and to route: hosts are IP
 // addresses. Clocks come from package time, so a phone runs inside a
-// testing/synctest bubble when its connections do ([Network]).
+// testing/synctest bubble when its connections do (media/mediatest).
 package siptest

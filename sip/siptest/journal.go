@@ -127,8 +127,8 @@ func (p *Phone) Faults() []error {
 type Direction bool
 
 const (
-	Incomings Direction = false
-	Outgoings Direction = true
+	In  Direction = false
+	Out Direction = true
 )
 
 // Drop loses the next n messages of one direction that what picks (nil: any),

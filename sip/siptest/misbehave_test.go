@@ -20,11 +20,11 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 		n    int
 		what func(*Message) bool
 	}{
-		{"INVITE twice", false, Outgoings, 2, Is("INVITE")},
-		{"200 to INVITE", true, Outgoings, 2, Answers(200, "INVITE")},
-		{"ACK", true, Incomings, 3, Is("ACK")},
-		{"BYE", false, Outgoings, 1, Is("BYE")},
-		{"200 to BYE", false, Incomings, 2, Answers(200, "BYE")},
+		{"INVITE twice", false, Out, 2, Is("INVITE")},
+		{"200 to INVITE", true, Out, 2, Answers(200, "INVITE")},
+		{"ACK", true, In, 3, Is("ACK")},
+		{"BYE", false, Out, 1, Is("BYE")},
+		{"200 to BYE", false, In, 2, Answers(200, "BYE")},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -56,9 +56,11 @@ func TestTCP(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	alice.mu.Lock()
 	if n := len(alice.links); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
+	alice.mu.Unlock()
 	for _, p := range []*Phone{alice, bob} {
 		if err := p.Close(); err != nil {
 			t.Error(err)
