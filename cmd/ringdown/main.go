@@ -47,7 +47,7 @@ func commands() []command {
 		{name: "serve", args: "--config FILE", summary: "run the service; the first SIGTERM drains, the second cuts", run: runServe, signals: true},
 		{name: "demo", args: "[--keep DIR] [--serve]", summary: "place, record and verify one call with everything embedded", run: runDemo, signals: true},
 		{name: "check", args: "--config FILE", summary: "read a configuration whole and report every fault", run: runCheck},
-		{name: "route explain", args: "--config FILE --to NUMBER [--from CALLER] [--trunk ID]", summary: "how a call would be routed, and why", run: runRouteExplain},
+		{name: "route explain", args: "--config FILE --to NUMBER [--from CALLER]", summary: "how a call would be routed, and why", run: runRouteExplain},
 		{name: "calls list", args: "[--account A]", summary: "live calls", run: runCallsList},
 		{name: "calls hangup", args: "CALL_ID", summary: "end a live call", run: runCallsHangup},
 		{name: "why", args: "CALL_ID", summary: "why a call went as it did", run: runWhy},

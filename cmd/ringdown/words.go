@@ -88,7 +88,7 @@ func droppedFor(reason string) string {
 // sipPhrase names the responses people meet (RFC 3261 21).
 func sipPhrase(status int) string {
 	return map[int]string{
-		403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type",
+		200: "OK", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type",
 		480: "Temporarily Unavailable", 481: "Call Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
 		484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
 		500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
