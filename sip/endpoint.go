@@ -202,10 +202,6 @@ func (e *Endpoint) panicked(any) {
 	e.log.Error("sip panic, message dropped", "stack", string(debug.Stack()))
 }
 
-func (e *Endpoint) dial(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
-	return e.deps.Connect(ctx, addr)
-}
-
 func (e *Endpoint) branch() string { return branchID + e.instance + newTag() }
 
 // register makes l known; with a key also to the requests inside its dialog.

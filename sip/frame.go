@@ -19,6 +19,7 @@ type frames struct {
 	conn net.Conn
 	busy func() bool // a leg needs the connection: silence does not end it
 	buf  []byte
+	read [4096]byte
 }
 
 // next returns the next message, valid until the next call. fault is set, with
@@ -30,13 +31,15 @@ func (f *frames) next() (msg []byte, s screened, fault string, err error) {
 		if err := f.skipBlank(); err != nil {
 			return nil, s, "", err
 		}
-		if len(f.buf) > 0 {
-			if started.IsZero() {
-				started = time.Now()
-			}
-			s, fault = screen(f.buf[:f.headEnd()], true)
+		switch {
+		case len(f.buf) == 0:
+			started = time.Time{}
+		case started.IsZero():
+			started = time.Now()
+		}
+		if head := f.head(); head != nil {
+			s, fault = screen(head, true)
 			switch {
-			case fault == faultEnd && len(f.buf) < maxStream:
 			case fault != "":
 				return f.buf, s, fault, nil
 			case s.end > maxStream:
@@ -45,6 +48,8 @@ func (f *frames) next() (msg []byte, s screened, fault string, err error) {
 				msg, f.buf = f.buf[:s.end:s.end], f.buf[s.end:]
 				return msg, s, "", nil
 			}
+		} else if len(f.buf) > maxStream {
+			return f.buf, s, faultSize, nil
 		}
 		if err := f.fill(started); err != nil {
 			return nil, s, "", err
@@ -52,13 +57,13 @@ func (f *frames) next() (msg []byte, s screened, fault string, err error) {
 	}
 }
 
-// headEnd is the end of the header, or of all there is; the body is not
-// screened, it has a length.
-func (f *frames) headEnd() int {
+// head returns the header once it is whole; the body is not screened, it has a
+// length.
+func (f *frames) head() []byte {
 	if i := bytes.Index(f.buf, []byte("\r\n\r\n")); i >= 0 {
-		return i + 4
+		return f.buf[:i+4]
 	}
-	return len(f.buf)
+	return nil
 }
 
 // skipBlank takes keep-alives off the front and answers a ping (RFC 5626 3.5.1).
@@ -83,10 +88,9 @@ func (f *frames) fill(started time.Time) error {
 		deadline = started.Add(streamMessage)
 	}
 	f.conn.SetReadDeadline(deadline)
-	chunk := make([]byte, 4096)
-	n, err := f.conn.Read(chunk)
+	n, err := f.conn.Read(f.read[:])
 	if n > 0 {
-		f.buf = append(f.buf, chunk[:n]...)
+		f.buf = append(f.buf, f.read[:n]...)
 		return nil
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) && started.IsZero() && f.busy() {

@@ -75,7 +75,6 @@ const (
 // door decides, before anything is parsed, whether a message may come in.
 type door struct {
 	trunk func(netip.Addr) (id string, ok bool)
-	now   func() time.Time
 
 	mu        sync.Mutex
 	peers     map[netip.Addr]int // where our own attempts went, by live legs
@@ -88,7 +87,7 @@ type door struct {
 
 func newDoor(trunk func(netip.Addr) (string, bool), r Rate) *door {
 	return &door{
-		trunk: trunk, now: time.Now, peers: map[netip.Addr]int{},
+		trunk: trunk, peers: map[netip.Addr]int{},
 		known:     newSources(knownSources, float64(r.Source), 2*float64(r.Source)),
 		unknown:   newSources(unknownSources, strangerRate, 1),
 		totalRate: float64(r.Total),
@@ -109,7 +108,7 @@ func (d *door) admit(src netip.Addr, b []byte) (a admission, trunk, reason strin
 	trunk, ok := d.trunk(src)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.now()
+	now := time.Now()
 	if !ok && d.peers[src] == 0 {
 		if bytes.HasPrefix(b, []byte("INVITE ")) && d.unknown.take(src, now) && d.strangers.take(now, strangersRate, strangersRate) {
 			return sampled, "", ""

@@ -125,6 +125,8 @@ func TestDoorClosesBehindACallee(t *testing.T) {
 		signal[call.Gone](w, signals)
 		w.callee.byeOf(inv, "agent") // crossing: answered, although the leg is gone
 		time.Sleep(allT1 + t2 + time.Second)
+		w.ep.door.mu.Lock()
+		defer w.ep.door.mu.Unlock()
 		if n := len(w.ep.door.peers); n != 0 {
 			t.Errorf("%d addresses still welcome", n)
 		}

@@ -2,7 +2,6 @@ package sip
 
 import (
 	"crypto/rand"
-	"fmt"
 	"math/big"
 	"runtime/debug"
 	"strconv"
@@ -301,8 +300,4 @@ func (l *leg) noAck(r *repeat) {
 		c = localCause(408)
 	}
 	l.bye(c)
-}
-
-func (s state) String() string {
-	return [...]string{"early", "confirmed", "ending", "over", fmt.Sprint(uint8(s))}[min(s, 4)]
 }

@@ -51,7 +51,8 @@ var errForwards = errors.New("sip: no hop left: Max-Forwards is used up")
 
 // Dial starts an attempt and returns at once; all that becomes of it, Failed
 // for an unknown host included, comes as signals. An error means that nothing
-// was started: the target cannot be dialled by anybody. send must not wait.
+// was started: the target cannot be dialled by anybody. ctx bounds the look-up
+// of a host name, nothing else; send must not wait.
 func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)) (call.Leg, error) {
 	uri, err := parseTarget(d.Target.URI)
 	if err != nil {

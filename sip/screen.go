@@ -163,7 +163,7 @@ func clean(head []byte) bool {
 // Content-Length, -1 when there is none.
 func screenLines(head []byte) (length int, fault string) {
 	length = -1
-	var seen, count, vias, routes int
+	var seen, count, vias, routes, recorded int
 	for n := 0; len(head) > 0; n++ {
 		var line []byte
 		line, head = cutLine(head)
@@ -192,12 +192,15 @@ func screenLines(head []byte) (length int, fault string) {
 				return 0, fault
 			}
 		}
-		if is(name, "via") || is(name, "v") {
+		switch {
+		case is(name, "via") || is(name, "v"):
 			vias += values(value)
-		} else if is(name, "route") || is(name, "record-route") {
+		case is(name, "route"):
 			routes += values(value)
+		case is(name, "record-route"):
+			recorded += values(value)
 		}
-		if vias > maxVia || routes > 2*maxRoute {
+		if vias > maxVia || routes > maxRoute || recorded > maxRoute {
 			return 0, faultHeaders
 		}
 	}

@@ -75,7 +75,9 @@ func TestA04Smuggling(t *testing.T) {
 		{strings.Repeat("X: 1\r\n", 100) + "X: 1", faultHeaders},
 		{"Via: SIP/2.0/UDP a;branch=z9hG4bK" + strings.Repeat(", SIP/2.0/UDP b;branch=z9hG4bK", 16), faultHeaders},
 		{strings.Repeat("v: SIP/2.0/UDP b;branch=z9hG4bK\r\n", 16) + "X: 1", faultHeaders},
-		{"Route: <sip:a>" + strings.Repeat(",<sip:a>", 20), faultHeaders},
+		{"Route: <sip:a>" + strings.Repeat(",<sip:a>", 7), ""},
+		{"Route: <sip:a>" + strings.Repeat(",<sip:a>", 8), faultHeaders},
+		{"Record-Route: <sip:a>" + strings.Repeat(",<sip:a>", 8), faultHeaders},
 		{"Route: \"" + strings.Repeat(",", 50) + "\" <sip:a>", ""},
 	}
 	for i, c := range cases {

@@ -185,7 +185,9 @@ func (e *Endpoint) serveTCP(l net.Listener) error {
 			conn.Close()
 			continue
 		}
-		e.wg.Go(func() { e.serveStream(s, true) }) // ends with the connection
+		if !e.spawn(func() { e.serveStream(s, true) }) { // ends with the connection
+			e.dropStream(s, true)
+		}
 	}
 }
 
@@ -303,7 +305,7 @@ func (e *Endpoint) hopTo(ctx context.Context, network string, addr netip.AddrPor
 	if s == nil {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		conn, err := e.dial(ctx, addr)
+		conn, err := e.deps.Connect(ctx, addr)
 		if err != nil {
 			return nil, fmt.Errorf("connection: %w", err)
 		}
@@ -313,7 +315,10 @@ func (e *Endpoint) hopTo(ctx context.Context, network string, addr netip.AddrPor
 			return nil, net.ErrClosed
 		}
 		dialled := s
-		e.wg.Go(func() { e.serveStream(dialled, false) }) // ends with the connection
+		if !e.spawn(func() { e.serveStream(dialled, false) }) { // ends with the connection
+			e.dropStream(s, false)
+			return nil, net.ErrClosed
+		}
 	}
 	return &hop{ep: e, network: network, addr: addr, stream: s}, nil
 }
