@@ -49,6 +49,40 @@ func TestCallsWithoutANode(t *testing.T) {
 	}
 }
 
+func TestVerdict(t *testing.T) {
+	good := func() report {
+		return report{Attempted: 10, Answered: 10, Direct: &mediaReport{}, Relay: &mediaReport{Sent: 100, Heard: 100}}
+	}
+	cases := []struct {
+		name  string
+		spoil func(*report)
+		want  string
+	}{
+		{"good", func(*report) {}, ""},
+		{"failed calls", func(r *report) { r.Failed = 1 }, "1 of 10 calls were not answered"},
+		{"bad ends", func(r *report) { r.Unclean = 2 }, "2 calls did not end"},
+		{"silence", func(r *report) { r.Relay.Heard = 0 }, "no packet came through"},
+		{"loss", func(r *report) { r.Relay.LossPct = 0.2 }, "0.200 % of the packets were lost"},
+		{"doubles", func(r *report) { r.Relay.Doubled = 3 }, "3 packets came twice"},
+		{"faults", func(r *report) { r.finish([]error{os.ErrInvalid}, nil, nil) }, "1 faults in SIP"},
+		{"oddities", func(r *report) { r.Odd = map[string]int{"x": 4} }, "4 times: x"},
+	}
+	for _, c := range cases {
+		r := good()
+		c.spoil(&r)
+		err := r.verdict(0.1, true)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+	r := good()
+	r.Relay.TickP99 = 6000
+	r.finish(nil, nil, nil)
+	if !r.Noisy {
+		t.Error("a late generator is not noisy")
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	cases := []struct {
 		line string

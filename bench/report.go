@@ -34,6 +34,9 @@ type report struct {
 	// Added latency: the relayed run less the direct one, quantile by quantile.
 	AddedP50 float64 `json:"added_p50_us"`
 	AddedP99 float64 `json:"added_p99_us"`
+	// Noisy says that the generator could not keep its own time: something else
+	// used the machine, and latency and set-up say more about that than about us.
+	Noisy bool `json:"noisy"`
 
 	Process *processReport `json:"process,omitempty"`
 	Faults  []string       `json:"sip_faults,omitempty"` // the first few of FaultCount
@@ -111,6 +114,9 @@ func (r *report) cost(idle, from, to, end sample, count tally) {
 	r.Process = p
 }
 
+// noisyUS is how late the generator may be at p99 before its run counts as noisy.
+const noisyUS = 5000
+
 // shownFaults bounds what the report repeats.
 const shownFaults = 5
 
@@ -123,6 +129,7 @@ func (r *report) finish(caller, callee []error, odd map[string]int) {
 	r.Odd = odd
 	if r.Direct != nil && r.Relay != nil {
 		r.AddedP50, r.AddedP99 = r.Relay.P50-r.Direct.P50, r.Relay.P99-r.Direct.P99
+		r.Noisy = max(r.Relay.TickP99, r.Direct.TickP99) > noisyUS
 	}
 }
 
@@ -176,6 +183,9 @@ func (r *report) write(w io.Writer) {
 		}
 		p("CPU        %.2f cores held, %.2f ms/s a held call, %.1f ms a call in all (%.1f ms until it stood)", c.Cores, c.PerHeldMS, c.PerCallMS, c.SetupMS)
 		p("memory     idle %.1f MB, held %.1f MB, peak %.1f MB: %.1f KB a call; %d threads", c.IdleMB, c.HeldMB, c.PeakMB, c.PerCallKB, c.Threads)
+	}
+	if r.Noisy {
+		p("NOISY      the generator was late: latency and set-up of this run say more about the machine's other work")
 	}
 	for _, f := range r.Faults {
 		p("FAULT      %s", f)
