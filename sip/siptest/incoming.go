@@ -210,14 +210,8 @@ func (in *Incoming) Fork() *Incoming {
 
 // forget drops the transaction when no repetition can come any more.
 func (in *Incoming) forget() {
-	p := in.s.p
-	p.forget(func() {
-		for key, s := range p.servers {
-			if s == in.s {
-				delete(p.servers, key)
-			}
-		}
-	})
+	p, key := in.s.p, in.s.key
+	p.forget(func() { delete(p.servers, key) })
 }
 
 // gotCancel answers a CANCEL and, unless defied, ends the INVITE (RFC 3261 9.2).

@@ -151,6 +151,7 @@ func (p *Phone) compare(req, m *Message) {
 // server is a request of the peer's and our responses to it (RFC 3261 17.2).
 type server struct {
 	p     *Phone
+	key   string // in the phone's servers
 	link  *link
 	req   *Message
 	raw   []byte
@@ -180,15 +181,15 @@ func (p *Phone) request(l *link, m *Message, raw []byte) {
 		}
 		return
 	}
-	s := &server{p: p, link: l.back(top), req: m, raw: raw, acked: make(chan struct{})}
-	p.servers[key+m.Method] = s
+	s := &server{p: p, key: key + m.Method, link: l.back(top), req: m, raw: raw, acked: make(chan struct{})}
+	p.servers[s.key] = s
 	if m.Method == "CANCEL" {
 		p.gotCancel(s, p.servers[key+"INVITE"])
 	} else {
 		p.dispatch(s)
 	}
 	if m.Method != "INVITE" {
-		p.forget(func() { delete(p.servers, key+m.Method) })
+		p.forget(func() { delete(p.servers, s.key) })
 	}
 }
 
