@@ -138,7 +138,7 @@ func TestDoorClosesBehindACallee(t *testing.T) {
 func TestA28UnacknowledgedCalls(t *testing.T) {
 	bubble(t, func(w *world) {
 		gone := 0
-		var calls []admitted1
+		var calls []admittedCall
 		for range 300 {
 			w.carrier.invite()
 			a := w.admitted()

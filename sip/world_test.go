@@ -106,12 +106,12 @@ type world struct {
 	callee  *peer
 	log     *bytes.Buffer
 	refuse  *call.Cause // what Admit answers
-	admits  chan admitted1
+	admits  chan admittedCall
 	seq     int
 }
 
-// admitted1 is a call that Admit took.
-type admitted1 struct {
+// admittedCall is a call that Admit took.
+type admittedCall struct {
 	call.Invite
 	leg     call.Leg
 	signals chan call.Signal
@@ -147,7 +147,7 @@ func bubble(t *testing.T, f func(w *world)) {
 func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, wire: &wire{conns: map[string]*memConn{}}, log: &bytes.Buffer{}, admits: make(chan admitted1, 4096)}
+		w := &world{T: t, wire: &wire{conns: map[string]*memConn{}}, log: &bytes.Buffer{}, admits: make(chan admittedCall, 4096)}
 		if deps.Admit == nil {
 			deps.Admit = w.admit
 		}
@@ -179,7 +179,7 @@ func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 }
 
 func (w *world) admit(in call.Invite, leg call.Leg) (func(call.Signal), *call.Cause) {
-	a := admitted1{in, leg, make(chan call.Signal, 64)}
+	a := admittedCall{in, leg, make(chan call.Signal, 64)}
 	w.admits <- a
 	if w.refuse != nil {
 		return nil, w.refuse
@@ -188,7 +188,7 @@ func (w *world) admit(in call.Invite, leg call.Leg) (func(call.Signal), *call.Ca
 }
 
 // admitted waits for the next call that was let in.
-func (w *world) admitted() admitted1 {
+func (w *world) admitted() admittedCall {
 	w.Helper()
 	select {
 	case a := <-w.admits:
@@ -196,7 +196,7 @@ func (w *world) admitted() admitted1 {
 	case <-time.After(time.Second):
 		w.Fatalf("no call was admitted; drops %v", w.ep.Stats().Drops)
 	}
-	return admitted1{}
+	return admittedCall{}
 }
 
 // signal waits for the next signal and checks its type.
@@ -411,7 +411,7 @@ func (i *invite) request(method, body string, extra ...string) {
 }
 
 // answered carries a call of the carrier's to the point where it is up.
-func (w *world) answered(extra ...string) (*invite, admitted1) {
+func (w *world) answered(extra ...string) (*invite, admittedCall) {
 	w.Helper()
 	i := w.carrier.invite(extra...)
 	w.carrier.want("SIP/2.0 100")
