@@ -1,0 +1,219 @@
+//go:build interop
+
+package interop
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"text/template"
+	"time"
+)
+
+// node is a `ringdown serve` of our own on an address of its own.
+type node struct {
+	plan
+	*program        // the last one started
+	config   string // its file
+	inside   []string
+}
+
+// plan is what a node is configured for.
+type plan struct {
+	Host    string // its address for SIP, RTP, HTTP and NATS
+	Sources string // who may call in, comma-separated
+	Agent   string // host:port of the destination
+	Media   string // where the destination's RTP may come from; empty: as its SDP says
+	Dir     string // data_dir
+	Calls   int
+
+	SIP, HTTP, NATS string // host:port, chosen by newNode
+}
+
+// tracking is the number that all tests call; it belongs to account demo.
+const tracking = "+4721000001"
+
+const configuration = `node: {id: edge-1, region: eu, data_dir: "{{.Dir}}"}
+sip: {listen: ["udp://{{.SIP}}", "tcp://{{.SIP}}"]}
+media: {address: "{{.Host}}", ports: 20000-20999}
+http: {listen: "{{.HTTP}}"}
+nats: {embedded: true, listen: "{{.NATS}}"}
+keys: {provider: file}
+recordings: {store: dir}
+limits: {calls: {{.Calls}}, cps: 200}
+trunks:
+  - {id: carrier, sources: [{{.Sources}}], number_format: {country: NO}}
+accounts:
+  - {id: demo, agency: demo-agency, recording: {mode: record-from-answer, channels: dual}, retention: P1M}
+numbers:
+  - {number: "+4721000001", account: demo, flow: sales, attribution: {source: test}}
+flows:
+  sales:
+    - dial: {strategy: sequential, timeout: PT20S, targets: [{uri: "sip:agent@{{.Agent}}"}]}
+`
+
+var configTemplate = template.Must(template.New("config").Parse(configuration))
+
+// newNode writes the configuration and has the binary check it. Ports not given
+// are asked from the kernel.
+func newNode(t *testing.T, p plan) *node {
+	t.Helper()
+	dir := t.TempDir()
+	n := &node{plan: p, config: filepath.Join(dir, "ringdown.yaml")}
+	if n.Dir == "" {
+		n.Dir = filepath.Join(dir, "data")
+	}
+	if n.Calls == 0 {
+		n.Calls = 50
+	}
+	for _, a := range []*string{&n.SIP, &n.HTTP, &n.NATS} {
+		if *a == "" { // only where the kernel of this namespace can tell
+			*a = freePort(t, n.Host)
+		}
+	}
+	n.write(t)
+	must(t, ringdown, "check", "--config", n.config)
+	return n
+}
+
+func (n *node) write(t *testing.T) {
+	t.Helper()
+	var text bytes.Buffer
+	if err := configTemplate.Execute(&text, n.plan); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(n.config, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// freePort finds a port of host that is free for TCP and UDP.
+func freePort(t *testing.T, host string) string {
+	t.Helper()
+	for range 20 {
+		l, err := net.Listen("tcp4", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := l.Addr().String()
+		c, err := net.ListenPacket("udp4", address)
+		l.Close()
+		if err == nil {
+			c.Close()
+			return address
+		}
+	}
+	t.Fatalf("%s: no port is free for TCP and UDP", host)
+	return ""
+}
+
+// start starts it and waits until it is ready.
+func (n *node) start(t *testing.T, flags ...string) {
+	t.Helper()
+	n.serve(t, flags...)
+	n.says(t, "msg=ready", time.Minute)
+}
+
+// serve starts it and waits for nothing.
+func (n *node) serve(t *testing.T, flags ...string) {
+	t.Helper()
+	line := n.command(append([]string{"serve", "--config", n.config}, flags...)...)
+	n.program = launch(t, filepath.Dir(n.config), line[0], line[1:]...)
+}
+
+// command is a command line of ringdown, in the namespaces of the node.
+func (n *node) command(args ...string) []string {
+	return append(append(append([]string{}, n.inside...), ringdown), args...)
+}
+
+// ask runs a command of ringdown that has to succeed.
+func (n *node) ask(t *testing.T, args ...string) string {
+	t.Helper()
+	line := n.command(append(args, "--config", n.config)...)
+	return must(t, line[0], line[1:]...)
+}
+
+// stop sends SIGTERM, wants exit code 0 and no panic in the log.
+func (n *node) stop(t *testing.T) {
+	t.Helper()
+	n.signal(t, syscall.SIGTERM)
+	if code := n.code(t, 30*time.Second); code != 0 {
+		t.Errorf("serve: exit %d; it said\n%s", code, n.out.tail())
+	}
+	n.calm(t)
+}
+
+// calm wants no panic and no data race in the log.
+func (n *node) calm(t *testing.T) {
+	t.Helper()
+	for _, word := range []string{"panic", "goroutine ", "fatal error", "DATA RACE"} {
+		if strings.Contains(n.out.String(), word) {
+			t.Errorf("serve: the log holds %q:\n%s", word, n.out.tail())
+		}
+	}
+}
+
+// get asks its HTTP face.
+func (n *node) get(t *testing.T, path string) (status int, body string) {
+	t.Helper()
+	c := http.Client{Timeout: 10 * time.Second}
+	res, err := c.Get("http://" + n.HTTP + path)
+	if err != nil {
+		t.Errorf("GET %s: %v", path, err)
+		return 0, ""
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Errorf("GET %s: %v", path, err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// live is how many calls are up.
+func (n *node) live(t *testing.T) int {
+	t.Helper()
+	var all []json.RawMessage
+	if err := json.Unmarshal([]byte(n.ask(t, "calls", "list", "--json")), &all); err != nil {
+		t.Fatalf("calls list: %v", err)
+	}
+	return len(all)
+}
+
+// metric is the sum of a family in /metrics over its labels.
+func (n *node) metric(t *testing.T, family string) (sum float64) {
+	t.Helper()
+	_, text := n.get(t, "/metrics")
+	found := false
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		base, _, _ := strings.Cut(name, "{")
+		if base != family {
+			continue
+		}
+		if at := strings.LastIndexByte(line, ' '); at >= 0 {
+			value = strings.TrimSpace(line[at:])
+		}
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			t.Errorf("metric %s: %v", family, err)
+		}
+		sum, found = sum+v, true
+	}
+	if !found {
+		t.Errorf("/metrics has no %s", family)
+	}
+	return sum
+}
+
+// uri is what callers dial.
+func (n *node) uri() string { return fmt.Sprintf("sip:%s@%s", tracking, n.SIP) }
