@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// What the two sides of sipp play: tones of whole hertz.
+// What the two sides of sipp play: tones that share no frame.
 const (
-	callerHz = 440
-	calleeHz = 1130
+	callerHz = 450
+	calleeHz = 1150
 )
 
 // talk is how long the carrier of testdata stays in a call.
@@ -58,7 +58,7 @@ func carry(t *testing.T, l load) {
 	n.stop(t)
 	t.Logf("%d calls in %v: talk %d to %d ms, %d to %d packets a side, drops %v",
 		len(all), took.Round(time.Millisecond), f.talk.least, f.talk.most, f.packets.least, f.packets.most, f.drops)
-	t.Logf("recordings less talk: %d to %d ms; own tone at least %.4f of the energy, the other's at most %.6f",
+	t.Logf("recordings less talk: %d to %d ms; own tone in at least %.4f of the frames, the other's at most %.6f of one",
 		f.extra.least, f.extra.most, f.own.least, f.other.most)
 }
 
@@ -135,7 +135,6 @@ func (f *figures) measure(t *testing.T, n *node, s *story, file string) {
 			f.drops[why] += k
 		}
 	}
-	defer os.Remove(file)
 	f.listen(t, n, s, file, end.TalkMS)
 }
 
@@ -154,12 +153,11 @@ func (f *figures) listen(t *testing.T, n *node, s *story, file string, talked in
 	}
 	hz := []float64{callerHz, calleeHz}
 	for side, piece := range channels {
-		own, other := shares(piece, hz[side], hz[1-side])
+		own, other := heard(piece, hz[side], hz[1-side])
 		f.own.add(own)
 		f.other.add(other)
-		if own < 0.95 || other > 0.001 {
-			t.Errorf("%s: channel %d has %.4f of its own tone and %.6f of the other's; its seconds: %.4f",
-				s.id, side+1, own, other, bySecond(piece, hz[side]))
+		if own < 0.99 || other > 0.01 {
+			t.Errorf("%s: channel %d: its own tone is in %.4f of its frames, the other's has up to %.6f of one", s.id, side+1, own, other)
 			keepArtifact(t, file)
 		}
 	}

@@ -61,37 +61,36 @@ func deinterleave(body []byte, channels int) [][]int16 {
 // ms is the length of a piece.
 func ms(samples []int16) int64 { return int64(len(samples)) * 1000 / rate }
 
-// share is how much of the energy of one second is at a frequency of whole
-// hertz: 1 is a pure tone. Two such frequencies do not disturb each other.
-func share(second []int16, hz float64) float64 {
+// frame is the window in which tones are measured, 20 ms: frequencies that are
+// multiples of 50 Hz do not disturb each other in it, and a drift correction
+// that bends a tone by some hertz does not move it out of its bin.
+const frame = rate / 50
+
+// share is how much of the energy of a frame is at a frequency: 1 is a pure tone.
+func share(piece []int16, hz float64) float64 {
 	var re, im, all float64
-	for i, s := range second {
+	for i, s := range piece {
 		v, angle := float64(s), 2*math.Pi*hz*float64(i)/rate
 		re, im, all = re+v*math.Cos(angle), im+v*math.Sin(angle), all+v*v
 	}
 	if all == 0 {
 		return 0
 	}
-	return 2 * (re*re + im*im) / float64(len(second)) / all
+	return 2 * (re*re + im*im) / float64(len(piece)) / all
 }
 
-// shares are the least share of one tone and the greatest of another over all
-// half-overlapping seconds of a piece but its edges.
-func shares(piece []int16, own, other float64) (least, greatest float64) {
-	least = math.Inf(1)
-	for at := rate / 2; at+rate+rate/2 <= len(piece); at += rate / 2 {
-		least = min(least, share(piece[at:at+rate], own))
-		greatest = max(greatest, share(piece[at:at+rate], other))
+// heard says in how many of the frames of a piece, but half a second at both
+// ends, one tone holds nine tenths of the energy (as a share of them), and the
+// greatest share that another tone has in any.
+func heard(piece []int16, own, other float64) (present, greatest float64) {
+	n := 0
+	for at := rate / 2; at+frame+rate/2 <= len(piece); at += frame {
+		if n++; share(piece[at:at+frame], own) >= 0.9 {
+			present++
+		}
+		greatest = max(greatest, share(piece[at:at+frame], other))
 	}
-	return least, greatest
-}
-
-// bySecond is the share of a tone in each second of a piece.
-func bySecond(piece []int16, hz float64) (all []float64) {
-	for at := 0; at+rate <= len(piece); at += rate {
-		all = append(all, share(piece[at:at+rate], hz))
-	}
-	return all
+	return present / float64(max(n, 1)), greatest
 }
 
 // keepArtifact copies a file to where the artifacts of the run are kept, if

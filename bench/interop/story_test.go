@@ -162,6 +162,6 @@ func (n *node) export(t *testing.T, s *story, file string) [][]int16 {
 		return nil
 	}
 	n.ask(t, "recordings", "verify", id)
-	n.ask(t, "recordings", "export", id, "--out", file)
+	n.ask(t, "recordings", "export", id, "--force", "--out", file)
 	return readWAV(t, file)
 }
