@@ -114,12 +114,6 @@ func (g *generator) start(side int, to netip.AddrPort) (*flow, error) {
 
 const maxFlows = 2*maxCalls + 2*maxCalls // a direct run and the calls
 
-func (g *generator) stop(f *flow) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	f.off = true
-}
-
 // silence ends all flows and forgets what was counted.
 func (g *generator) silence() {
 	g.mu.Lock()

@@ -70,8 +70,10 @@ func TestCallsASecondRefill(t *testing.T) {
 			}
 			return refused == nil
 		}
-		if !admit() || !admit() {
-			t.Error("a burst of one second must pass")
+		for range 2 {
+			if !admit() {
+				t.Error("a burst of one second must pass")
+			}
 		}
 		if admit() {
 			t.Error("the third call in the same instant passed")

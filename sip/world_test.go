@@ -107,7 +107,6 @@ type world struct {
 	log     *bytes.Buffer
 	refuse  *call.Cause // what Admit answers
 	admits  chan admittedCall
-	seq     int
 }
 
 // admittedCall is a call that Admit took.

@@ -123,7 +123,7 @@ func TestFindNodeByConfig(t *testing.T) {
 func TestStrangeServers(t *testing.T) {
 	t.Setenv(tokenEnv, testToken)
 	for words, answer := range map[string]http.HandlerFunc{
-		"is it a Ringdown node?": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "nginx", 502) },
+		"is it a Ringdown node?": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "nginx", http.StatusBadGateway) },
 		"cannot be read":         func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
 		"a b": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(404)

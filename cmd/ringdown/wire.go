@@ -218,7 +218,11 @@ func (n *node) admit(in call.Invite, a call.Leg) (func(call.Signal), *call.Cause
 	if n.outbox.Full() {
 		return nil, &call.Cause{Status: 503, Q850: 41, Text: "events cannot be stored", Reason: call.ReasonOverload, Retry: 10}
 	}
-	return n.board.Admit(in, a)
+	send, refused := n.board.Admit(in, a)
+	if in.Trunk == "" && send != nil {
+		send(call.Gone{At: call.Now()}) // a stranger's leg is inert and says nothing
+	}
+	return send, refused
 }
 
 // admits reports whether a new call would be taken.

@@ -37,9 +37,9 @@ func (l *lossy) chance() int {
 	return l.rand.IntN(100)
 }
 
-func (l *lossy) publish(ctx context.Context, subject, id string, body []byte, filter string, expect uint64) (uint64, error) {
+func (l *lossy) publish(ctx context.Context, subject, _ string, body []byte, filter string, expect uint64) (uint64, error) {
 	// The broker must not be able to help: no two tries have the same id.
-	id = events.NewID("try", time.Now())
+	id := events.NewID("try", time.Now())
 	switch n := l.chance(); {
 	case n < 10: // lost on the way there
 		return 0, errLost
