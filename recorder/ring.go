@@ -57,8 +57,12 @@ type batch struct {
 // take returns what is in the ring. It stays there until done.
 func (q *ring) take() batch { return batch{buf: q.buf, pos: q.r, left: q.used} }
 
-// done frees a batch that was read to its end.
+// done frees a batch that was read to its end. An empty one frees nothing: the
+// ring may have begun anew since.
 func (q *ring) done(taken, pos int) {
+	if taken == 0 {
+		return
+	}
 	q.used -= taken
 	q.r = pos
 }

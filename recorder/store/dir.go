@@ -67,6 +67,17 @@ func OpenDir(dir string) (*Dir, error) {
 	return &Dir{root: root}, nil
 }
 
+// OpenDirToRead opens a directory that is there already and changes nothing in
+// it: for reading beside a running node, or from a disk that cannot be written.
+// The writing methods of the result fail or not as the disk allows.
+func OpenDirToRead(dir string) (*Dir, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("recordings directory: %w", err)
+	}
+	return &Dir{root: root}, nil
+}
+
 // probe finds out now, and not with the first call, that nothing can be written.
 func probe(root *os.Root) error {
 	const name = ".writable"
