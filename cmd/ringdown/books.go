@@ -25,14 +25,8 @@ import (
 // renderers are the formats a recording can be exported in.
 var renderers = map[string]recorder.Renderer{"wav": render.WAV}
 
-// openDisk opens the store the configuration names.
-func openDisk(c *configs.Config) (*store.Dir, error) {
-	d, err := store.OpenDir(filepath.Join(c.Node.DataDir, "recordings"))
-	if err != nil {
-		return nil, fmt.Errorf("recordings: %w", err)
-	}
-	return d, nil
-}
+// recordingsDir is where the store of the configuration lies.
+func recordingsDir(c *configs.Config) string { return filepath.Join(c.Node.DataDir, "recordings") }
 
 // bookshelf shows the recorder's files as the HTTP face and the commands want them.
 type bookshelf struct{ r *recorder.Recorder }
@@ -46,7 +40,7 @@ func openShelf(c *configs.Config) (b bookshelf, leave func(), err error) {
 	if err != nil {
 		return b, nil, err
 	}
-	d, err := openDisk(c)
+	d, err := store.OpenDirToRead(recordingsDir(c))
 	if err != nil {
 		k.Close()
 		return b, nil, err

@@ -14,6 +14,7 @@ import (
 	"ringdown/privacy"
 	"ringdown/privacy/keys"
 	"ringdown/recorder"
+	"ringdown/recorder/store"
 )
 
 // recorded makes a data directory that holds one sealed recording of two
@@ -30,7 +31,7 @@ func recorded(t *testing.T, config string) (id string) {
 			t.Fatal(err)
 		}
 		defer k.Close()
-		disk, err := openDisk(c)
+		disk, err := store.OpenDir(recordingsDir(c))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,7 +112,7 @@ func (n *node) openEvents() (err error) {
 }
 
 func (n *node) openRecorder() (err error) {
-	if n.disk, err = openDisk(n.config); err != nil {
+	if n.disk, err = store.OpenDir(recordingsDir(n.config)); err != nil {
 		return err
 	}
 	n.recorder, err = recorder.New(n.config.Recordings, recorder.Deps{
