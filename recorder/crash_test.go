@@ -33,8 +33,8 @@ func aCall(t *testing.T, disk *storetest.Memory, keys *fakeKeys) *world {
 // checkRecovered holds what the next process makes of a disk against the call.
 func checkRecovered(t *testing.T, step string, w *world, died time.Duration) {
 	t.Helper()
-	if err := w.rec.Recover(context.Background()); err != nil {
-		t.Errorf("%s: recover: %v", step, err)
+	if err := w.rec.Recover(context.Background()); err != nil || w.rec.Stats().Left > 0 {
+		t.Errorf("%s: recover: %v, %d left", step, err, w.rec.Stats().Left)
 		return
 	}
 	files := w.disk.Files()
@@ -165,8 +165,8 @@ func TestKilledDuringRecovery(t *testing.T) {
 				disk := crashed(t, keys)
 				disk.DieAt(n)
 				first := restarted(t, disk, keys)
-				err := first.rec.Recover(context.Background())
-				if n < steps && err == nil && len(of[events.RecordingCompletedData](first.told)) == 0 {
+				faults, err := first.rec.recoverAll(context.Background())
+				if n < steps && err == nil && len(faults) == 0 && len(of[events.RecordingCompletedData](first.told)) == 0 {
 					t.Errorf("killed at step %d and neither told nor failed", n)
 				}
 				disk = disk.Restart(false)
@@ -281,7 +281,7 @@ func TestRecoverLeavesAlone(t *testing.T) {
 				damaged := c.change(keys, disk.Bytes(name+".part"))
 				disk.Put(name+".part", damaged)
 				w := restarted(t, disk, keys)
-				err := w.rec.Recover(context.Background())
+				err := w.leftBehind()
 				if !errors.Is(err, c.want) || !strings.Contains(err.Error(), "recording rec_") {
 					t.Errorf("error is %v, want %v", err, c.want)
 				}
@@ -292,6 +292,30 @@ func TestRecoverLeavesAlone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// leftBehind recovers and returns why what is left could not be finished.
+func (w *world) leftBehind() error {
+	faults, err := w.rec.recoverAll(context.Background())
+	return errors.Join(append(faults, err)...)
+}
+
+// A recovery beside live recordings leaves those alone.
+func TestRecoverLeavesTheLiving(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, &storetest.Memory{})
+		r := w.open()
+		n := talk(r, 0, time.Second)
+		if err := w.rec.Recover(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		talk(r, n, time.Second)
+		r.Close(time.Now())
+		expectTypes(t, w.told, events.RecordingStarted, events.RecordingCompleted)
+		if ms, err := w.rec.Verify(context.Background(), r.ID(), true); err != nil || ms[0].Completion != Closed {
+			t.Errorf("%+v, %v", ms, err)
+		}
+	})
 }
 
 // One recording that cannot be finished does not keep the others from it.
@@ -307,13 +331,12 @@ func TestRecoverGoesOnAfterAFault(t *testing.T) {
 		b.Close(time.Now())
 		delete(keys.deks, "kr_1")
 		next := restarted(t, crashed, keys)
-		if err := next.rec.Recover(context.Background()); !errors.Is(err, errNoKey) {
-			t.Errorf("error is %v", err)
+		if err := next.rec.Recover(context.Background()); err != nil || next.rec.Stats().Left != 1 {
+			t.Errorf("%v, %d left", err, next.rec.Stats().Left)
 		}
 		if d := of[events.RecordingCompletedData](next.told); len(d) != 1 || d[0].Recording != b.ID() {
 			t.Errorf("told %+v", d)
 		}
-		keys.deks["kr_1"] = nil
 	})
 }
 

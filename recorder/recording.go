@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +50,9 @@ type Recording struct {
 func (r *Recorder) Open(ctx context.Context, info Info, fault func(error)) (*Recording, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if info.Account == "" || strings.ContainsAny(info.Account, "/.") {
+		return nil, fmt.Errorf("account %q: not an id", info.Account)
 	}
 	id := events.NewID("rec", info.Started)
 	rec := &Recording{

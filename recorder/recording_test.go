@@ -396,6 +396,20 @@ func TestStuckOutboxDoesNotHoldTheFile(t *testing.T) {
 	})
 }
 
+func TestOpenForNobody(t *testing.T) {
+	w := newWorld(t, &storetest.Memory{})
+	for _, account := range []string{"", "..", "a/b"} {
+		i := info()
+		i.Account = account
+		if _, err := w.rec.Open(context.Background(), i, nil); err == nil {
+			t.Errorf("account %q was accepted", account)
+		}
+	}
+	if files := w.disk.Files(); len(files) > 0 {
+		t.Errorf("files %q", files)
+	}
+}
+
 func TestConfig(t *testing.T) {
 	var c Config
 	c.Defaults()

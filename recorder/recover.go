@@ -31,37 +31,55 @@ type wholePart struct {
 // Recover finishes every part that a crash left behind: cuts the torn tail,
 // seals an end, signs a manifest, tells of it and renames the file. It is
 // called before calls are admitted and may itself be killed at any point: the
-// next one goes on. What it cannot finish stays as it is and is named in the
-// error, which is no reason not to start; so does what opens with no key.
+// next one goes on. A part that it cannot finish (its key is gone or not the
+// right one, its bytes are damaged beyond what a crash explains) stays as it is,
+// is logged and counted in Stats.Left; it is no reason not to start, and no
+// error. An error says that the store could not be read, or that ctx ended.
 func (r *Recorder) Recover(ctx context.Context) error {
-	left := map[string][]string{} // parts by the recording's path
-	err := r.deps.Store.Walk("", func(name, ending string) error {
-		if ending == ".part" {
-			recording, _ := splitPart(name)
-			left[recording] = append(left[recording], name)
-		}
-		return ctx.Err()
-	})
+	faults, err := r.recoverAll(ctx)
+	r.counters.left.Store(int64(len(faults)))
 	if err != nil {
 		return fmt.Errorf("recordings: %w", err)
 	}
+	return ctx.Err()
+}
+
+// recoverAll returns what could not be finished, one error each.
+func (r *Recorder) recoverAll(ctx context.Context) (faults []error, err error) {
+	left, err := r.unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
-	var faults []error
 	var all sync.WaitGroup
 	places := make(chan struct{}, recoverAtOnce)
 	for recording, parts := range left {
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			if err := r.recoverOne(ctx, recording, parts); err != nil {
-				mu.Lock()
-				faults = append(faults, err)
-				mu.Unlock()
-			}
+			found := r.recoverOne(ctx, recording, parts)
+			mu.Lock()
+			faults = append(faults, found...)
+			mu.Unlock()
 		})
 	}
 	all.Wait()
-	return errors.Join(faults...)
+	return faults, nil
+}
+
+// unfinished finds the parts that nobody writes to, by their recording's path.
+func (r *Recorder) unfinished(ctx context.Context) (map[string][]string, error) {
+	live := map[string]bool{}
+	for _, rec := range r.live() {
+		live[partName(rec.info.Account, rec.id, rec.info.Started, 1)] = true
+	}
+	left := map[string][]string{}
+	return left, r.deps.Store.Walk("", func(name, ending string) error {
+		if recording, _ := splitPart(name); ending == ".part" && !live[recording] {
+			left[recording] = append(left[recording], name)
+		}
+		return ctx.Err()
+	})
 }
 
 // splitPart takes the part's number off a name.
@@ -76,10 +94,9 @@ func splitPart(name string) (recording string, number int) {
 }
 
 // recoverOne finishes the parts of one recording and tells of it once.
-func (r *Recorder) recoverOne(ctx context.Context, recording string, parts []string) error {
+func (r *Recorder) recoverOne(ctx context.Context, recording string, parts []string) (faults []error) {
 	id := path.Base(recording)
 	var whole []wholePart
-	var faults []error
 	for _, name := range parts {
 		p, err := r.finishPart(ctx, name)
 		switch {
@@ -96,16 +113,18 @@ func (r *Recorder) recoverOne(ctx context.Context, recording string, parts []str
 		}
 	}
 	if len(whole) == 0 {
-		return errors.Join(faults...)
+		return faults
 	}
-	if told, err := r.told(recording); err != nil || told {
-		// Parts that were whole before are known to everyone already.
+	switch told, err := r.told(recording); {
+	case err != nil:
+		faults = append(faults, fmt.Errorf("recording %s: %w", id, err))
+	case told: // when its other parts were finished
 		r.rename(id, whole)
-		return errors.Join(append(faults, err)...)
+	default:
+		m := whole[0].m
+		r.conclude(id, Info{Call: m.Call, Account: m.Account}, whole, len(faults) == 0)
 	}
-	m := whole[0].m
-	r.conclude(id, Info{Call: m.Call, Account: m.Account}, whole, len(faults) == 0)
-	return errors.Join(faults...)
+	return faults
 }
 
 // told reports whether a part of the recording has its final name: that comes

@@ -12,6 +12,7 @@ const maxSyncs = 32
 
 type counters struct {
 	dropped, written, completed, failed, recovered atomic.Uint64
+	left                                           atomic.Int64
 	syncMax                                        atomic.Int64 // of the round before
 	syncNow                                        atomic.Int64 // of this one
 }
@@ -25,6 +26,7 @@ type Stats struct {
 	Completed uint64        // recordings
 	Failed    uint64        // times that a recording could not be opened or went on unwritten
 	Recovered uint64        // parts finished after a crash
+	Left      int           // parts that the last Recover could not finish
 	SyncMax   time.Duration // slowest sync of the last round
 }
 
@@ -33,7 +35,7 @@ func (r *Recorder) Stats() Stats {
 	c := &r.counters
 	s := Stats{
 		Dropped: c.dropped.Load(), Written: c.written.Load(), Completed: c.completed.Load(),
-		Failed: c.failed.Load(), Recovered: c.recovered.Load(),
+		Failed: c.failed.Load(), Recovered: c.recovered.Load(), Left: int(c.left.Load()),
 		SyncMax: time.Duration(max(c.syncMax.Load(), c.syncNow.Load())),
 	}
 	for _, rec := range r.live() {
