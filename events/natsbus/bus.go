@@ -115,7 +115,7 @@ func (b *Bus) options() []nats.Option {
 	if b.cfg.CA != "" {
 		opts = append(opts, nats.RootCAs(b.cfg.CA))
 	}
-	if b.cfg.Cert != "" {
+	if b.cfg.Cert != "" && !b.cfg.Embedded {
 		opts = append(opts, nats.ClientCert(b.cfg.Cert, b.cfg.CertKey))
 	}
 	return opts

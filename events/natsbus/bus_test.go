@@ -325,6 +325,8 @@ func TestOpenFaults(t *testing.T) {
 		{Config{URL: "nats://127.0.0.1", Listen: "127.0.0.1:1", Token: "x"}, "listen: only with embedded"},
 		{Config{Listen: "127.0.0.1:1"}, "token: needed"},
 		{Config{Listen: "here", Token: "x"}, "listen: not host:port"},
+		{Config{Listen: "0.0.0.0:4222", Token: "x"}, "listen: beyond this machine"},
+		{Config{Listen: ":4222", Token: "x"}, "listen: beyond this machine"},
 		{Config{Replicas: 3}, "replicas: "},
 		{Config{MaxAge: 1, MaxBytes: 1, Timeout: 1, Workers: -1}, "workers: "},
 		{Config{Cert: "x"}, "cert: "},

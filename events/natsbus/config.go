@@ -2,6 +2,7 @@ package natsbus
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type Config struct {
 	Token       string `yaml:"token"`       // for url, or asked for by listen
 	Credentials string `yaml:"credentials"` // file with a NATS user's JWT and seed
 	CA          string `yaml:"ca"`          // file; for tls:// with a private authority
-	Cert        string `yaml:"cert"`        // file; our certificate, where the broker asks for one
+	Cert        string `yaml:"cert"`        // file; our certificate: the broker's own with listen, else where a broker asks for one
 	CertKey     string `yaml:"cert_key"`    // file; its key
 
 	Replicas int           `yaml:"replicas"`  // of the stream, in a cluster
@@ -60,8 +61,12 @@ func (c Config) Validate(report func(path, msg string)) {
 		c.validateURL(report)
 	}
 	if c.Listen != "" {
-		if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		host, _, err := net.SplitHostPort(c.Listen)
+		switch {
+		case err != nil:
 			report("listen", "not host:port")
+		case c.Cert == "" && !loopback(host):
+			report("listen", "beyond this machine it needs cert and cert_key: events and the token would cross the network in the clear")
 		}
 		if !c.Embedded {
 			report("listen", "only with embedded")
@@ -88,6 +93,11 @@ func (c Config) Validate(report func(path, msg string)) {
 	if c.Workers < 1 || c.Workers > 1024 {
 		report("workers", "must be 1 to 1024")
 	}
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback() || host == "localhost"
 }
 
 func (c Config) validateURL(report func(path, msg string)) {

@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -47,6 +48,13 @@ func startServer(cfg Config, log *slog.Logger) (*server.Server, error) {
 			opts.Port = server.RANDOM_PORT
 		}
 		opts.Host, opts.Authorization = host, cfg.Token
+		if cfg.Cert != "" {
+			pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.CertKey)
+			if err != nil {
+				return nil, fmt.Errorf("natsbus: cert: %w", err)
+			}
+			opts.TLS, opts.TLSConfig = true, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		}
 	}
 	s, err := server.NewServer(opts)
 	if err != nil {
