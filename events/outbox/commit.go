@@ -1,10 +1,16 @@
 package outbox
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"ringdown/events"
 )
+
+// ErrUnbegun refuses an event of a call whose call.received is not in the log:
+// a call is told from its beginning or not at all.
+var ErrUnbegun = errors.New("outbox: call was never received")
 
 // Pace of the group commit.
 const (
@@ -39,9 +45,18 @@ func (o *Outbox) commit(items []*item) (left []*item) {
 	if err == nil {
 		return nil
 	}
-	o.fault(err)
-	if !spaceGone(err) {
+	first := o.fault(err)
+	switch {
+	case !spaceGone(err):
 		// A bad file need not be a bad disk.
+		if err = o.write(items); err == nil {
+			return nil
+		}
+		o.fault(err)
+	case first && hasEvent(items):
+		// Their calls were admitted before anybody could know: the reserve takes
+		// them whole, so that no call has an end without a beginning.
+		o.giveBack()
 		if err = o.write(items); err == nil {
 			return nil
 		}
@@ -60,9 +75,7 @@ func (o *Outbox) commit(items []*item) (left []*item) {
 	if !spaceGone(err) || !hasTerminal(left) {
 		return o.flushOnly(left)
 	}
-	if rerr := o.d.reserve(0); rerr != nil {
-		o.log.Error("outbox: reserve not given back", "error", rerr)
-	}
+	o.giveBack()
 	if err = o.write(left); err == nil {
 		return nil
 	}
@@ -70,14 +83,16 @@ func (o *Outbox) commit(items []*item) (left []*item) {
 	return left
 }
 
-func hasTerminal(items []*item) bool {
-	for _, it := range items {
-		if it.terminal() {
-			return true
-		}
+// giveBack frees the reserve for what may still be written.
+func (o *Outbox) giveBack() {
+	if err := o.d.reserve(0); err != nil {
+		o.log.Error("outbox: reserve not given back", "error", err)
 	}
-	return false
 }
+
+func hasEvent(items []*item) bool { return slices.ContainsFunc(items, (*item).isEvent) }
+
+func hasTerminal(items []*item) bool { return slices.ContainsFunc(items, (*item).terminal) }
 
 // flushOnly lets flushes go that wait for nothing.
 func (o *Outbox) flushOnly(items []*item) []*item {
@@ -178,6 +193,8 @@ func (o *Outbox) number(it *item) (entry, error) {
 		if known {
 			o.ledger.calls[e.Call] = s
 			o.ledger.undo = append(o.ledger.undo, undo{call: e.Call})
+		} else {
+			return entry{}, ErrUnbegun
 		}
 	}
 	if known && s.ended && e.Type == events.CallEnded {
@@ -257,18 +274,21 @@ func (o *Outbox) settled(it *item, err error) {
 	}
 }
 
-// fault notes that the disk failed.
-func (o *Outbox) fault(err error) {
+// fault notes that the disk failed, and says whether it is the first to say that
+// the volume is full.
+func (o *Outbox) fault(err error) (full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stats.Faults++
 	o.sick = true
 	if spaceGone(err) {
-		if !o.spaceGone {
+		full = !o.spaceGone
+		if full {
 			o.log.Error("outbox: volume full: new calls are refused, the reserve is for events that close something")
 		}
 		o.spaceGone = true
-		return
+		return full
 	}
 	o.log.Error("outbox: disk failed", "error", err)
+	return false
 }
