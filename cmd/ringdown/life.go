@@ -18,9 +18,8 @@ const (
 	flushWait = 10 * time.Second
 )
 
-// catchUp finishes what the last run left open: recordings first, because their
-// events belong before nobody's in particular, then the calls. Nothing is
-// admitted before it is through.
+// catchUp finishes what the last run left open: its recordings, then its calls.
+// Nothing is admitted before it is through.
 func (n *node) catchUp(ctx context.Context) error {
 	if err := n.recorder.Recover(ctx); err != nil {
 		return fmt.Errorf("recordings of the last run: %w", err)
@@ -46,7 +45,7 @@ func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready
 	defer stop()
 	g, work := errgroup.WithContext(work)
 	g.Go(func() error { return n.outbox.Run(work) })
-	if err := n.catchUp(work); err != nil {
+	if err := n.catchUp(drain); err != nil { // a signal ends it; the next start goes on
 		stop()
 		return errors.Join(err, unlessCancelled(g.Wait()), n.close())
 	}
