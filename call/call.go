@@ -99,7 +99,7 @@ func (c *Call) post(from LegID, s Signal) {
 // dispensable signals only report progress: without them a call is poorer, not wrong.
 func dispensable(s Signal) bool {
 	switch s.(type) {
-	case Ringing, Noticed, Acked:
+	case Ringing, Noticed:
 		return true
 	}
 	return false

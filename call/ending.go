@@ -50,6 +50,9 @@ func (m *machine) leftEarly(from LegID, s Signal) bool {
 		m.abandon(s.Time, Cause{Status: 500, Text: "leg lost"})
 	case Stop:
 		c := Cause{Status: 503, Q850: 41, Text: "stopped", Retry: retryLater}
+		if s.By == ByAPI { // this call alone: the caller's carrier must not think the node is going
+			c = Cause{Status: 480, Q850: 31, Text: "stopped"}
+		}
 		m.hangupAll(c)
 		m.end(s.Time, "canceled", s.By, c)
 	default:
@@ -172,7 +175,7 @@ func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedDat
 	if l := m.leg(m.winner); l != nil {
 		d.Winner = l.ulid
 	}
-	if by == ByNoACK { // nobody is billed for an answer that may never have arrived
+	if !m.acked { // nobody is billed for an answer that may never have arrived
 		d.BillableMS = 0
 	}
 	return &d

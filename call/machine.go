@@ -66,8 +66,9 @@ type machine struct {
 
 	decision routing.Decision
 	caller   events.Party
-	legs     []*leg // legs[0] is the caller's
-	current  LegID  // the attempt that is ringing
+	legs     []*leg    // legs[0] is the caller's
+	current  LegID     // the attempt that is ringing
+	deadline time.Time // until when it may
 	winner   LegID
 	next     int // next target to try
 	worst    Cause
@@ -77,6 +78,7 @@ type machine struct {
 	offered   []byte // our offer for the callees
 	agreed    []byte // our answer for the caller, once there is one
 	committed bool   // call.answered was handed to the outbox
+	acked     bool   // the caller has shown that he knows of the answer
 
 	firstRing, answeredAt, bridgedAt, endedAt time.Time
 	final                                     *events.CallEndedData
@@ -244,22 +246,6 @@ func (m *machine) routed(s Routed) {
 	}
 }
 
-// dialNext starts the next attempt, or gives up when there is none left.
-func (m *machine) dialNext(at time.Time) {
-	if m.next >= len(m.decision.Targets) {
-		m.giveUp(at, m.worst, ByCallee)
-		return
-	}
-	n := m.next
-	m.next++
-	l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: n}
-	m.legs = append(m.legs, l)
-	m.current = l.id
-	t := m.target(n)
-	m.publish(events.LegCreated, at, events.LegCreatedData{Leg: l.ulid, Role: "b", Attempt: n + 1, Trunk: t.Trunk})
-	m.do(doTimer{timerRing, t.Timeout}, doDial{leg: l.id, target: n})
-}
-
 func (m *machine) inRinging(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Ringing:
@@ -285,6 +271,9 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		if s.Timer != timerRing {
 			return false
 		}
+		if s.Time.Before(m.deadline) {
+			return true // of the attempt before, fired while it was being stopped
+		}
 		m.hangup(m.current, Cause{Status: 487, Text: "no answer"})
 		m.attemptOver(s.Time, m.leg(m.current), "canceled", Cause{Status: 480, Q850: 19, Text: "no answer"})
 	case Bye: // the caller may end an early dialog by BYE (RFC 3261 15)
@@ -303,176 +292,19 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 	return true
 }
 
-func (m *machine) rings(l *leg, s Ringing) {
-	if !l.rang {
-		l.rang = true
-		m.publish(events.LegRinging, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
-	}
-	if m.firstRing.IsZero() {
-		m.firstRing = s.Time
-		m.publish(events.CallRinging, s.Time, events.CallRingingData{Status: "ringing"})
-	}
-	if len(s.Body) == 0 {
-		m.do(doProgress{s.Status})
-		return
-	}
-	if !l.early {
-		l.early = true
-		m.publish(events.LegEarlyMedia, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
-	}
-	m.do(doEarly{status: s.Status, body: s.Body, target: l.target})
-}
-
-// attemptFailed ends an attempt that the other side refused or that could not be reached.
-func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
-	m.do(doStopTimer{timerRing})
-	m.attemptOver(at, l, "failed", c)
-}
-
-// attemptOver goes to the next target, but for a 6xx, which speaks for every
-// place the callee could be (RFC 3261 16.7 step 5).
-func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
-	l.over = true
-	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event()})
-	if rank(c) >= rank(m.worst) {
-		m.worst = c
-	}
-	if c.Status >= 600 {
-		m.giveUp(at, c, ByCallee)
-		return
-	}
-	m.dialNext(at)
-}
-
-func (m *machine) inAnswering(from LegID, s Signal) bool {
-	switch s := s.(type) {
-	case Agreed:
-		m.agreedOn(s)
-	case Timeout:
-		return m.answeringTimeout(s)
-	case Durable:
-		switch {
-		case !m.committed:
-			return true
-		case s.Err != nil:
-			m.hangup(m.winner, Cause{Status: 503, Text: "events cannot be stored"})
-			m.reject(s.Time, Cause{Status: 503, Text: "events cannot be stored", Reason: ReasonOverload, Retry: retryLater})
-		default:
-			m.bridge(s.Time, false)
-		}
-	case Bye:
-		if from == m.winner {
-			m.settle(m.leg(from), s.Time, ByCallee, s.Cause)
-			m.giveUp(s.Time, Cause{Status: 480, Q850: 16, Text: "callee hung up"}, ByCallee)
-			return true
-		}
-		return m.leftEarly(from, s)
-	case Failed:
-		return from != m.winner
-	default:
-		return m.leftEarly(from, s)
-	}
-	return true
-}
-
-func (m *machine) answeringTimeout(s Timeout) bool {
-	switch s.Timer {
-	case timerRecord:
-		if m.recording != opening || m.committed {
-			return true
-		}
-		if m.mustRecord() {
-			m.refuseUnrecorded(s.Time)
-			return true
-		}
-		m.commit(s.Time)
-	case timerDurable:
-		if m.committed {
-			m.bridge(s.Time, true)
-		}
-	case timerRing: // fired while it was being stopped
-	default:
-		return false
-	}
-	return true
-}
-
-func (m *machine) agreedOn(s Agreed) {
-	if m.agreed != nil {
-		return // asked once, answered once
-	}
-	l := m.leg(m.winner)
-	if s.Err != nil {
-		c := causeOf(s.Err, 488, "answer not acceptable")
-		m.hangup(l.id, c)
-		m.winner, m.answeredAt = "", time.Time{}
-		m.become(ringing)
-		m.attemptOver(s.Time, l, "failed", c)
-		return
-	}
-	m.agreed = s.Body
-	switch {
-	case m.decision.Recording.Mode == recordFromAnswer:
-		m.recording = opening
-		m.do(doRecord{}, doTimer{timerRecord, recordWait})
-	case m.recording == opening: // from ringing, still being opened
-		m.do(doTimer{timerRecord, recordWait})
-	case m.recording == recordingOver && m.mustRecord():
-		m.refuseUnrecorded(s.Time)
-	default:
-		m.commit(s.Time)
-	}
-}
-
-// recorded takes the news of the recording in any state before the end.
-func (m *machine) recorded(s Recorded) {
-	if m.recording != opening {
-		return
-	}
-	if s.Err != nil {
-		m.recording = recordingOver
-		if m.mustRecord() && m.state != inProgress {
-			m.refuseUnrecorded(s.Time)
-			return
-		}
-	} else {
-		m.recording = recording
-		m.do(doTap{})
-	}
-	if m.state == answering && m.agreed != nil && !m.committed {
-		m.do(doStopTimer{timerRecord})
-		m.commit(s.Time)
-	}
-}
-
-// commit writes call.answered; the caller's 200 waits for it.
-func (m *machine) commit(at time.Time) {
-	m.committed = true
-	m.do(doPublish{kind: events.CallAnswered, at: m.answeredAt, wait: true,
-		data: events.CallAnsweredData{Winner: m.leg(m.winner).ulid}})
-	m.do(doTimer{timerDurable, durableWait})
-}
-
-// bridge tells the caller. Billing starts here: before it he has no answer.
-func (m *machine) bridge(at time.Time, late bool) {
-	m.bridgedAt = at
-	m.become(inProgress)
-	m.do(doStopTimer{timerDurable}, doAnswer{m.agreed})
-	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
-	m.do(doTimer{timerMax, m.max})
-}
-
 func (m *machine) inProgress(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Bye:
 		switch from {
 		case A:
+			m.acked = true // who hangs up has heard the answer
 			m.hangUpOther(s.Time, A, m.winner, ByCaller, s.Cause)
 		case m.winner:
 			m.hangUpOther(s.Time, m.winner, A, ByCallee, s.Cause)
 		}
 	case Acked:
-	case NoAck:
+		m.acked = m.acked || from == A
+	case NoAck: // of the answer, or of a later offer's
 		m.endBoth(s.Time, ByNoACK, Cause{Status: 408, Q850: 102, Text: "ACK did not come"})
 	case Offered:
 		switch from {
@@ -560,7 +392,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		}
 		m.dismiss(from, s.Time)
 	case Forked: // another branch answered too: it must not stay up
-		l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: -1}
+		l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: -1, gone: true} // it never speaks
 		m.legs = append(m.legs, l)
 		m.publish(events.LegCreated, s.Time, events.LegCreatedData{Leg: l.ulid, Role: "b"})
 		m.do(doAdopt{l.id, s.Leg})

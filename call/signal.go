@@ -34,7 +34,8 @@ type (
 		Body []byte
 	}
 	// Forked is a further 2xx to the same INVITE from another place, already
-	// acknowledged: a dialog of its own that has to be ended. Leg is it.
+	// acknowledged: a dialog of its own that has to be ended. Leg is it; it has
+	// no way to signal, so that not even Gone will come from it.
 	Forked struct {
 		At
 		Leg Leg
@@ -48,7 +49,8 @@ type (
 	Cancelled struct{ At }
 	// Acked is the ACK to our 2xx.
 	Acked struct{ At }
-	// NoAck says that the ACK did not come in 64*T1.
+	// NoAck says that the ACK to a 2xx of ours did not come in 64*T1: to the
+	// answer, or to a later re-INVITE of either side. The leg is saying BYE.
 	NoAck struct{ At }
 	// Bye is a BYE from the peer, already answered 200.
 	Bye struct {

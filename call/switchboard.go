@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringdown/events"
+	"ringdown/routing"
 )
 
 // Config limits what a node takes on.
@@ -74,7 +75,7 @@ func NewSwitchboard(c Config, p Ports, log *slog.Logger) *Switchboard {
 func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause) {
 	id := ID(events.NewID("call", in.At))
 	b.mu.Lock()
-	refuse := b.refusal(in.At)
+	refuse := b.refusal(in)
 	c := newCall(b, id, in, a, refuse)
 	if refuse == nil {
 		b.calls[id] = c
@@ -88,17 +89,21 @@ func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause
 	return func(s Signal) { c.post(A, s) }, nil
 }
 
-// refusal decides under the lock. A refused call takes nothing from the buckets.
-func (b *Switchboard) refusal(at time.Time) *Cause {
+// refusal decides under the lock. A refused call takes nothing from the buckets,
+// and a stranger's is refused before he can take what trunks need.
+func (b *Switchboard) refusal(in Invite) *Cause {
+	if in.Trunk == "" {
+		return &Cause{Status: refusalStatus[routing.NoTrunkMatch], Text: string(routing.NoTrunkMatch), Reason: string(routing.NoTrunkMatch)}
+	}
 	if b.draining {
 		return &Cause{Status: 503, Q850: 41, Text: "draining", Reason: ReasonOverload, Retry: retryLater}
 	}
 	if b.live >= b.config.Calls {
 		return &Cause{Status: 503, Q850: 34, Text: "call limit reached", Reason: ReasonConcurrencyLimit, Retry: retryLater}
 	}
-	if d := at.Sub(b.filled); d > 0 {
+	if d := in.At.Sub(b.filled); d > 0 {
 		b.tokens = min(float64(b.config.CPS), b.tokens+d.Seconds()*float64(b.config.CPS))
-		b.filled = at
+		b.filled = in.At
 	}
 	if b.tokens < 1 {
 		return &Cause{Status: 503, Q850: 42, Text: "calls a second limit reached", Reason: ReasonCPSLimit, Retry: 1}

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,6 +92,33 @@ func TestCallsASecondRefill(t *testing.T) {
 	})
 }
 
+// A stranger costs nothing that a trunk's call could need: addresses can be forged.
+func TestStrangersTakeNothingFromTrunks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.decision.Reject = routing.NoTrunkMatch
+		b := w.board(Config{CPS: 1, Calls: 1})
+		in := defaultSetup().invite
+		in.At, in.Trunk = time.Now(), ""
+		for range 3 {
+			if send, refused := b.Admit(in, &fakeLeg{}); send != nil || refused == nil || refused.Reason != string(routing.NoTrunkMatch) {
+				t.Fatalf("a stranger was refused with %+v", refused)
+			}
+		}
+		wantTold(t, w, slices.Repeat([]string{events.CallReceived, events.LegCreated, events.CallRejected, events.LegEnded, events.CallEnded}, 3)...)
+		if end := w.end(); end.Status != "rejected" || end.RejectReason != string(routing.NoTrunkMatch) || end.EndedBy != "flow" {
+			t.Errorf("ended %+v", end)
+		}
+		w.decision.Reject = ""
+		_, send := admitted(t, b) // although there is one call a second only
+		send(Cancelled{Now()})
+		send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestHangupByID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -107,7 +135,7 @@ func TestHangupByID(t *testing.T) {
 		if b.Hangup(id, ByAPI) {
 			t.Error("hung up a call that has ended")
 		}
-		wantDid(t, a, "hangup 503")
+		wantDid(t, a, "hangup 480")
 		send(Gone{Now()})
 		if err := b.Wait(t.Context()); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,137 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+)
+
+func (m *machine) inAnswering(from LegID, s Signal) bool {
+	switch s := s.(type) {
+	case Agreed:
+		m.agreedOn(s)
+	case Timeout:
+		return m.answeringTimeout(s)
+	case Durable:
+		switch {
+		case !m.committed:
+			return true
+		case s.Err != nil:
+			m.hangup(m.winner, Cause{Status: 503, Text: "events cannot be stored"})
+			m.reject(s.Time, Cause{Status: 503, Text: "events cannot be stored", Reason: ReasonOverload, Retry: retryLater})
+		default:
+			m.bridge(s.Time, false)
+		}
+	case Bye:
+		if from == m.winner {
+			m.settle(m.leg(from), s.Time, ByCallee, s.Cause)
+			m.giveUp(s.Time, Cause{Status: 480, Q850: 16, Text: "callee hung up"}, ByCallee)
+			return true
+		}
+		return m.leftEarly(from, s)
+	case Gone:
+		if from == m.winner { // without a Bye: nobody is left to connect the caller to
+			m.giveUp(s.Time, Cause{Status: 500, Text: "leg lost"}, ByCallee)
+			return true
+		}
+		return m.leftEarly(from, s)
+	case Offered: // the callee may change the session as soon as our ACK is out
+		if from != m.winner {
+			return false
+		}
+		m.do(doReoffer{from, media.Callee, s.Body})
+	case Failed:
+		return from != m.winner
+	default:
+		return m.leftEarly(from, s)
+	}
+	return true
+}
+
+func (m *machine) answeringTimeout(s Timeout) bool {
+	switch s.Timer {
+	case timerRecord:
+		if m.recording != opening || m.committed {
+			return true
+		}
+		if m.mustRecord() {
+			m.refuseUnrecorded(s.Time)
+			return true
+		}
+		m.commit(s.Time)
+	case timerDurable:
+		if m.committed {
+			m.bridge(s.Time, true)
+		}
+	case timerRing: // fired while it was being stopped
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *machine) agreedOn(s Agreed) {
+	if m.agreed != nil {
+		return // asked once, answered once
+	}
+	l := m.leg(m.winner)
+	if s.Err != nil {
+		c := causeOf(s.Err, 488, "answer not acceptable")
+		m.hangup(l.id, c)
+		m.winner, m.answeredAt = "", time.Time{}
+		m.become(ringing)
+		m.attemptOver(s.Time, l, "failed", c)
+		return
+	}
+	m.agreed = s.Body
+	switch {
+	case m.decision.Recording.Mode == recordFromAnswer:
+		m.recording = opening
+		m.do(doRecord{}, doTimer{timerRecord, recordWait})
+	case m.recording == opening: // from ringing, still being opened
+		m.do(doTimer{timerRecord, recordWait})
+	case m.recording == recordingOver && m.mustRecord():
+		m.refuseUnrecorded(s.Time)
+	default:
+		m.commit(s.Time)
+	}
+}
+
+// recorded takes the news of the recording in any state before the end.
+func (m *machine) recorded(s Recorded) {
+	if m.recording != opening {
+		return
+	}
+	if s.Err != nil {
+		m.recording = recordingOver
+		if m.mustRecord() && m.state != inProgress {
+			m.refuseUnrecorded(s.Time)
+			return
+		}
+	} else {
+		m.recording = recording
+		m.do(doTap{})
+	}
+	if m.state == answering && m.agreed != nil && !m.committed {
+		m.do(doStopTimer{timerRecord})
+		m.commit(s.Time)
+	}
+}
+
+// commit writes call.answered; the caller's 200 waits for it.
+func (m *machine) commit(at time.Time) {
+	m.committed = true
+	m.do(doPublish{kind: events.CallAnswered, at: m.answeredAt, wait: true,
+		data: events.CallAnsweredData{Winner: m.leg(m.winner).ulid}})
+	m.do(doTimer{timerDurable, durableWait})
+}
+
+// bridge tells the caller. Billing starts here: before it he has no answer.
+func (m *machine) bridge(at time.Time, late bool) {
+	m.bridgedAt = at
+	m.become(inProgress)
+	m.do(doStopTimer{timerDurable}, doAnswer{m.agreed})
+	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
+	m.do(doTimer{timerMax, m.max})
+}

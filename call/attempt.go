@@ -1,0 +1,65 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/events"
+)
+
+// dialNext starts the next attempt, or gives up when there is none left.
+func (m *machine) dialNext(at time.Time) {
+	if m.next >= len(m.decision.Targets) {
+		m.giveUp(at, m.worst, ByCallee)
+		return
+	}
+	n := m.next
+	m.next++
+	l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: n}
+	m.legs = append(m.legs, l)
+	m.current = l.id
+	t := m.target(n)
+	m.deadline = at.Add(t.Timeout)
+	m.publish(events.LegCreated, at, events.LegCreatedData{Leg: l.ulid, Role: "b", Attempt: n + 1, Trunk: t.Trunk})
+	m.do(doTimer{timerRing, t.Timeout}, doDial{leg: l.id, target: n})
+}
+
+func (m *machine) rings(l *leg, s Ringing) {
+	if !l.rang {
+		l.rang = true
+		m.publish(events.LegRinging, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
+	}
+	if m.firstRing.IsZero() {
+		m.firstRing = s.Time
+		m.publish(events.CallRinging, s.Time, events.CallRingingData{Status: "ringing"})
+	}
+	if len(s.Body) == 0 {
+		m.do(doProgress{s.Status})
+		return
+	}
+	if !l.early {
+		l.early = true
+		m.publish(events.LegEarlyMedia, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
+	}
+	m.do(doEarly{status: s.Status, body: s.Body, target: l.target})
+}
+
+// attemptFailed ends an attempt that the other side refused or that could not be reached.
+func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
+	m.do(doStopTimer{timerRing})
+	m.attemptOver(at, l, "failed", c)
+}
+
+// attemptOver goes to the next target, but for a 6xx, which speaks for every
+// place the callee could be (RFC 3261 16.7 step 5).
+func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
+	l.over = true
+	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event()})
+	if rank(c) >= rank(m.worst) {
+		m.worst = c
+	}
+	if c.Status >= 600 {
+		m.giveUp(at, c, ByCallee)
+		return
+	}
+	m.dialNext(at)
+}
