@@ -3,10 +3,12 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"ringdown/recorder/store/storetest"
@@ -174,5 +176,132 @@ func TestOpenDirToReadChangesNothing(t *testing.T) {
 	after, err := os.Stat(dir)
 	if err != nil || !after.ModTime().Equal(before.ModTime()) {
 		t.Errorf("the directory was touched: %v", err)
+	}
+}
+
+// Many calls begin and end in the same moment, in folders that are not there yet.
+func TestManyAtOnce(t *testing.T) {
+	d, _ := open(t)
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			name := fmt.Sprintf("account%d/2026/01/%02d/rec_%d", i%3, i%5, i)
+			f, err := d.Create(name)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, err = f.Write([]byte(name))
+			for _, err := range []error{err, f.Sync(), f.Close(), d.PutManifest(name, []byte("{}")), d.Finish(name)} {
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	whole := 0
+	err := d.Walk("", func(name, ending string) error {
+		if ending == Whole {
+			whole++
+			r, err := d.Open(name)
+			if err != nil {
+				return err
+			}
+			got := make([]byte, r.Size())
+			if _, err := r.ReadAt(got, 0); string(got) != name {
+				t.Errorf("%s holds %q, %v", name, got, err)
+			}
+			return r.Close()
+		}
+		if ending == Part {
+			t.Errorf("%s is not finished", name)
+		}
+		return nil
+	})
+	if err != nil || whole != 40 {
+		t.Errorf("%d whole, %v", whole, err)
+	}
+}
+
+// A file that was closed says so and does not pretend to be on the disk.
+func TestAfterClose(t *testing.T) {
+	d, _ := open(t)
+	f, err := d.Create("a/rec_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err == nil {
+		t.Error("sync: no error")
+	}
+	if _, err := f.Write([]byte("x")); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("write: %v", err)
+	}
+}
+
+// Somebody put a file where a folder has to be.
+func TestFileInTheWay(t *testing.T) {
+	d, root := open(t)
+	if err := os.WriteFile(filepath.Join(root, "demo"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Create("demo/2026/rec_1"); err == nil {
+		t.Error("created below a file")
+	}
+	if _, err := d.Folders("demo"); err == nil {
+		t.Error("a file has folders")
+	}
+}
+
+// A manifest is replaced by renaming: a reader sees the old or the new one.
+func TestManifestIsNeverHalf(t *testing.T) {
+	d, root := open(t)
+	const name = "a/rec_1"
+	f, err := d.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	long := bytes.Repeat([]byte("x"), 100_000)
+	if err := d.PutManifest(name, long); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 20 {
+			if err := d.PutManifest(name, long); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for reading := true; reading; {
+		select {
+		case <-done:
+			reading = false
+		default:
+			if b, err := d.Manifest(name); err != nil || len(b) != len(long) {
+				t.Fatalf("%d bytes, %v", len(b), err)
+			}
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(root, "a", "*.tmp")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
+func TestClosedDirectory(t *testing.T) {
+	d, _ := open(t)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Create("a/rec_1"); err == nil {
+		t.Error("created in a closed directory")
+	}
+	if _, err := d.Open("a/rec_1"); err == nil {
+		t.Error("opened in a closed directory")
 	}
 }

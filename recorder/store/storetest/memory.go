@@ -64,14 +64,24 @@ func (m *Memory) Steps() int {
 // or after a power cut only what was synced, with zeros where the rest of each
 // file was to be.
 func (m *Memory) Restart(powerCut bool) *Memory {
+	return m.RestartTorn(func() bool { return !powerCut })
+}
+
+// RestartTorn is Restart after a power cut that kept some of what was not
+// synced: keep is asked for each 512 bytes. The length of a file is always kept.
+func (m *Memory) RestartTorn(keep func() bool) *Memory {
+	const sector = 512
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dead = true
 	next := &Memory{files: map[string]*disk{}}
-	for name, d := range m.files {
+	for _, name := range slices.Sorted(maps.Keys(m.files)) {
+		d := m.files[name]
 		data := bytes.Clone(d.data)
-		if powerCut {
-			clear(data[d.synced:])
+		for part := range slices.Chunk(data[d.synced:], sector) {
+			if !keep() {
+				clear(part)
+			}
 		}
 		next.files[name] = &disk{data: data, synced: len(data)}
 	}
