@@ -43,7 +43,7 @@ func Answer(offer, answer *Description, us Ours) ([]byte, error) {
 	}) {
 		return nil, fmt.Errorf("answer has no codec of the offer: %w", ErrUnacceptable)
 	}
-	return respond(offer, answer, answer.relay.types, us)
+	return respond(offer, answer, answer.relay.types, answer.relay.direction&offer.relay.direction.Reverse(), us)
 }
 
 // listens reports whether an answer's payload type is one of the offer's, by
@@ -61,6 +61,10 @@ func (d *Description) listens(answer *Description, pt uint8) bool {
 // and is not asked again. Only codecs that both have agreed on, under the
 // payload types they agreed on, are answered; a new offer without any of them
 // is an [ErrUnacceptable].
+//
+// The direction answered is all that the offer allows, whether the peer holds
+// or not: this party is told neither that nor when the peer takes the call up
+// again, and would stay silent for good.
 func Reanswer(offer, before, peer *Description, us Ours) ([]byte, error) {
 	for _, d := range []*Description{offer, before, peer} {
 		if d.refuse != nil {
@@ -79,7 +83,7 @@ func Reanswer(offer, before, peer *Description, us Ours) ([]byte, error) {
 	if !voice {
 		return nil, fmt.Errorf("new offer has no codec of those agreed on: %w", ErrUnacceptable)
 	}
-	return respond(offer, peer, types, us)
+	return respond(offer, peer, types, offer.relay.direction.Reverse(), us)
 }
 
 // stillSays reports whether the new offer has the codec that peer calls p,
@@ -110,7 +114,7 @@ func (d *Description) format(pt uint8) (media.Format, bool) {
 }
 
 // respond writes an answer to offer that speaks for peer.
-func respond(offer, peer *Description, types []uint8, us Ours) ([]byte, error) {
+func respond(offer, peer *Description, types []uint8, dir Direction, us Ours) ([]byte, error) {
 	w := newWriter(us, peer)
 	for i := range offer.sections {
 		s := &offer.sections[i]
@@ -118,7 +122,7 @@ func respond(offer, peer *Description, types []uint8, us Ours) ([]byte, error) {
 			w.refused(s)
 			continue
 		}
-		w.relayed(&peer.sections[peer.audio], s.proto, types, peer.relay.direction&offer.relay.direction.Reverse())
+		w.relayed(&peer.sections[peer.audio], s.proto, types, dir)
 	}
 	return w.done()
 }
