@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -47,7 +48,7 @@ type acknowledged struct {
 	hop *hop
 }
 
-var errForwards = errors.New("sip: no hop left: Max-Forwards is used up")
+var errForwards = fmt.Errorf("sip: no hop left: Max-Forwards is used up: %w", localCause(483))
 
 // Dial starts an attempt and returns at once; all that becomes of it, Failed
 // for an unknown host included, comes as signals. An error means that nothing
@@ -344,14 +345,19 @@ func (o *outbound) cancel(a *attempt) {
 }
 
 // overtaken is a request inside the dialog that came before the 2xx it belongs
-// to: UDP keeps no order.
+// to: UDP keeps no order. The 2xx may have been waiting in front of it.
 func (o *outbound) overtaken(in *incoming) {
 	tag, _ := in.From().Params.Get("tag")
-	switch in.Method {
-	case gosip.BYE:
+	l := o.ep.legOf(in)
+	switch {
+	case l == &o.leg:
+		l.request(in)
+	case l != nil: // of a fork
+		l.do(func() { l.request(in) })
+	case in.Method == gosip.BYE:
 		in.reply(200, nil)
 		o.saidBye[tag] = true
-	case gosip.INVITE, gosip.UPDATE:
+	case in.Method == gosip.INVITE || in.Method == gosip.UPDATE:
 		in.reply(491, nil) // our INVITE is still open (RFC 3261 14.2)
 	default:
 		in.reply(481, nil)

@@ -370,6 +370,26 @@ func TestCalleeReinvitesAndHangsUp(t *testing.T) {
 	})
 }
 
+// A BYE that is read while its 2xx still waits in the leg's order: it must not
+// be taken for one that came before, or the call would stay up without a callee.
+func TestByeRightBehindItsAnswer(t *testing.T) {
+	bubble(t, func(w *world) {
+		leg, signals, inv := w.dialled()
+		busy := make(chan struct{})
+		leg.(*outbound).do(func() { <-busy })
+		w.callee.reply(inv, 200, "agent", offer)
+		synctest.Wait()
+		w.callee.requestIn(inv, "agent", "BYE", 7, "")
+		synctest.Wait()
+		close(busy)
+		signal[call.Answered](w, signals)
+		signal[call.Bye](w, signals)
+		signal[call.Gone](w, signals)
+		w.callee.want("ACK")
+		w.callee.want("SIP/2.0 200")
+	})
+}
+
 func names(m map[string][]string) func(context.Context, string) ([]netip.Addr, error) {
 	return func(_ context.Context, host string) (addrs []netip.Addr, err error) {
 		for _, a := range m[host] {
@@ -460,6 +480,8 @@ func TestDialRefusesWhatCannotBeDialled(t *testing.T) {
 		d.Target.URI = "sip:" + calleeAddr
 		if _, err := w.ep.Dial(t.Context(), d, func(call.Signal) {}); !errors.Is(err, errForwards) {
 			t.Errorf("no hop left: %v", err)
+		} else if c := (call.Cause{}); !errors.As(err, &c) || c.Status != 483 {
+			t.Errorf("the caller would hear %v", c)
 		}
 		synctest.Wait()
 		if s := w.ep.Stats(); s.Legs != 0 {
