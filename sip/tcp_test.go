@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ringdown/call"
@@ -266,5 +269,48 @@ func TestRow17BrokenConnectionTriesNext(t *testing.T) {
 		c.want(w, "BYE")
 		c.Close() // the BYE's answer is lost with the connection
 		signal[call.Gone](w, signals)
+	})
+}
+
+// starved is a listener that has no descriptor for a while.
+type starved struct {
+	*pipeListener
+	failures int
+}
+
+func (l *starved) Accept() (net.Conn, error) {
+	if l.failures > 0 {
+		l.failures--
+		return nil, syscall.EMFILE
+	}
+	return l.pipeListener.Accept()
+}
+
+// Running out of descriptors is no reason to end the calls that are up.
+func TestAcceptOutlivesAShortageOfDescriptors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &starved{newPipeListener(usAddr), 500}
+		ep, err := New(Config{}, Deps{Admit: func(call.Invite, call.Leg) (func(call.Signal), *call.Cause) { return nil, nil },
+			Trunk: trunks, Log: slog.New(slog.DiscardHandler)}, nil, []net.Listener{l})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- ep.Run(t.Context()) }() // ends with Close
+		time.Sleep(10 * time.Minute)
+		c := l.connect("10.1.0.1:40000")
+		go c.Write(tcpRequest("OPTIONS", "o", "o", "", 1, ""))
+		buf := make([]byte, maxStream)
+		n, err := c.Read(buf)
+		if err != nil || !strings.HasPrefix(string(buf[:n]), "SIP/2.0 200") {
+			t.Errorf("%q, %v", buf[:n], err)
+		}
+		if s := ep.Stats(); s.Drops["accept"] != 500 {
+			t.Errorf("drops %v", s.Drops)
+		}
+		ep.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
 	})
 }

@@ -19,6 +19,7 @@ const (
 	streamsEach  = 20   // accepted connections from one address
 	streamsTotal = 2000 // accepted connections
 	dialTimeout  = 4 * time.Second
+	acceptPause  = 5 * time.Millisecond // after a failed accept; doubled up to a second
 )
 
 // socket is one UDP socket of ours.
@@ -160,19 +161,27 @@ func (e *Endpoint) serveUDP(s *socket) error {
 
 // serveTCP accepts connections until the listener is closed.
 func (e *Endpoint) serveTCP(l net.Listener) error {
-	for failures := 0; ; {
+	for pause := time.Duration(0); ; {
 		conn, err := l.Accept()
 		if err != nil {
 			if e.closed() || errors.Is(err, net.ErrClosed) {
 				return nil
 			}
-			if failures++; failures > 100 {
-				return fmt.Errorf("sip: accepting on %s: %w", l.Addr(), err)
-			}
+			// Mostly no descriptor is left: that passes as calls end, and they
+			// need this endpoint.
 			e.count.drop("accept")
+			if pause == 0 {
+				e.log.Warn("sip takes no connection for now", "err", err)
+			}
+			pause = min(max(2*pause, acceptPause), time.Second)
+			select {
+			case <-time.After(pause):
+			case <-e.ctx.Done():
+				return nil
+			}
 			continue
 		}
-		failures = 0
+		pause = 0
 		src, ok := addrPort(conn.RemoteAddr())
 		if _, known := e.door.trunk(src.Addr()); !ok || !known {
 			e.count.drop("unknown-source")
