@@ -6,25 +6,30 @@ import (
 	"ringdown/events"
 )
 
-// completed sums the parts of a recording up for its event. whole says that no
-// other part is missing.
-func completed(recording string, parts []wholePart, whole bool) events.RecordingCompletedData {
+// missing is what the parts of a recording do not tell of themselves.
+type missing struct {
+	parts  int    // left as they are, for the next start
+	broken bool   // a fault of the disk ended one of them
+	lost   uint64 // packets that no part took, after the last that notes such
+}
+
+// completed sums the parts of a recording up for its event.
+func completed(recording string, parts []wholePart, m missing) events.RecordingCompletedData {
 	last := parts[len(parts)-1].m
 	d := events.RecordingCompletedData{Recording: recording, Result: OK, Completion: last.Completion, Root: last.Root}
-	if !whole || len(parts) > 1 {
+	if m.parts > 0 || m.broken || m.lost > 0 || len(parts) > 1 {
 		d.Result = Degraded
 	}
-	var kept, dropped uint64
+	kept, dropped := uint64(0), m.lost
 	for _, p := range parts {
-		m := p.m
-		if m.Result != OK {
+		if p.m.Result != OK {
 			d.Result = Degraded
 		}
-		d.DurationMS = max(d.DurationMS, m.DurationMS)
-		d.Bytes += m.Size
-		d.Segments += m.Segments
-		kept += m.Caller.Packets + m.Callee.Packets
-		dropped += m.Caller.Dropped + m.Callee.Dropped
+		d.DurationMS = max(d.DurationMS, p.m.DurationMS)
+		d.Bytes += p.m.Size
+		d.Segments += p.m.Segments
+		kept += p.m.Caller.Packets + p.m.Callee.Packets
+		dropped += p.m.Caller.Dropped + p.m.Callee.Dropped
 	}
 	d.Completeness = 1
 	if dropped > 0 {
@@ -40,7 +45,7 @@ const tellFor = 2 * time.Second
 // conclude tells what became of a recording and then renames its parts. Killed
 // before the rename, the next start tells it once more: consumers know it by
 // the recording's id. The other order could lose it.
-func (r *Recorder) conclude(id string, info Info, parts []wholePart, whole bool) {
+func (r *Recorder) conclude(id string, info Info, parts []wholePart, m missing) {
 	told := make(chan struct{})
 	durable := func(err error) {
 		if err != nil {
@@ -48,11 +53,14 @@ func (r *Recorder) conclude(id string, info Info, parts []wholePart, whole bool)
 		}
 		close(told)
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && m.parts > 0: // recording.completed follows when the next start has finished them
+		r.publish(info.Account, info.Call, events.RecordingFailed, events.RecordingFailedData{Recording: id, Reason: "left-for-recovery"}, durable)
+	case len(parts) == 0:
 		r.publish(info.Account, info.Call, events.RecordingFailed, events.RecordingFailedData{Recording: id, Reason: "nothing-kept"}, durable)
-	} else {
+	default:
 		r.counters.completed.Add(1)
-		r.publish(info.Account, info.Call, events.RecordingCompleted, completed(id, parts, whole), durable)
+		r.publish(info.Account, info.Call, events.RecordingCompleted, completed(id, parts, m), durable)
 	}
 	late := time.NewTimer(tellFor)
 	defer late.Stop()

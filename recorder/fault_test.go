@@ -231,12 +231,41 @@ func TestDiskFullToTheEnd(t *testing.T) {
 		talk(r, n, 3*time.Second)
 		r.Close(time.Now())
 		expectTypes(t, w.told, events.RecordingStarted, events.RecordingFailed, events.RecordingFailed)
+		if f := of[events.RecordingFailedData](w.told); f[0].Reason != "disk-full" || f[1].Reason != "left-for-recovery" {
+			t.Errorf("told %+v", f)
+		}
 		next := restarted(t, disk.Restart(false), w.keys)
 		if err := next.rec.Recover(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		d := of[events.RecordingCompletedData](next.told)
 		if len(d) != 1 || d[0].Completion != Recovered || d[0].DurationMS < 2700 || d[0].DurationMS > 3000 {
+			t.Errorf("told %+v", d)
+		}
+	})
+}
+
+// The disk takes the end of the part that it broke, but never another part: what
+// was said meanwhile is in no file, and must be in the completeness all the same.
+func TestLossThatNoPartTells(t *testing.T) {
+	in(t, func(t *testing.T) {
+		var full atomic.Bool
+		disk := &storetest.Memory{Fault: func(op, name string) error {
+			if op == "write" && (full.Load() || strings.Contains(name, ".2")) {
+				return syscall.ENOSPC
+			}
+			return nil
+		}}
+		w := newWorld(t, disk)
+		r := w.open()
+		n := talk(r, 0, 3*time.Second)
+		full.Store(true)
+		talk(r, n, 3*time.Second)
+		full.Store(false)
+		r.Close(time.Now())
+		expectTypes(t, w.told, events.RecordingStarted, events.RecordingFailed, events.RecordingCompleted)
+		d := of[events.RecordingCompletedData](w.told)[0]
+		if d.Result != Degraded || d.Completeness < 0.4 || d.Completeness > 0.6 {
 			t.Errorf("told %+v", d)
 		}
 	})

@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"ringdown/recorder/format"
@@ -29,10 +30,13 @@ func (w *writer) finish(ended time.Time) {
 			whole = append(whole, p)
 		}
 	}
-	whole = append(w.salvage(), whole...)
+	salvaged := w.salvage()
+	whole = slices.Concat(salvaged, whole)
 	late, notes := w.r.in.leftovers()
 	w.r.log.Info("recording closed", "parts", len(whole), "broken", len(w.broken), "late packets", late, "lost notes", notes)
-	w.r.rec.conclude(w.r.id, w.r.info, whole, len(w.broken) == 0 && w.lost == [2]stretch{})
+	w.r.rec.conclude(w.r.id, w.r.info, whole, missing{
+		parts: len(w.broken) - len(salvaged), broken: len(w.broken) > 0, lost: uint64(w.lost[0].n) + uint64(w.lost[1].n),
+	})
 }
 
 // close seals the end of the part and signs for it.

@@ -122,7 +122,7 @@ func (r *Recorder) recoverOne(ctx context.Context, recording string, parts []str
 		r.rename(id, whole)
 	default:
 		m := whole[0].m
-		r.conclude(id, Info{Call: m.Call, Account: m.Account}, whole, len(faults) == 0)
+		r.conclude(id, Info{Call: m.Call, Account: m.Account}, whole, missing{parts: len(faults)})
 	}
 	return faults
 }
