@@ -43,26 +43,35 @@ func (n *node) catchUp(ctx context.Context) error {
 func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready func()) error {
 	work, stop := context.WithCancel(context.WithoutCancel(drain)) // the rooms outlive the signal
 	defer stop()
-	g, work := errgroup.WithContext(work)
-	g.Go(func() error { return n.outbox.Run(work) })
-	if err := n.catchUp(drain); err != nil { // a signal ends it; the next start goes on
+	serving, leave := context.WithCancel(drain)
+	defer leave()
+	var g errgroup.Group
+	start := func(name string, room func(context.Context) error) {
+		g.Go(func() error {
+			err := unlessCancelled(room(work))
+			if err != nil { // the others go on until goodbye is said
+				n.log.Error("a room failed: no more calls are taken", "room", name, "error", err)
+				leave()
+			}
+			return err
+		})
+	}
+	start("outbox", n.outbox.Run)
+	if err := n.catchUp(serving); err != nil { // a signal ends it; the next start goes on
 		stop()
-		return errors.Join(err, unlessCancelled(g.Wait()), n.close())
+		return errors.Join(err, g.Wait(), n.close())
 	}
-	g.Go(func() error { return n.bus.Run(work, n.outbox) })
-	g.Go(func() error { return n.recorder.Run(work) })
-	g.Go(func() error { return n.api.Run(work, n.web) })
-	g.Go(func() error { return n.sip.Run(work) })
-	g.Go(func() error { return n.beat(work) })
-	n.awaitBus(drain)
+	start("bus", func(ctx context.Context) error { return n.bus.Run(ctx, n.outbox) })
+	start("recorder", n.recorder.Run)
+	start("http", func(ctx context.Context) error { return n.api.Run(ctx, n.web) })
+	start("sip", n.sip.Run)
+	start("beat", n.beat)
+	n.awaitBus(serving)
 	ready()
-	select {
-	case <-drain.Done():
-	case <-work.Done(): // a room failed: its error comes from Wait
-	}
+	<-serving.Done()
 	err := n.goodbye(cut, drainTimeout)
 	stop()
-	return errors.Join(err, unlessCancelled(g.Wait()), n.close())
+	return errors.Join(err, g.Wait(), n.close())
 }
 
 // awaitBus waits a moment for the stream of a broker inside, so that whoever is

@@ -160,6 +160,9 @@ func (b bridge) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 
 func (b bridge) Answer(from media.Side, body []byte, src media.Source) ([]byte, error) {
 	out, err := b.Relay.Answer(from, body, src)
+	if errors.Is(err, sdp.ErrMalformed) { // the callee's mistake: to the caller it is no bad request of his
+		return nil, fmt.Errorf("%w: %w", call.Cause{Status: 502, Q850: 111, Text: "answer malformed"}, err)
+	}
 	return out, mediaCause(err)
 }
 
@@ -218,11 +221,7 @@ func (n *node) admit(in call.Invite, a call.Leg) (func(call.Signal), *call.Cause
 	if n.outbox.Full() {
 		return nil, &call.Cause{Status: 503, Q850: 41, Text: "events cannot be stored", Reason: call.ReasonOverload, Retry: 10}
 	}
-	send, refused := n.board.Admit(in, a)
-	if in.Trunk == "" && send != nil {
-		send(call.Gone{At: call.Now()}) // a stranger's leg is inert and says nothing
-	}
-	return send, refused
+	return n.board.Admit(in, a)
 }
 
 // admits reports whether a new call would be taken.
