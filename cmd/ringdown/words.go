@@ -55,12 +55,13 @@ func rejectedFor(reason string) string {
 // because turns a reason of a recording into words.
 func because(reason string) string {
 	words := map[string]string{
-		"":             "for a reason not told",
-		"disk-full":    "the disk was full",
-		"disk-fault":   "the disk failed",
-		"no-key":       "no key could be made for it",
-		"nothing-kept": "nothing was heard that could be kept",
-		"resumed":      "the disk failed, and it went on in another part",
+		"":                  "for a reason not told",
+		"disk-full":         "the disk was full",
+		"disk-fault":        "the disk failed",
+		"no-key":            "no key could be made for it",
+		"nothing-kept":      "nothing was heard that could be kept",
+		"left-for-recovery": "its file could not be closed; the next start does that",
+		"resumed":           "the disk failed, and it went on in another part",
 	}
 	if w, ok := words[reason]; ok {
 		return w
