@@ -62,7 +62,15 @@ func (v *volume) free(t *testing.T) {
 // fullDisk fills the disk under recorded calls. They must stay up and audible,
 // the fault must be told, new calls refused while their events have no place;
 // and after there is space again nothing that was stored may be missing.
+//
+// Who finds out that the events have no place either is the first to have one: a
+// new call, or the end of a call that was there.
 func fullDisk(t *testing.T) {
+	t.Run("found by a new call", func(t *testing.T) { fullDiskFoundBy(t, true) })
+	t.Run("found by the end of a call", func(t *testing.T) { fullDiskFoundBy(t, false) })
+}
+
+func fullDiskFoundBy(t *testing.T, newCall bool) {
 	v := newVolume(t, "size=48m")
 	n := newNode(t, plan{Host: "127.0.25.1", Sources: "127.0.25.2", Agent: freePort(t, "127.0.25.3"), Dir: filepath.Join(v.dir, "data")})
 	n.inside = within(v.holder, "--mount")
@@ -80,10 +88,18 @@ func fullDisk(t *testing.T) {
 	for _, c := range calls {
 		c.hear(t, 50)
 	}
-	turnedAway(t, p) // its events are the first that find no place
+	told := 4 // the three, and the one after them
+	if newCall {
+		turnedAway(t, p)
+		told++ // it was admitted before anybody knew
+	} else {
+		calls[0].hangup(t)
+	}
 	n.says(t, "volume full: new calls are refused", limit)
 	turnedAway(t, p)
-	calls[0].hangup(t) // while nothing can be stored but the reserve
+	if newCall {
+		calls[0].hangup(t)
+	}
 	for _, c := range calls[1:] {
 		c.hear(t, 50)
 	}
@@ -97,9 +113,7 @@ func fullDisk(t *testing.T) {
 	}
 	n.stop(t)
 	n.start(t)
-	// Three calls, the one that found the disk full, the one after it.
-	all := n.settled(t, 5)
-	judgeFullDisk(t, n, all)
+	judgeFullDisk(t, n, n.settled(t, told))
 	n.stop(t)
 }
 
@@ -131,7 +145,7 @@ func judgeFullDisk(t *testing.T, n *node, all []*story) {
 		if end.Estimated {
 			t.Errorf("%s: its end is an estimate, and nobody died", s.id)
 		}
-		if i == 3 {
+		if i == 3 && len(all) == 5 {
 			if end.Status == "completed" || s.count("call.answered") > 0 {
 				t.Errorf("%s: refused, but told as %s", s.id, end.Status)
 			}
@@ -145,7 +159,7 @@ func judgeFullDisk(t *testing.T, n *node, all []*story) {
 		if match.Correlation < 0.95 || match.Shared < len(said)*9/10 {
 			t.Errorf("%s: what was recorded before the disk was full is not there", s.id)
 		}
-		if i == 4 {
+		if i == len(all)-1 {
 			s.completed(t)
 			continue
 		}
@@ -155,7 +169,8 @@ func judgeFullDisk(t *testing.T, n *node, all []*story) {
 		if s.count("recording.failed")+s.count("recording.degraded") == 0 {
 			t.Errorf("%s: nothing tells that its recording has a hole", s.id)
 		}
-		if kept.Result != "degraded" || kept.Completeness > 0.95 {
+		// What the next start has finished cannot know what came after its last byte.
+		if kept.Result != "degraded" || kept.Completion == "closed" && kept.Completeness > 0.95 {
 			t.Errorf("%s: a recording with a hole of seconds is %q, complete to %.2f", s.id, kept.Result, kept.Completeness)
 		}
 	}

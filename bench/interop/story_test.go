@@ -37,6 +37,7 @@ type facts struct {
 	Recording    string     `json:"recording"`
 	Result       string     `json:"result"`
 	Completeness float64    `json:"completeness"`
+	Completion   string     `json:"completion"`
 	DurationMS   int64      `json:"duration_ms"`
 	Media        sideTotals `json:"media"`
 }

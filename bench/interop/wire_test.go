@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,12 +73,8 @@ func tshark(t *testing.T, capture, filter string, fields ...string) []string {
 	for _, f := range fields {
 		args = append(args, "-e", f)
 	}
-	out, err := exec.Command("tshark", args...).Output()
-	if err != nil {
-		t.Fatalf("tshark -Y %q: %v", filter, err)
-	}
 	var lines []string
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(must(t, "tshark", args...)) {
 		lines = append(lines, strings.TrimSuffix(line, "\n"))
 	}
 	return lines
