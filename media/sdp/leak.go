@@ -44,6 +44,7 @@ func (d *Description) passes(l line, types []uint8) bool {
 		"group", "mid", "msid", "msid-semantic", "bundle-only", "rid", "simulcast", "ssrc", "ssrc-group",
 		"acap", "tcap", "pcfg", "acfg", "csup", "creq", "sqn", "cdsc", "cpar", // capabilities: SRTP or fax by another door
 		"x-sqn", "x-cap", "x-cpar", "encryption",
+		"curr", "des", "conf", // preconditions (RFC 3312): a callee who knows them would wait for ever
 		"tool", "cname", "label", "content", "charset", "lang", "sdplang", "keywds", "cat", "type",
 		"source-filter", "rtsp-range", "alt", "altc", "ccap", "nortpproxy", "direction", "x-nat", "record", "recordpref":
 		return false
