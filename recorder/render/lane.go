@@ -72,9 +72,10 @@ func (l *lane) release(now time.Duration) {
 
 // sound puts a packet where it belongs. Within a run the samples follow one
 // another; the clock moves them by at most one sample a packet, unless they
-// are so far off that the sender must have jumped.
+// are so far off that the sender must have jumped. What was spoken before time
+// zero is cut off, so that the rest need not be moved.
 func (l *lane) sound(p packet) {
-	start := samples(max(l.clocks[p.run].heard(p.ts, p.at), 0))
+	start := samples(l.clocks[p.run].heard(p.ts, p.at))
 	stretch := false
 	if l.begun && p.run == l.last.run {
 		straight := l.mark + p.ts - l.next
@@ -88,6 +89,8 @@ func (l *lane) sound(p packet) {
 				start--
 			}
 		}
+	} else if start < 0 && start > -dead {
+		start = 0
 	}
 	if len(p.sound) == 0 { // comfort noise tells the clock and nothing else
 		if l.begun && p.run == l.last.run {

@@ -193,6 +193,9 @@ func index(s media.Side) int { return int(s) - 1 }
 
 // samples is how many samples a time holds, rounded to the nearest.
 func samples(d time.Duration) int64 {
+	if d < 0 {
+		return -samples(-d)
+	}
 	whole, part := d/time.Second, d%time.Second
 	return int64(whole)*Rate + int64((part*Rate+time.Second/2)/time.Second)
 }

@@ -131,6 +131,27 @@ func TestBurstAfterAStall(t *testing.T) {
 	}
 }
 
+// A sender that spoke before the recording began, and whose first packet came
+// late, is in its place from the first sample on: nothing is moved there bit by
+// bit, which would bend the sound of the first seconds.
+func TestSpokenBeforeTheBeginning(t *testing.T) {
+	const early = 30 * time.Millisecond
+	packets := sender{side: media.Caller, start: -early, length: 5 * time.Second, ssrc: 1}.packets(rand.New(rand.NewPCG(1, 1)))
+	packets = packets[1:] // nobody listened yet
+	packets[0].At = time.Millisecond
+	got := rendered(t, recording(t, 4*time.Second, described(), packets), Dual)[0]
+	var want []int16
+	for _, p := range packets {
+		want = append(want, p.sound(0, frame)...)
+	}
+	want = want[samples(early)-frame:] // what is due at time zero
+	for i, v := range got {
+		if v != want[i] {
+			t.Fatalf("sample %d is not what was spoken then", i)
+		}
+	}
+}
+
 // What is nowhere in the recording is silence, and nothing of one side is heard
 // on the other's channel.
 func TestSilenceIsSilence(t *testing.T) {
