@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,14 +41,14 @@ func TestPhonesTalk(t *testing.T) {
 	witness := launchWithin(t, w.hub, dir, "dumpcap", "-q", "-i", "br0", "-P", "-w", capture, "-f", "udp")
 	witness.says(t, "File: ", 20*time.Second)
 	spoken := map[string][]int16{}
-	callee := newSoftphone(t, w, dir, "agent", calleeIP, speak(t, dir, "agent", calleeText, "en+f3"))
+	callee := newSoftphone(t, w, dir, "agent", calleeIP, speak(t, dir, "agent", calleeText, "en+f3", 0))
 	spoken["callee"] = readWAV(t, callee.Says)[0]
 	callee.start(t)
-	caller := newSoftphone(t, w, dir, "caller", callerIP, speak(t, dir, "caller", callerText, "en+m1"))
+	caller := newSoftphone(t, w, dir, "caller", callerIP, speak(t, dir, "caller", callerText, "en+m1", 3))
 	spoken["caller"] = readWAV(t, caller.Says)[0]
 	caller.start(t, "-e", "d "+n.uri())
 	caller.says(t, "Call established", 10*time.Second)
-	callee.says(t, "end of file\nmenu: audio error", 30*time.Second) // it has said all: baresip hangs up
+	callee.says(t, "menu: audio error", 30*time.Second) // it has said all, before the caller has: it hangs up
 	caller.says(t, "session closed", 10*time.Second)
 
 	all := n.settled(t, 1)
@@ -102,7 +103,9 @@ func picture(t *testing.T, dir, wav string) {
 	if err != nil || info.Size() == 0 {
 		t.Fatalf("no picture: %v", err)
 	}
-	keepArtifact(t, png)
+	for _, file := range []string{png, wav, filepath.Join(filepath.Dir(wav), "caller.wav"), filepath.Join(filepath.Dir(wav), "agent.wav")} {
+		keepArtifact(t, file)
+	}
 	t.Logf("spectrogram: %s (%d bytes)", png, info.Size())
 }
 
@@ -170,12 +173,12 @@ func hiding(t *testing.T, capture, from, to string) {
 	t.Logf("tshark: none of %q in %d messages to %s", sorted(secrets), len(messages), to)
 }
 
-// speak makes a file of what a voice says.
-func speak(t *testing.T, dir, name, text, voice string) string {
+// speak makes a file of what a voice says, with seconds of silence after it.
+func speak(t *testing.T, dir, name, text, voice string, pause int) string {
 	t.Helper()
 	raw, file := filepath.Join(dir, name+"-22k.wav"), filepath.Join(dir, name+".wav")
 	must(t, "espeak-ng", "-v", voice, "-s", "160", "-w", raw, text)
-	must(t, "sox", raw, "-r", "8000", "-c", "1", "-b", "16", file, "vol", "0.7")
+	must(t, "sox", raw, "-r", "8000", "-c", "1", "-b", "16", file, "vol", "0.7", "pad", "0", strconv.Itoa(pause))
 	return file
 }
 

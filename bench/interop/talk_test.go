@@ -148,28 +148,32 @@ func (c *conversation) intact(t *testing.T, what string) {
 	}
 }
 
-// probe sends one SIP request from an address and returns the answer; nil when
-// none came in time.
+// probe sends one SIP request from an address, again and again as RFC 3261 has
+// it over UDP (T1 is 500 ms), and returns the final answer; nil when none came.
 func probe(t *testing.T, from, to, method string, patience time.Duration) *siptest.Message {
 	t.Helper()
 	c := listenUDP(t, from)
 	defer c.Close()
-	send(t, c, to, request(method, "sip:"+tracking+"@"+to, c.LocalAddr().String()))
-	c.SetReadDeadline(time.Now().Add(patience))
+	text := request(method, "sip:"+tracking+"@"+to, c.LocalAddr().String())
 	buf := make([]byte, 65536)
-	for {
-		k, _, err := c.ReadFrom(buf)
-		if err != nil {
-			return nil
-		}
-		m, err := siptest.Parse(buf[:k])
-		if err != nil {
-			t.Fatalf("probe: an answer that is none: %v", err)
-		}
-		if m.Status >= 200 {
-			return m
+	for begun := time.Now(); time.Since(begun) < patience; {
+		send(t, c, to, text)
+		c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		for {
+			k, _, err := c.ReadFrom(buf)
+			if err != nil {
+				break
+			}
+			m, err := siptest.Parse(buf[:k])
+			if err != nil {
+				t.Fatalf("probe: an answer that is none: %v", err)
+			}
+			if m.Status >= 200 {
+				return m
+			}
 		}
 	}
+	return nil
 }
 
 // request is a plain request without a body.
