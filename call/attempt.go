@@ -36,8 +36,9 @@ func (m *machine) rings(l *leg, s Ringing) {
 		m.do(doProgress{s.Status})
 		return
 	}
-	if !l.early {
-		l.early = true
+	first := l.early == nil
+	l.early = s.Body
+	if first {
 		m.publish(events.LegEarlyMedia, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
 	}
 	m.do(doEarly{status: s.Status, body: s.Body, target: l.target})

@@ -47,7 +47,7 @@ type leg struct {
 	ulid     string
 	target   int
 	rang     bool
-	early    bool
+	early    []byte // its description in a provisional response, if there was one
 	answered bool
 	over     bool // its end has been told in an event
 	hung     bool // it has been asked to hang up
@@ -262,7 +262,11 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
 		m.answeredAt = s.Time
 		m.become(answering)
-		m.do(doStopTimer{timerRing}, doAgree{body: s.Body, target: l.target})
+		body := s.Body
+		if len(body) == 0 { // against RFC 3261 13.2.1, but gateways do: the answer was in the 183
+			body = l.early
+		}
+		m.do(doStopTimer{timerRing}, doAgree{body: body, target: l.target})
 	case Failed:
 		if from == m.current {
 			m.attemptFailed(s.Time, m.leg(from), s.Cause)

@@ -172,6 +172,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "ringing":
 		return Ringing{at, number(arg(0)), []byte(arg(1))}
 	case "answered":
+		if arg(0) == "empty" {
+			return Answered{at, nil}
+		}
 		return Answered{at, []byte("answer")}
 	case "forked":
 		return Forked{at, refusedLeg{}}
