@@ -15,7 +15,7 @@ import (
 func (w *writer) finish(ended time.Time) {
 	w.check()
 	w.drain()
-	duration := max(ended.Sub(w.r.info.Started), 0)
+	duration := max(ended.Sub(w.r.in.zero()), 0)
 	if w.part == nil {
 		w.retry = time.Time{} // the last chance
 		w.ready()

@@ -62,6 +62,20 @@ func newIntake(start time.Time) *intake {
 	return &intake{start: start, ring: newRing(ringSize), wakeAt: 1}
 }
 
+// begin sets time zero, before the first packet.
+func (in *intake) begin(zero time.Time) {
+	in.mu.Lock()
+	in.start = zero
+	in.mu.Unlock()
+}
+
+// zero is time zero of the recording.
+func (in *intake) zero() time.Time {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.start
+}
+
 // packet takes a copy of a packet and reports whether the writer is to be woken.
 func (in *intake) packet(p *media.Packet) (wake bool) {
 	if p.Side != media.Caller && p.Side != media.Callee {

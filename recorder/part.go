@@ -30,6 +30,7 @@ type part struct {
 	size    int64
 	out     []byte // a sealed segment on its way
 	sum     summary
+	zero    time.Time // of the recording, the same in all parts
 	anchor  time.Time // of the last ANCHOR
 	written *atomic.Uint64
 
@@ -79,6 +80,10 @@ func (r *Recorder) newPart(info Info, recording string, number int, key partKey,
 	if p.file, err = r.deps.Store.Create(p.name); err != nil {
 		return nil, fmt.Errorf("recording file: %w", err)
 	}
+	if p.zero = info.zero; p.zero.IsZero() { // the first part
+		p.zero = time.Now()
+		info.zero = p.zero
+	}
 	err = p.begin(append(opening(info, recording, r.deps.Node, &p.tree), first...))
 	if err == nil {
 		err = p.sync()
@@ -93,9 +98,9 @@ func (r *Recorder) newPart(info Info, recording string, number int, key partKey,
 // opening is what each part begins with. Its ANCHOR gives the recording's time
 // zero; the later ones give the wall clock as it is then.
 func opening(info Info, recording, node string, empty *seal.Tree) []format.Record {
-	at := max(time.Since(info.Started), 0).Truncate(time.Microsecond)
+	at := max(time.Since(info.zero), 0).Truncate(time.Microsecond)
 	return []format.Record{
-		format.Anchor{At: at, Wall: info.Started.Add(at), Root: empty.Root()},
+		format.Anchor{At: at, Wall: info.zero.Add(at), Root: empty.Root()},
 		format.About{
 			Recording: recording, Call: info.Call, Account: info.Account, Node: node,
 			Mode: info.Mode, Channels: info.Channels,

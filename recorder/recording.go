@@ -17,10 +17,14 @@ import (
 type Info struct {
 	Call     string
 	Account  string
-	Subject  string // of the caller; the key of the recording hangs under it
-	Mode     string // record-from-answer, …: told on, not interpreted
-	Channels string // dual | mono: how it is to be rendered; both sides are always kept
-	Started  time.Time
+	Subject  string    // of the caller; the key of the recording hangs under it
+	Mode     string    // record-from-answer, …: told on, not interpreted
+	Channels string    // dual | mono: how it is to be rendered; both sides are always kept
+	Started  time.Time // when it was asked for; gives the id and the folder
+
+	// zero is time zero of the recording: when its file was there. Keys and a
+	// slow disk before that must not show as silence at its beginning.
+	zero time.Time
 }
 
 // Recording is an open recording: a [media.Tap] that becomes a sealed file. Its
@@ -72,6 +76,7 @@ func (r *Recorder) Open(ctx context.Context, info Info, fault func(error)) (*Rec
 		r.publish(info.Account, info.Call, events.RecordingFailed, events.RecordingFailedData{Recording: id, Reason: reason(err)}, nil)
 		return nil, fmt.Errorf("recording %s: %w", id, err)
 	}
+	rec.in.begin(rec.info.zero)
 	r.publish(info.Account, info.Call, events.RecordingStarted, events.RecordingStartedData{
 		Recording: id, Mode: info.Mode, Channels: info.Channels, KeyRef: rec.writer.part.keyRef,
 	}, nil)
@@ -98,7 +103,7 @@ func (r *Recording) Packet(p media.Packet) {
 
 // Pause stops storing at once: not a packet that arrives from now on is kept.
 func (r *Recording) Pause() {
-	if r.in.pause(time.Since(r.info.Started)) {
+	if r.in.pause(time.Since(r.in.zero())) {
 		r.kick()
 		r.rec.publish(r.info.Account, r.info.Call, events.RecordingPaused, events.RecordingPausedData{Recording: r.id}, nil)
 	}
@@ -106,20 +111,20 @@ func (r *Recording) Pause() {
 
 // Resume goes on after a Pause.
 func (r *Recording) Resume() {
-	if r.in.resume(time.Since(r.info.Started)) {
+	if r.in.resume(time.Since(r.in.zero())) {
 		r.kick()
 		r.rec.publish(r.info.Account, r.info.Call, events.RecordingResumed, events.RecordingResumedData{Recording: r.id}, nil)
 	}
 }
 
-// Close ends the recording, which is ended less Info.Started long, and returns
+// Close ends the recording, which is ended less the time its file was made long, and returns
 // when its file is final or has failed; what became of it is published. When
 // the disk keeps it longer than CloseTimeout, it returns and leaves the rest to
 // the recording's goroutine, or to [Recorder.Recover] at the next start.
 func (r *Recording) Close(ended time.Time) {
 	r.once.Do(func() {
 		r.ended = ended
-		r.in.close(max(ended.Sub(r.info.Started), 0))
+		r.in.close(max(ended.Sub(r.in.zero()), 0))
 		close(r.stop)
 	})
 	late := time.NewTimer(r.rec.cfg.CloseTimeout)

@@ -427,3 +427,34 @@ func TestConfig(t *testing.T) {
 		t.Error("New without a store")
 	}
 }
+
+// A disk that is slow to make the file must not show as silence at the head:
+// the recording begins when its file is there.
+func TestTimeZeroIsWhenTheFileIsThere(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, &storetest.Memory{Fault: func(op, _ string) error {
+			if op == "create" {
+				time.Sleep(300 * time.Millisecond)
+			}
+			return nil
+		}})
+		w.run(t)
+		asked := time.Now()
+		r := w.open()
+		if took := time.Since(asked); took != 300*time.Millisecond {
+			t.Fatalf("the disk was to take 300 ms, took %v", took)
+		}
+		for n := range 100 {
+			r.Packet(spoken(media.Caller, n))
+			time.Sleep(20 * time.Millisecond)
+		}
+		r.Close(time.Now())
+		ms, err := w.rec.Verify(context.Background(), r.ID(), true)
+		if err != nil || ms[0].DurationMS != 2000 {
+			t.Fatalf("%d ms long, %v", ms[0].DurationMS, err)
+		}
+		if zero := time.Time(ms[0].StartedAt); !zero.Equal(asked.Add(300 * time.Millisecond)) {
+			t.Errorf("time zero is %v after it was asked for", zero.Sub(asked))
+		}
+	})
+}

@@ -65,7 +65,7 @@ func (r *Recording) lag() time.Duration {
 	if oldest < 0 {
 		return 0
 	}
-	return max(time.Since(r.info.Started)-oldest, 0)
+	return max(time.Since(r.in.zero())-oldest, 0)
 }
 
 // syncAll starts a sync of every file that has been written to. It waits for

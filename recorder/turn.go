@@ -90,7 +90,7 @@ func (w *writer) nextPart(plain []byte) error {
 			return errors.Join(err, p.close(), w.r.rec.deps.Store.Remove(p.name))
 		}
 	}
-	w.key, w.part = nil, p
+	w.key, w.part, w.r.info.zero = nil, p, p.zero
 	w.lost = [2]stretch{}
 	w.r.shared.part.Store(p)
 	return nil

@@ -181,7 +181,7 @@ func (w *writer) anchor(at time.Duration) {
 	}
 	w.part.anchor = now
 	b, err := format.Append(nil, format.Anchor{
-		At: now.Sub(w.r.info.Started), Wall: now, Segments: w.part.tree.Size(), Root: w.part.tree.Root(),
+		At: now.Sub(w.r.in.zero()), Wall: now, Segments: w.part.tree.Size(), Root: w.part.tree.Root(),
 	})
 	if err == nil {
 		w.seg.Add(b, at)
