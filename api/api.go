@@ -111,9 +111,9 @@ type Recording struct {
 	StartedAt    time.Time `json:"started_at"`
 	DurationMS   int64     `json:"duration_ms"`
 	Bytes        int64     `json:"bytes"`
-	Result       string    `json:"result"`       // ok | degraded
+	Result       string    `json:"result"`       // ok | degraded | damaged: what is signed does not verify
 	Completeness float64   `json:"completeness"` // 0 to 1
-	Completion   string    `json:"completion"`   // closed | recovered
+	Completion   string    `json:"completion"`   // closed | recovered | unknown: damaged
 }
 
 // Verification is what a reading of the whole recording found.

@@ -68,5 +68,8 @@ func (r *Recorder) openPart(name string) (StoreReader, *sealedFile, error) {
 	if err != nil {
 		return src, nil, err
 	}
+	if err := f.named(name); err != nil {
+		return src, nil, err
+	}
 	return src, f, f.unlock(r.deps.Keys)
 }

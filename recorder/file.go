@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"path"
 
 	"ringdown/privacy/seal"
 	"ringdown/recorder/format"
@@ -52,6 +53,16 @@ func parseFile(src io.ReaderAt, size int64) (*sealedFile, error) {
 	}
 	f.header = front[n:][:seal.HeaderSize]
 	return f, nil
+}
+
+// named checks that the file is the one of that name: any other of ours opens
+// with its own key just as well, wherever somebody put it.
+func (f *sealedFile) named(name string) error {
+	recording, number := splitPart(name)
+	if f.preamble.ID != format.FileID(path.Base(recording)) || f.preamble.Part != uint64(number) {
+		return fmt.Errorf("file is of another recording or part: %w", ErrMismatch)
+	}
+	return nil
 }
 
 func allZero(b []byte) bool {

@@ -27,10 +27,13 @@ type Entry struct {
 	Account string
 	Open    bool       // a part of it has no manifest yet
 	Parts   []Manifest // those that have, in order
+	Fault   error      // of List: its manifests cannot be trusted, and Parts are those before the first such
 	names   []string   // of all parts, in order
 }
 
-// List returns what the store holds, by account and time.
+// List returns what the store holds, by account and time. A recording whose
+// manifests do not verify is among it, with its Fault: one file that somebody
+// touched must not hide all the others.
 func (r *Recorder) List(ctx context.Context, f Filter) ([]Entry, error) {
 	accounts := []string{f.Account}
 	if f.Account == "" {
@@ -108,17 +111,16 @@ func (r *Recorder) folder(ctx context.Context, folder string) ([]Entry, error) {
 	}
 	var out []Entry
 	for _, e := range found {
-		if err := r.manifests(e); err != nil {
-			return nil, err
-		}
+		e.Fault = r.manifests(e)
 		out = append(out, *e)
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
-// manifests reads the manifests of an entry's parts. The signature is checked;
-// whether the files are theirs is for Verify.
+// manifests reads the manifests of an entry's parts. The signature is checked,
+// and that they were signed for this place: a manifest of another recording is
+// as good a one. Whether the files are theirs is for Verify.
 func (r *Recorder) manifests(e *Entry) error {
 	slices.SortFunc(e.names, func(a, b string) int {
 		_, x := splitPart(a)
@@ -137,6 +139,9 @@ func (r *Recorder) manifests(e *Entry) error {
 		m, err := readManifest(b, r.deps.Keys)
 		if err != nil {
 			return fmt.Errorf("recording %s: %w", e.ID, err)
+		}
+		if _, number := splitPart(name); m.Recording != e.ID || m.Account != e.Account || m.Part != number {
+			return fmt.Errorf("recording %s: manifest is of another recording or part: %w", e.ID, ErrMismatch)
 		}
 		e.Parts = append(e.Parts, m)
 	}

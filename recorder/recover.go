@@ -151,11 +151,11 @@ func (r *Recorder) finishPart(ctx context.Context, name string) (wholePart, erro
 	if err != nil {
 		return wholePart{}, err
 	}
+	if err := f.named(name); err != nil {
+		return wholePart{}, err
+	}
 	recording, number := splitPart(name)
 	id := path.Base(recording)
-	if f.preamble.ID != format.FileID(id) || f.preamble.Part != uint64(number) {
-		return wholePart{}, fmt.Errorf("file is of another recording or part: %w", ErrMismatch)
-	}
 	if err := f.unlock(r.deps.Keys); err != nil {
 		return wholePart{}, err
 	}

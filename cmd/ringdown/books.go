@@ -14,6 +14,7 @@ import (
 
 	"ringdown/api"
 	"ringdown/configs"
+	"ringdown/events"
 	"ringdown/privacy/keys"
 	"ringdown/privacy/seal"
 	"ringdown/recorder"
@@ -62,10 +63,13 @@ func (b bookshelf) List(ctx context.Context, f api.RecordingFilter, emit func(ap
 	}
 	slices.SortFunc(entries, func(x, y recorder.Entry) int { return strings.Compare(x.ID, y.ID) })
 	for _, e := range entries {
-		if e.Open || e.ID <= f.After || len(e.Parts) == 0 {
+		if e.ID <= f.After || e.Fault == nil && (e.Open || len(e.Parts) == 0) {
 			continue
 		}
-		r := summed(e)
+		r := damaged(e)
+		if e.Fault == nil {
+			r = summed(e)
+		}
 		if r.StartedAt.Before(f.Since) {
 			continue
 		}
@@ -74,6 +78,13 @@ func (b bookshelf) List(ctx context.Context, f api.RecordingFilter, emit func(ap
 		}
 	}
 	return nil
+}
+
+// damaged is all that is sure of a recording whose manifests do not verify:
+// what its name says.
+func damaged(e recorder.Entry) api.Recording {
+	at, _ := events.IDTime(e.ID)
+	return api.Recording{ID: e.ID, Account: e.Account, StartedAt: at.UTC(), Result: "damaged", Completion: "unknown"}
 }
 
 // summed adds a recording's parts up.
@@ -139,7 +150,7 @@ func shelfError(err error) error {
 		{fs.ErrNotExist, api.ErrNotFound}, {recorder.ErrOpen, api.ErrNotFinal}, {render.ErrUnfinished, api.ErrNotFinal},
 		{keys.ErrErased, api.ErrErased}, {seal.ErrSegment, api.ErrDamaged}, {seal.ErrHeader, api.ErrDamaged},
 		{seal.ErrTruncated, api.ErrDamaged}, {format.ErrRecord, api.ErrDamaged}, {format.ErrMagic, api.ErrDamaged},
-		{format.ErrPreamble, api.ErrDamaged},
+		{format.ErrPreamble, api.ErrDamaged}, {recorder.ErrMismatch, api.ErrDamaged}, {recorder.ErrManifest, api.ErrDamaged},
 	} {
 		if errors.Is(err, m.from) {
 			return fmt.Errorf("%w: %w", m.to, err)
