@@ -23,6 +23,7 @@ func (n *node) openAPI() (err error) {
 		Hangup:     n.hangup,
 		Events:     n.events,
 		Recordings: bookshelf{n.recorder},
+		Log:        n.log,
 	})
 	return err
 }
