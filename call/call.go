@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -39,6 +38,7 @@ type Call struct {
 	recording Recording
 	timers    map[Timer]*time.Timer
 	account   string
+	batch     []letter // taken from the mailbox, not handled yet
 	done      bool
 
 	ctx    context.Context
@@ -75,7 +75,7 @@ func newCall(b *Switchboard, id ID, in Invite, a Leg, refuse *Cause) *Call {
 	return c
 }
 
-// Post puts a signal into the mailbox. It never blocks and may be called from
+// post puts a signal into the mailbox. It never blocks and may be called from
 // anywhere, also after the call is over.
 func (c *Call) post(from LegID, s Signal) {
 	c.mu.Lock()
@@ -124,7 +124,9 @@ func (c *Call) run() {
 	c.handle("", Started{At{c.now()}})
 	for !c.done {
 		<-c.wake
-		for _, l := range c.take() {
+		for c.batch = c.take(); len(c.batch) > 0; {
+			l := c.batch[0]
+			c.batch = c.batch[1:]
 			c.handle(l.from, l.s)
 		}
 	}
@@ -224,9 +226,12 @@ func (c *Call) route() Signal {
 	} else if !d.Caller.IsZero() {
 		party.User = d.Caller.Reveal()
 	}
-	caller, idErr := c.ports.Identify(c.ctx, c.account, party)
-	if err == nil {
-		err = idErr
+	caller := events.Party{Masked: d.Caller.String()}
+	if c.machine.refuse == nil { // a refusal stays cheap: it makes no subject
+		var idErr error
+		if caller, idErr = c.ports.Identify(c.ctx, c.account, party); err == nil {
+			err = idErr
+		}
 	}
 	c.mu.Lock()
 	c.view.Account, c.view.Number, c.view.Caller = c.account, d.Number, caller.Masked
@@ -294,25 +299,6 @@ func (c *Call) stopTimers(t Timer) {
 			timer.Stop()
 			delete(c.timers, name)
 		}
-	}
-}
-
-// crash ends this call, and only this one, after a panic in it.
-func (c *Call) crash(r any) {
-	c.board.panics.Add(1)
-	c.log.Error("call panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-	for _, l := range c.legs {
-		l.Hangup(Cause{Status: 500, Q850: 41, Text: "internal error"})
-	}
-	if c.relay != nil {
-		c.relay.Close()
-	}
-	now := c.now()
-	if rec := c.recording; rec != nil {
-		c.aside.Go(func() { rec.Close(now) })
-	}
-	if end := c.machine.lastWords(now); end != nil {
-		c.publish(doPublish{kind: events.CallEnded, at: now, data: *end})
 	}
 }
 

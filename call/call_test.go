@@ -186,6 +186,43 @@ func TestPanicEndsOneCall(t *testing.T) {
 	}
 }
 
+// After a panic both legs end, the books are closed, the recording too, and a
+// leg that answers in spite of its CANCEL still gets its BYE.
+func TestPanicInProgressLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.decision.Recording.Mode = recordFromAnswer
+		b := w.board(Config{})
+		a, send := admitted(t, b)
+		callee := w.b(0)
+		callee.send(Answered{Now(), []byte("answer")})
+		synctest.Wait()
+		send(Acked{Now()})
+		time.Sleep(10 * time.Second)
+		callee.keep = true
+		send(Offered{Now(), []byte("panic")})
+		send(Offered{Now(), []byte("lost with it")})
+		synctest.Wait()
+		told := w.told()
+		if n := len(told); n < 3 || !slices.Equal(told[n-3:], []string{events.LegEnded, events.LegEnded, events.CallEnded}) {
+			t.Errorf("events end with %v", told)
+		}
+		if end := w.end(); end == nil || end.Status != "failed" || end.BillableMS > 10_000 {
+			t.Errorf("ended %+v", end)
+		}
+		callee.send(Answered{Now(), nil})
+		callee.send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantDid(t, callee, "hangup 500", "hangup 500")
+		wantDid(t, a, `answer "relayed answer"`, "hangup 500")
+		if w.closed != 1 || w.recs[0].times != 1 {
+			t.Errorf("relay closed %d times, recording %d times", w.closed, w.recs[0].times)
+		}
+	})
+}
+
 // A recording that opens after the caller has gone is closed, not leaked.
 func TestRecordingOpensTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -217,14 +217,24 @@ func (m *machine) publishEnd() {
 	m.final = nil
 }
 
-// lastWords closes the books of a call whose goroutine broke: call.ended, if it
-// was not told yet.
-func (m *machine) lastWords(at time.Time) *events.CallEndedData {
-	if m.state == ended {
-		return m.final // nil when it went out
+// lastWords closes the books of a call whose goroutine broke: what was not told
+// of the ends of its legs and of itself.
+func (m *machine) lastWords(at time.Time) []doPublish {
+	m.out = nil
+	if m.state != ended {
+		m.become(ended)
+		m.endedAt = at
+		for i := len(m.legs) - 1; i >= 0; i-- {
+			m.settle(m.legs[i], at, ByNodeLoss, internalError)
+		}
+		m.final = m.summary("failed", ByNodeLoss, internalError)
 	}
-	m.endedAt = at
-	return m.summary("failed", ByNodeLoss, Cause{Status: 500, Q850: 41, Text: "internal error"})
+	m.publishEnd()
+	var out []doPublish
+	for _, a := range m.out {
+		out = append(out, a.(doPublish))
+	}
+	return out
 }
 
 // finishWhenGone lets the call go when no leg and no recording can speak any more.

@@ -42,6 +42,9 @@ func TestRefusalsAreToldFromBeginningToEnd(t *testing.T) {
 				if end := w.end(); end.Status != "rejected" || end.RejectReason != c.reason || end.EndedBy != "limit" {
 					t.Errorf("ended %+v", end)
 				}
+				if d := w.events[0].Data.(events.CallReceivedData); d.Caller != (events.Party{Masked: "+47*****12"}) {
+					t.Errorf("a refused caller is told as %+v: it must cost no subject", d.Caller)
+				}
 				// Live calls are untouched.
 				for _, v := range b.Calls() {
 					if v.Status != "routing" && v.Status != "ringing" {

@@ -188,8 +188,11 @@ func (r fakeRelay) Answer(_ media.Side, body []byte, _ media.Source) ([]byte, er
 }
 
 func (r fakeRelay) Reoffer(_ media.Side, body []byte) ([]byte, error) {
-	if string(body) == "bad" {
+	switch string(body) {
+	case "bad":
 		return nil, errors.New("bad offer")
+	case "panic":
+		panic("injected")
 	}
 	return append([]byte("again "), body...), nil
 }

@@ -1,0 +1,78 @@
+package call
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// crash ends this call, and only this one, after a panic in it: every leg is
+// hung up, everything is closed, the end is told.
+func (c *Call) crash(r any) {
+	c.board.panics.Add(1)
+	c.log.Error("call panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("call panicked again while it was ended", "panic", fmt.Sprint(r))
+		}
+	}()
+	for _, l := range c.legs {
+		l.Hangup(internalError)
+	}
+	if c.relay != nil {
+		c.relay.Close()
+	}
+	if c.recording != nil {
+		c.closeAside(c.recording)
+	}
+	for _, p := range c.machine.lastWords(c.now()) {
+		c.publish(p)
+	}
+	c.attend()
+}
+
+var internalError = Cause{Status: 500, Q850: 41, Text: "internal error"}
+
+func (c *Call) closeAside(rec Recording) {
+	ended := c.now()
+	c.aside.Go(func() { rec.Close(ended) })
+}
+
+// attend waits for the legs of a broken call: one that answers although it was
+// hung up must still get its BYE.
+func (c *Call) attend() {
+	linger := time.NewTimer(lingerWait)
+	defer linger.Stop()
+	left := 0
+	for _, l := range c.machine.legs {
+		if !l.gone && c.legs[l.id] != nil {
+			left++
+		}
+	}
+	for {
+		for _, l := range c.batch {
+			switch s := l.s.(type) {
+			case Gone:
+				left--
+			case Answered:
+				c.legs[l.from].Hangup(internalError)
+			case Forked:
+				s.Leg.Hangup(internalError)
+			case opened:
+				if s.Err == nil {
+					c.closeAside(s.rec)
+				}
+			}
+		}
+		c.batch = nil
+		if left <= 0 {
+			return
+		}
+		select {
+		case <-c.wake:
+			c.batch = c.take()
+		case <-linger.C:
+			return
+		}
+	}
+}
