@@ -24,7 +24,7 @@ import (
 // refused whole.
 const (
 	MaxBytes      = 8 << 10
-	MaxMedia      = 4  // m= lines
+	MaxMedia      = 8  // m= lines: video endpoints offer six
 	MaxFormats    = 32 // in one m= line
 	MaxAttributes = 64 // a= lines in one m= section, or before the first
 	MaxLines      = 32 // other lines there
