@@ -72,6 +72,9 @@ func startServer(cfg Config, log *slog.Logger) (*server.Server, error) {
 	if err = errors.Join(err, l.fatal()); err != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
+		if cfg.Listen != "" && strings.Contains(err.Error(), "listen") { // its words are all we are given
+			return nil, fmt.Errorf("nats.listen %s: %w", cfg.Listen, err)
+		}
 		return nil, fmt.Errorf("natsbus: embedded broker: %w", err)
 	}
 	return s, nil

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,5 +82,19 @@ func TestBadCertificate(t *testing.T) {
 		Listen: "127.0.0.1:0", Token: "secret", Cert: os.DevNull, CertKey: os.DevNull}, slog.New(slog.DiscardHandler))
 	if err == nil {
 		t.Error("an empty certificate was taken")
+	}
+}
+
+// A taken port names the setting.
+func TestTakenPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = Open(Config{Dir: t.TempDir(), Key: bytes.Repeat([]byte{1}, 32), Embedded: true,
+		Listen: l.Addr().String(), Token: "secret"}, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "nats.listen "+l.Addr().String()) {
+		t.Errorf("error %v", err)
 	}
 }
