@@ -95,16 +95,19 @@ func (a *appender) abandon() (removed bool) {
 		return false
 	}
 	g := a.seg
-	a.fences = append(a.fences, fence{g.n, g.records})
-	// Whether these succeed does not matter: the fence stands.
-	terr := a.f.Truncate(g.size)
-	if terr == nil {
+	// Whether it succeeds does not matter: the fence stands.
+	if a.f.Truncate(g.size) == nil {
 		a.f.Sync()
 	}
 	a.close()
-	if g.records == 0 {
-		return a.d.remove(g.name()) == nil
+	if g.records == 0 && a.d.remove(g.name()) == nil {
+		// The next one takes its number, and with the name its place should a power
+		// cut bring the file back. A fence for each try would make the first record
+		// of the next segment longer and longer, until no segment could be begun.
+		a.next = g.n
+		return true
 	}
+	a.fences = append(a.fences, fence{g.n, g.records})
 	return false
 }
 
