@@ -38,7 +38,7 @@ sip: {listen: ["udp://%s", "tcp://%[2]s"]}
 media: {address: 127.0.0.1, ports: 20000-29999}
 http: {listen: "%s"}
 trunks:
-  - {id: softphones, sources: [127.0.0.0/8], number_format: {country: NO}}
+  - {id: softphones, sources: [127.0.0.0/8], media_rule: %s, number_format: {country: NO}}
 accounts:
   - {id: demo, agency: demo-agency, recording: {mode: record-from-answer, channels: dual}, retention: P24M}
 numbers:
@@ -61,7 +61,7 @@ func runDemo(ctx context.Context, args []string, s stdio) int {
 			return err
 		}
 		defer forget()
-		d := &demo{dir: dir, s: s, quiet: *asJSON, talk: 5 * time.Second, start: time.Now()}
+		d := &demo{dir: dir, s: s, quiet: *asJSON, stays: *stay, talk: 5 * time.Second, start: time.Now()}
 		defer d.stop()
 		if err := d.open(ctx); err != nil {
 			return err
@@ -107,6 +107,7 @@ type demo struct {
 	dir   string
 	s     stdio
 	quiet bool
+	stays bool // for the user's own softphone
 	talk  time.Duration
 	start time.Time
 
@@ -161,7 +162,7 @@ func (d *demo) open(ctx context.Context) error {
 		return err
 	}
 	file := filepath.Join(d.dir, "demo.yaml")
-	text := fmt.Sprintf(demoConfig, filepath.Join(d.dir, "data"), sipAt, httpAt, demoNumber, d.agent.Addr())
+	text := fmt.Sprintf(demoConfig, filepath.Join(d.dir, "data"), sipAt, httpAt, d.rule(), demoNumber, d.agent.Addr())
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -181,6 +182,15 @@ func (d *demo) open(ctx context.Context) error {
 	}
 	d.caller, err = siptest.New(siptest.Config{User: demoCaller, Display: `"` + demoDisplay + `"`, Conn: conn, Media: media, Play: d.callerSays})
 	return err
+}
+
+// rule is how the source of RTP is known. Softphones write another address in
+// their description than they send from on this machine; our own phones do not.
+func (d *demo) rule() string {
+	if d.stays {
+		return "latch"
+	}
+	return "strict"
 }
 
 // serve runs the node aside and returns when it takes calls.
