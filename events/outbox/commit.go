@@ -139,7 +139,7 @@ func (o *Outbox) write(items []*item) error {
 		case it.flushed != nil:
 		case !it.beat.IsZero():
 			o.ledger.tell(it.beat)
-			err = o.app.add(appendBeat(nil, it.beat))
+			err = o.app.add(appendBeat(nil, o.steady(it.beat)))
 		default:
 			e, rerr := o.number(it)
 			if rerr != nil {
@@ -211,10 +211,15 @@ func (o *Outbox) number(it *item) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	r := entry{account: e.Account, call: e.Call, kind: e.Type, recording: it.record, seq: e.Seq, at: e.Time, body: body}
+	r := entry{account: e.Account, call: e.Call, kind: e.Type, recording: it.record, seq: e.Seq, at: e.Time, steady: o.steady(e.Time), body: body}
 	o.ledger.apply(r, o.app.seg.n)
 	return r, nil
 }
+
+// steady is a time by a clock that begins right when the outbox is opened and is
+// never set: between two times of one process on it lies what really passed,
+// though the machine's clock may have been set in between.
+func (o *Outbox) steady(at time.Time) time.Time { return o.opened.Add(at.Sub(o.opened)) }
 
 // recall looks for a forgotten call in the log, the latest segment first. A
 // call that may be older than the log cannot be numbered any more.

@@ -41,6 +41,8 @@ type Outbox struct {
 	log  *slog.Logger
 	wake chan struct{} // one token: look at the queue
 
+	opened time.Time // with its monotonic reading
+
 	// Of the goroutine of Run.
 	app    *appender
 	ledger *ledger
@@ -102,7 +104,7 @@ func open(cfg Config, key []byte, log *slog.Logger, d disk) (*Outbox, error) {
 		log.Error("outbox: cursor lost: all that is kept is handed out again", "error", lost)
 	}
 	o := &Outbox{
-		cfg: cfg, d: d, key: key, log: log, ledger: s.ledger, segs: s.segments, cursor: c.at(), unfinished: s.unfinished(),
+		opened: time.Now(), cfg: cfg, d: d, key: key, log: log, ledger: s.ledger, segs: s.segments, cursor: c.at(), unfinished: s.unfinished(),
 		wake: make(chan struct{}, 1), changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	o.reader.at = o.cursor

@@ -33,6 +33,7 @@ type entry struct {
 	recording           string // empty but in recording.*
 	seq                 uint64
 	at                  time.Time // milliseconds
+	steady              time.Time // at, by the process's clock that nobody sets; see Outbox.steady
 	body                []byte    // the envelope
 }
 
@@ -60,6 +61,7 @@ func (e entry) append(b []byte) []byte {
 	b = append(b, kindEvent)
 	b = binary.AppendUvarint(b, e.seq)
 	b = binary.AppendVarint(b, e.at.UnixMilli())
+	b = binary.AppendVarint(b, e.steady.UnixMilli())
 	for _, s := range []string{e.account, e.call, e.kind, e.recording} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
@@ -85,7 +87,7 @@ func parse(b []byte) (any, error) {
 	case kindBeat:
 		v = c.time()
 	case kindEvent:
-		e := entry{seq: c.uint(), at: c.time()}
+		e := entry{seq: c.uint(), at: c.time(), steady: c.time()}
 		e.account, e.call, e.kind, e.recording = c.string(), c.string(), c.string(), c.string()
 		e.body = c.b
 		c.bad = c.bad || e.seq == 0 || events.Subject(events.Event{Account: e.account, Call: e.call, Type: e.kind}) == ""

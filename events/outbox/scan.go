@@ -19,6 +19,12 @@ type Unfinished struct {
 	Account, Call string
 	Events        []events.Event // so far, in order; Data is json.RawMessage
 	LastAlive     time.Time      // the last proof that its process lived
+
+	// Times of Events and LastAlive are as if the machine's clock had not been set
+	// since the first event, and none is later than LastAlive: what another
+	// process said of the call afterwards is no proof that it lasted until then.
+
+	offset time.Duration // from its process's steady clock to these times
 }
 
 // segment is one file of the log.
@@ -237,7 +243,7 @@ func (s *scan) follow(e entry) {
 	u := s.open[e.call]
 	switch {
 	case e.kind == events.CallReceived && u == nil:
-		u = &Unfinished{Account: e.account, Call: e.call}
+		u = &Unfinished{Account: e.account, Call: e.call, offset: e.at.Sub(e.steady)}
 		s.open[e.call], s.born[e.call] = u, s.process
 	case u == nil:
 		return
@@ -250,18 +256,27 @@ func (s *scan) follow(e entry) {
 	if err != nil { // sealed by us and read back whole: a later version's writing
 		v = events.Event{Account: e.account, Call: e.call, Type: e.kind, Seq: e.seq, Time: e.at.UTC(), Data: json.RawMessage(`{}`)}
 	}
+	if s.born[e.call] == s.process {
+		v.Time = e.steady.Add(u.offset).UTC()
+		u.alive(e.steady)
+	} else if v.Time.After(u.LastAlive) {
+		v.Time = u.LastAlive.UTC()
+	}
 	u.Events = append(u.Events, v)
-	// What a later process said of the call proves nothing of its life.
-	if s.born[e.call] == s.process && e.at.After(u.LastAlive) {
-		u.LastAlive = e.at
+}
+
+// alive notes that the call's process lived, by its steady clock.
+func (u *Unfinished) alive(steady time.Time) {
+	if at := steady.Add(u.offset); at.After(u.LastAlive) {
+		u.LastAlive = at
 	}
 }
 
 // endProcess gives the open calls of a process its last beat.
 func (s *scan) endProcess() {
 	for call, u := range s.open {
-		if s.born[call] == s.process && s.beat.After(u.LastAlive) {
-			u.LastAlive = s.beat
+		if s.born[call] == s.process && !s.beat.IsZero() {
+			u.alive(s.beat)
 		}
 	}
 	s.beat = time.Time{}

@@ -65,6 +65,9 @@ func TestUnfinished(t *testing.T) {
 				if _, ok := e.Data.(json.RawMessage); !ok || e.Seq != uint64(len(got)) {
 					t.Errorf("%+v", e)
 				}
+				if e.Time.After(all[1].LastAlive) {
+					t.Errorf("%s at %v makes B longer than its life", e.Type, e.Time)
+				}
 			}
 			if strings.Join(got, " ") != types {
 				t.Errorf("B: %v, want %s", got, types)
@@ -102,6 +105,56 @@ func TestAccountStays(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// TestClockIsSet: between the events of a call and its last proof of life lies
+// what passed, whichever way and however often the clock was set.
+func TestClockIsSet(t *testing.T) {
+	start0 := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, step := range map[string]time.Duration{
+		"not": 0, "an hour on": time.Hour, "an hour back": -time.Hour, "twelve years on": 12 * 365 * 24 * time.Hour,
+	} {
+		for after, set := range map[string]time.Duration{"before the answer": 5 * time.Second, "after the answer": 15 * time.Second} {
+			t.Run(name+" "+after, func(t *testing.T) {
+				s := &scan{ledger: newLedger(), open: make(map[string]*Unfinished), born: make(map[string]int)}
+				id := events.NewID("call", start0)
+				wall := func(passed time.Duration) time.Time {
+					if passed >= set {
+						passed += step
+					}
+					return start0.Add(passed)
+				}
+				var seq uint64
+				event := func(typ string, passed time.Duration) {
+					seq++
+					e := ev(id, typ)
+					e.Seq, e.Time = seq, wall(passed)
+					body, err := events.Encode(e, "edge-1")
+					if err != nil {
+						t.Fatal(err)
+					}
+					s.take(entry{account: "demo", call: id, kind: typ, seq: seq, at: e.Time, steady: start0.Add(passed), body: body},
+						position{1, seq}, &segment{n: 1})
+				}
+				s.take(start{process: true, at: start0}, position{1, 0}, &segment{n: 1})
+				event(events.CallReceived, time.Second)
+				event(events.CallAnswered, 10*time.Second)
+				s.take(start0.Add(20*time.Second), position{1, 9}, &segment{n: 1}) // the last beat
+				s.take(start{process: true, at: start0}, position{2, 0}, &segment{n: 2})
+				all := s.unfinished()
+				if len(all) != 1 || len(all[0].Events) != 2 {
+					t.Fatalf("%+v", all)
+				}
+				u := all[0]
+				if got := u.LastAlive.Sub(u.Events[1].Time); got != 10*time.Second {
+					t.Errorf("talked for %v, want 10s", got)
+				}
+				if got := u.LastAlive.Sub(u.Events[0].Time); got != 19*time.Second {
+					t.Errorf("lasted %v, want 19s", got)
+				}
+			})
+		}
+	}
 }
 
 // TestLedgerForgets: what is remembered is bounded by the calls that may still
@@ -178,7 +231,7 @@ func TestRecords(t *testing.T) {
 	for _, v := range []any{
 		start{process: true, at: at, fences: []fence{{1, 2}, {1 << 40, 0}}},
 		start{at: at},
-		entry{account: "demo", call: id, kind: events.RecordingFailed, recording: "rec_1", seq: 300, at: at, body: []byte(`{}`)},
+		entry{account: "demo", call: id, kind: events.RecordingFailed, recording: "rec_1", seq: 300, at: at, steady: at.Add(-time.Hour), body: []byte(`{}`)},
 		at,
 	} {
 		var b []byte
