@@ -170,6 +170,9 @@ func (c *Call) carryOut(a action) Signal {
 		c.a.Progress(a.status, body)
 	case doAgree:
 		body, err := c.agree(a.body, a.target)
+		if err != nil {
+			c.log.Warn("the callee's answer is refused", "error", err)
+		}
 		return Agreed{At{c.now()}, body, err}
 	case doRecord:
 		c.record()
@@ -203,6 +206,7 @@ func (c *Call) carryOut(a action) Signal {
 		var stats media.Stats
 		if c.relay != nil {
 			stats = c.relay.Close()
+			c.tellSilence(&stats)
 		}
 		return Closed{At{c.now()}, stats}
 	case doCloseRecording:
@@ -246,6 +250,9 @@ func (c *Call) offer() Signal {
 	}
 	c.relay = relay
 	body, err := relay.Offer(media.Caller, c.machine.invite.Body, source(c.machine.decision.MediaSources))
+	if err != nil {
+		c.log.Warn("the caller's offer is refused", "error", err)
+	}
 	return Offer{At{c.now()}, body, err}
 }
 
@@ -290,6 +297,18 @@ func (c *Call) publish(a doPublish) {
 	c.ports.Publish(e, durable)
 	if end, ok := a.data.(events.CallEndedData); ok {
 		c.board.count(end.Status)
+	}
+}
+
+// tellSilence warns of a side whose packets came, and all from an address that
+// may not send: the commonest reason for a call that nobody hears.
+func (c *Call) tellSilence(s *media.Stats) {
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		f := s.Of(side)
+		if dropped := f.Drops[media.DropSource]; f.Packets == 0 && dropped > 50 {
+			c.log.Warn("nothing was heard of one side: its packets come from another address than its description says; media_rule: latch would learn it",
+				"side", side.String(), "dropped", dropped)
+		}
 	}
 }
 

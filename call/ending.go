@@ -18,9 +18,8 @@ const (
 )
 
 // refusalStatus says with which SIP status each refusal of routing goes out.
-// no-trunk-match has one for the event only: sip answers it with silence.
+// no-trunk-match has none: sip answers it with silence.
 var refusalStatus = map[routing.Reason]int{
-	routing.NoTrunkMatch:     403,
 	routing.ACLDenied:        403,
 	routing.NumberUnassigned: 404,
 	routing.NumberSuspended:  480,
@@ -100,7 +99,9 @@ func (m *machine) giveUp(at time.Time, c Cause, by Ender) {
 	if !c.Remote {
 		by = ByFlow
 	}
-	m.hangup(A, towardsCaller(c))
+	// The call's cause is what the caller heard; the legs keep their own.
+	c = towardsCaller(c)
+	m.hangup(A, c)
 	m.end(at, status, by, c)
 }
 

@@ -180,7 +180,7 @@ func TestTowardsCaller(t *testing.T) {
 }
 
 func TestEveryRefusalOfRoutingHasAStatus(t *testing.T) {
-	for _, r := range []routing.Reason{routing.NoTrunkMatch, routing.ACLDenied, routing.NumberUnassigned,
+	for _, r := range []routing.Reason{routing.ACLDenied, routing.NumberUnassigned,
 		routing.NumberSuspended, routing.NoRoute, routing.PolicyError} {
 		if refusalStatus[r] == 0 {
 			t.Errorf("%s has no status", r)

@@ -56,10 +56,12 @@ func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// span writes milliseconds for people: 0.4 s, 61.0 s, 5 min 04 s, 2 h 05 min.
+// span writes milliseconds for people: 12 ms, 0.4 s, 61.0 s, 5 min 04 s, 2 h 05 min.
 func span(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	switch {
+	case d > 0 && d < 100*time.Millisecond:
+		return fmt.Sprintf("%d ms", ms)
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < time.Hour:

@@ -76,6 +76,9 @@ func (s *story) who(b *strings.Builder) {
 	}
 	line(b, "Caller", "%s, %s, over %s", d.Caller.Masked, through, d.Transport)
 	called := "a number that is not ours"
+	if d.Trunk == "" {
+		called = "not looked at: the source belongs to no trunk"
+	}
 	if d.TrackingNumber != "" {
 		called = d.TrackingNumber + " of account " + s.Account
 		if d.Agency != "" {
@@ -170,7 +173,11 @@ func (l *attempt) words() string {
 	}
 	switch l.Result {
 	case "failed":
-		parts = append(parts, "refused after "+span(*l.OverMS)+": "+causeWords(l.Cause))
+		verb := "refused"
+		if l.Cause != nil && l.Cause.Source != "remote" {
+			verb = "given up" // nobody there has said anything
+		}
+		parts = append(parts, verb+" after "+span(*l.OverMS)+": "+causeWords(l.Cause))
 	case "canceled":
 		parts = append(parts, "given up after "+span(*l.OverMS)+": "+causeWords(l.Cause))
 	case "ended":

@@ -221,6 +221,9 @@ func (n *node) admit(in call.Invite, a call.Leg) (func(call.Signal), *call.Cause
 	if n.outbox.Full() {
 		return nil, &call.Cause{Status: 503, Q850: 41, Text: "events cannot be stored", Reason: call.ReasonOverload, Retry: 10}
 	}
+	if in.Trunk == "" { // the gate lets few of these through
+		n.log.Warn("call from an address that belongs to no trunk: not answered", "source", in.Source.Addr())
+	}
 	return n.board.Admit(in, a)
 }
 
