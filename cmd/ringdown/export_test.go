@@ -86,7 +86,7 @@ func TestProgressIsForTerminals(t *testing.T) {
 
 func TestWordsForAmounts(t *testing.T) {
 	for ms, want := range map[int64]string{
-		0: "40 ms", 40: "40 ms", 400: "0.4 s", 61_000: "61.0 s", 119_900: "119.9 s", 120_000: "2 min 00 s",
+		0: "0.0 s", 40: "40 ms", 400: "0.4 s", 61_000: "61.0 s", 119_900: "119.9 s", 120_000: "2 min 00 s",
 		304_000: "5 min 04 s", 3_599_000: "59 min 59 s", 3_600_000: "1 h 00 min", 7_500_000: "2 h 05 min",
 	} {
 		if got := span(ms); got != want {
