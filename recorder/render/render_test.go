@@ -152,6 +152,25 @@ func TestSpokenBeforeTheBeginning(t *testing.T) {
 	}
 }
 
+// A sender that hiccups, and is a few milliseconds late from then on, is left
+// where it was: to follow it would stretch its sound for seconds.
+func TestHiccupDoesNotBendTheSound(t *testing.T) {
+	packets := sender{side: media.Caller, length: 20 * time.Second, ssrc: 1}.packets(rand.New(rand.NewPCG(1, 1)))
+	var want []int16
+	for i, p := range packets {
+		want = append(want, p.sound(0, frame)...)
+		if p.At > 2300*time.Millisecond {
+			packets[i].At += 18 * time.Millisecond
+		}
+	}
+	got := rendered(t, recording(t, 20*time.Second, described(), packets), Dual)[0]
+	for i, v := range got {
+		if v != want[i] {
+			t.Fatalf("sample %d is not what was spoken then", i)
+		}
+	}
+}
+
 // What is nowhere in the recording is silence, and nothing of one side is heard
 // on the other's channel.
 func TestSilenceIsSilence(t *testing.T) {
