@@ -1,5 +1,5 @@
 // Package api is the HTTP face of a node: health, metrics, live calls, the event
-// stream and the recordings, as interface.md section 5 promises them.
+// stream and the recordings.
 //
 // It owns the routes, their documents (openapi.json), who may call them, and the
 // limits of a request. It owns no call, no key and no file: everything it shows

@@ -9,7 +9,7 @@ import (
 )
 
 // What an id may look like. Nothing that does not match is looked up, printed or
-// logged (security-privacy.md A-24).
+// logged.
 var (
 	callID      = regexp.MustCompile(`^call_[0-9A-HJKMNP-TV-Z]{26}$`)
 	recordingID = regexp.MustCompile(`^rec_[0-9A-HJKMNP-TV-Z]{26}$`)

@@ -166,7 +166,7 @@ func judge(calls []placed, events []event, dead time.Time) (figures, error) {
 	return f, nil
 }
 
-// sequence checks one call by itself: I1 and I3 of security-privacy.md 6.4.
+// sequence checks one call by itself: one end, and seq without a gap.
 func (f *figures) sequence(s *story) {
 	slices.SortStableFunc(s.events, func(a, b event) int { return a.Seq - b.Seq })
 	for i, e := range s.events {

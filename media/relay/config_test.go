@@ -23,7 +23,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-// The keys are a promise to users (interface.md 3).
+// The keys are a promise to users.
 func TestConfigKeys(t *testing.T) {
 	var keys []string
 	for i, c := 0, reflect.TypeFor[Config](); i < c.NumField(); i++ {

@@ -35,7 +35,7 @@ func (e endpoint) next() endpoint {
 	return e
 }
 
-// Figures of the learning rule (security-privacy.md 5.2).
+// Figures of the learning rule.
 const (
 	learnPackets = 5                     // in sequence, from one source and SSRC
 	learnTime    = 80 * time.Millisecond // at least, from the first of them to the last

@@ -2,7 +2,7 @@ package relay
 
 import "time"
 
-// Figures of the packet-rate cap (security-privacy.md 5.2): four times what a
+// Figures of the packet-rate cap: four times what a
 // codec with the agreed packet time sends, and half a second of it at once, as
 // comes out of a network that stood still.
 const (

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestBombs is A-14 of security-privacy.md: each body is refused with its class,
+// TestBombs: each body is refused with its class,
 // or read, and then nothing of the bomb is in what we write.
 func TestBombs(t *testing.T) {
 	const audio = head + "m=audio 5000 RTP/AVP 0 96\n"

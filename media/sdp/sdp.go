@@ -20,7 +20,7 @@ import (
 	"ringdown/media"
 )
 
-// Limits of a description (security-privacy.md A-14). What exceeds one is
+// Limits of a description. What exceeds one is
 // refused whole.
 const (
 	MaxBytes      = 8 << 10
