@@ -24,7 +24,7 @@ const (
 	window   = time.Second
 	ahead    = 30 * time.Second // a delay that goes away within this was the network's
 	behind   = 5 * time.Second
-	slip     = 20 * time.Millisecond // a sender that fell behind by less stays where it is: to follow it would bend the sound for nothing
+	slip     = 20 * time.Millisecond  // a sender that fell behind by less stays where it is: to follow it would bend the sound for nothing
 	shift    = 150 * time.Millisecond // more than this above the past is a shift of the sender's count
 	maxSlope = 1e-3                   // no telephone's clock is that wrong: what looks like it is something else
 	minSpan  = 20 * time.Second       // shorter than this a slope says more of the jitter than of the clock
