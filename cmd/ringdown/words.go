@@ -72,7 +72,7 @@ func because(reason string) string {
 // droppedFor says in words why a relay did not forward a packet.
 func droppedFor(reason string) string {
 	words := map[string]string{
-		"source":     "from an address that may not send",
+		"source":     "before its address was known or from one that may not send",
 		"malformed":  "neither RTP nor RTCP",
 		"no-peer":    "before the other side had an address",
 		"rate":       "more than any codec sends",
