@@ -43,8 +43,8 @@ func completed(recording string, parts []wholePart, m missing) events.RecordingC
 const tellFor = 2 * time.Second
 
 // conclude tells what became of a recording and then renames its parts. Killed
-// before the rename, the next start tells it once more: consumers know it by
-// the recording's id. The other order could lose it.
+// before the rename, the next start tells it once more, and the outbox knows that
+// it has it. The other order could lose it.
 func (r *Recorder) conclude(id string, info Info, parts []wholePart, m missing) {
 	told := make(chan struct{})
 	durable := func(err error) {

@@ -142,6 +142,9 @@ func (o *Outbox) write(items []*item) error {
 			err = o.app.add(appendBeat(nil, o.steady(it.beat)))
 		default:
 			e, rerr := o.number(it)
+			if errors.Is(rerr, errTold) {
+				continue // with this group at the latest it is as durable as it asks for
+			}
 			if rerr != nil {
 				if refused == nil {
 					refused = make(map[*item]error)
@@ -199,6 +202,9 @@ func (o *Outbox) number(it *item) (entry, error) {
 	}
 	if known && s.ended && e.Type == events.CallEnded {
 		return entry{}, ErrEnded
+	}
+	if known && e.Type == events.RecordingCompleted && slices.Contains(s.completed, it.record) {
+		return entry{}, errTold
 	}
 	if known && s.account != e.Account {
 		// A call belongs to the account that its first event named.

@@ -116,7 +116,11 @@ func process(t *testing.T, p plan, d *memDisk, calls map[string]*history, name b
 			typ = events.RecordingCompleted
 		}
 		calls[c].maybe = append(calls[c].maybe, typ)
-		r.publish(ev(c, typ))
+		e := ev(c, typ)
+		if typ == events.RecordingCompleted { // each of another recording: told again it is no event
+			e.Data = events.RecordingCompletedData{Recording: events.NewID("rec", time.Now())}
+		}
+		r.publish(e)
 		if s.Wait {
 			time.Sleep(2 * pace)
 		}

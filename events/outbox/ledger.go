@@ -11,6 +11,10 @@ import (
 // ErrEnded refuses a second call.ended: there is exactly one.
 var ErrEnded = errors.New("outbox: call has ended already")
 
+// errTold says that a recording.completed is in the log already: the recorder
+// tells it once more when it was killed before it had given the file its name.
+var errTold = errors.New("outbox: end of recording is told already")
+
 // grace is how long, in the events' own time, a call that has ended and whose
 // recordings are closed is still remembered.
 const grace = 10 * time.Minute
@@ -30,6 +34,7 @@ type state struct {
 	first      uint64 // segment of its first event: it is kept while the call is open
 	ended      bool
 	recordings []string // open ones
+	completed  []string // those whose recording.completed is told
 	last       time.Time
 }
 
@@ -69,6 +74,9 @@ func (l *ledger) apply(e entry, segment uint64) {
 		}
 	case events.RecordingCompleted, events.RecordingFailed:
 		s.recordings = slices.DeleteFunc(slices.Clone(s.recordings), func(r string) bool { return r == e.recording })
+		if e.kind == events.RecordingCompleted {
+			s.completed = append(slices.Clip(s.completed), e.recording)
+		}
 	}
 	l.calls[e.call] = s
 	l.tell(e.at)
