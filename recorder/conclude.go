@@ -38,21 +38,16 @@ func completed(recording string, parts []wholePart, m missing) events.RecordingC
 	return d
 }
 
-// tellFor is how long a finished recording waits to be told of before its file
-// gets its final name.
+// tellFor is how long the end of a recording waits to be told durably.
 const tellFor = 2 * time.Second
 
 // conclude tells what became of a recording and then renames its parts. Killed
 // before the rename, the next start tells it once more, and the outbox knows that
-// it has it. The other order could lose it.
+// it has it. The other order could lose it, and so would a rename of what could
+// not be told: that is left to the next start too.
 func (r *Recorder) conclude(id string, info Info, parts []wholePart, m missing) {
-	told := make(chan struct{})
-	durable := func(err error) {
-		if err != nil {
-			r.log.Error("end of recording is not durable", "recording", id, "err", err)
-		}
-		close(told)
-	}
+	told := make(chan error, 1)
+	durable := func(err error) { told <- err }
 	switch {
 	case len(parts) == 0 && m.parts > 0: // recording.completed follows when the next start has finished them
 		r.publish(info.Account, info.Call, events.RecordingFailed, events.RecordingFailedData{Recording: id, Reason: "left-for-recovery"}, durable)
@@ -65,15 +60,20 @@ func (r *Recorder) conclude(id string, info Info, parts []wholePart, m missing) 
 	late := time.NewTimer(tellFor)
 	defer late.Stop()
 	select {
-	case <-told:
+	case err := <-told:
+		r.rename(id, parts, err)
 	case <-late.C:
 		r.log.Warn("end of recording is not durable yet", "recording", id)
+		go func() { r.rename(id, parts, <-told) }() // ends with the outbox, which answers for all it was given
 	}
-	r.rename(id, parts)
 }
 
-// rename gives finished parts their final name.
-func (r *Recorder) rename(id string, parts []wholePart) {
+// rename gives finished parts their final name, unless telling of them failed.
+func (r *Recorder) rename(id string, parts []wholePart, told error) {
+	if told != nil {
+		r.log.Error("end of recording is not told: left for the next start", "recording", id, "err", told)
+		return
+	}
 	for _, p := range parts {
 		if err := r.deps.Store.Finish(p.name); err != nil {
 			r.log.Error("part is whole but keeps its name", "recording", id, "part", p.m.Part, "err", err)

@@ -381,18 +381,47 @@ func TestOpenWhenCancelled(t *testing.T) {
 	}
 }
 
-// The end is told even when nobody ever says that it is durable.
-func TestStuckOutboxDoesNotHoldTheFile(t *testing.T) {
+// A stuck outbox does not hold up the end of a call; the file gets its name when
+// the end is durable.
+func TestStuckOutboxDoesNotHoldTheCall(t *testing.T) {
 	in(t, func(t *testing.T) {
 		w := newWorld(t, &storetest.Memory{})
-		w.told.stuck = true
 		r := w.open()
+		w.told.stuck = true
 		begun := time.Now()
 		r.Close(begun)
 		if took := time.Since(begun); took != tellFor {
 			t.Errorf("Close took %v", took)
 		}
+		w.file(".part")
+		w.told.release(nil)
+		synctest.Wait()
 		w.file(".ctr")
+	})
+}
+
+// An end that could not be told is told by the next start: the file keeps the
+// name that says so.
+func TestEndThatIsNotTold(t *testing.T) {
+	in(t, func(t *testing.T) {
+		for _, late := range []bool{false, true} {
+			w := newWorld(t, &storetest.Memory{})
+			r := w.open()
+			talk(r, 0, time.Second)
+			w.told.stuck, w.told.err = late, errors.New("log is closed")
+			r.Close(time.Now())
+			w.told.release(w.told.err)
+			synctest.Wait()
+			w.file(".part")
+			next := restarted(t, w.disk, w.keys)
+			if err := next.rec.Recover(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			next.file(".ctr")
+			if done := of[events.RecordingCompletedData](next.told); len(done) != 1 || done[0].Completion != Closed || done[0].Result != OK {
+				t.Errorf("late %v: the next start told %+v", late, done)
+			}
+		}
 	})
 }
 

@@ -119,7 +119,7 @@ func (r *Recorder) recoverOne(ctx context.Context, recording string, parts []str
 	case err != nil:
 		faults = append(faults, fmt.Errorf("recording %s: %w", id, err))
 	case told: // when its other parts were finished
-		r.rename(id, whole)
+		r.rename(id, whole, nil)
 	default:
 		m := whole[0].m
 		r.conclude(id, Info{Call: m.Call, Account: m.Account}, whole, missing{parts: len(faults)})

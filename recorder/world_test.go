@@ -154,15 +154,32 @@ func (k *fakeKeys) PublicKey(id string) (ed25519.PublicKey, error) {
 type fakePublisher struct {
 	mu     sync.Mutex
 	events []events.Event
-	stuck  bool // durable is never called
+	stuck  bool  // durable waits for release
+	err    error // what durable is told
+	held   []func(error)
+}
+
+// release lets a stuck publisher go on.
+func (p *fakePublisher) release(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stuck = false
+	for _, durable := range p.held {
+		go durable(err)
+	}
+	p.held = nil
 }
 
 func (p *fakePublisher) Publish(e events.Event, durable func(error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.events = append(p.events, e)
-	if durable != nil && !p.stuck {
-		go durable(nil)
+	switch {
+	case durable == nil:
+	case p.stuck:
+		p.held = append(p.held, durable)
+	default:
+		go durable(p.err)
 	}
 }
 
