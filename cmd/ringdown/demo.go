@@ -119,6 +119,7 @@ type demo struct {
 	callerSays     siptest.Source
 	agentSays      siptest.Source
 	agentDialogs   chan *siptest.Dialog
+	out            sync.Mutex
 	mu             sync.Mutex
 	events         []demoEvent
 	callOver, seen chan struct{} // closed: call.ended and the recording's end were read; the tail has ended
@@ -135,9 +136,12 @@ type demoEvent struct {
 }
 
 func (d *demo) say(format string, args ...any) {
-	if !d.quiet {
-		fmt.Fprintf(d.s.out, format+"\n", args...)
+	if d.quiet {
+		return
 	}
+	d.out.Lock() // the event stream speaks up by itself
+	defer d.out.Unlock()
+	fmt.Fprintf(d.s.out, format+"\n", args...)
 }
 
 // open starts the service and the phones.
