@@ -36,6 +36,7 @@ type Bus struct {
 
 	counts counts
 	stream atomic.Pointer[string] // why the stream cannot be used; nil until looked at, "" when it can
+	stall  atomic.Pointer[string] // why it does not take an event; nil while it does
 
 	mu     sync.Mutex
 	box    *outbox.Outbox     // while Run runs
@@ -133,6 +134,9 @@ func (b *Bus) Ready() error {
 	case why == nil:
 		return errors.New("natsbus: stream not looked at yet")
 	case *why != "":
+		return errors.New("natsbus: " + *why)
+	}
+	if why := b.stall.Load(); why != nil {
 		return errors.New("natsbus: " + *why)
 	}
 	return nil

@@ -141,6 +141,7 @@ func (b *Bus) deliver(ctx context.Context, r outbox.Record, last *standing) (*st
 			n, err = b.wire.publish(ctx, r.Subject(), r.ID(), r.Body, filter, last.number)
 			if err == nil {
 				b.counts.published.Add(1)
+				b.stall.Store(nil)
 				return &standing{n, r.Seq}, true
 			}
 		}
@@ -157,6 +158,7 @@ func (b *Bus) deliver(ctx context.Context, r outbox.Record, last *standing) (*st
 			}
 		} else {
 			b.counts.retries.Add(1)
+			b.stalled(err)
 		}
 		if !pause(ctx, backoff) {
 			return nil, false
@@ -164,6 +166,15 @@ func (b *Bus) deliver(ctx context.Context, r outbox.Record, last *standing) (*st
 		if backoff = min(2*backoff, maxBackoff); backoff == maxBackoff {
 			b.check(ctx) // perhaps there is no stream any more
 		}
+	}
+}
+
+// stalled notes why an event was not taken: a stream that is there and looks
+// right may still be full. It is logged once until something is taken again.
+func (b *Bus) stalled(err error) {
+	why := err.Error()
+	if b.stall.Swap(&why) == nil {
+		b.log.Warn("nats: event not taken: it waits in the outbox", "error", why)
 	}
 }
 

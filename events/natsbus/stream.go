@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"ringdown/events"
@@ -77,6 +78,9 @@ func (s *stream) want() jetstream.StreamConfig {
 // ready makes the stream or brings it to what it has to be. What an operator
 // may choose in a cluster (placement, more replicas) is left alone.
 func (s *stream) ready(ctx context.Context) error {
+	if s.js.Conn().Status() != nats.CONNECTED {
+		return errors.New("not connected")
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	want := s.want()
