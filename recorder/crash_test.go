@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -406,4 +409,53 @@ func TestRecoverNothing(t *testing.T) {
 	if err := w.rec.Recover(context.Background()); err != nil || len(w.disk.Files()) != 0 {
 		t.Errorf("an empty file: %v, %q", err, w.disk.Files())
 	}
+}
+
+// A recovery that is told to end between the parts of a recording tells nothing
+// of it: what is left is not missing.
+func TestRecoverEndsBetweenParts(t *testing.T) {
+	in(t, func(t *testing.T) {
+		var broken atomic.Bool
+		disk, keys := &storetest.Memory{}, newFakeKeys()
+		disk.Fault = func(op, _ string) error {
+			if op == "write" && broken.Swap(false) {
+				return syscall.EIO
+			}
+			return nil
+		}
+		w := restarted(t, disk, keys)
+		r := w.open()
+		talk(r, 0, 2*time.Second)
+		broken.Store(true)
+		talk(r, 100, 2*time.Second)
+		left := disk.Restart(false)
+		r.Close(time.Now())
+
+		ctx, cancel := context.WithCancel(context.Background())
+		left.Fault = func(op, _ string) error {
+			if op == "manifest" {
+				cancel()
+			}
+			return nil
+		}
+		var said bytes.Buffer
+		next := restarted(t, left, keys)
+		next.rec.log = slog.New(slog.NewTextHandler(&said, nil))
+		if err := next.rec.Recover(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("ended: %v", err)
+		}
+		if told := next.told.types(); len(told) != 0 {
+			t.Errorf("told %q", told)
+		}
+		if strings.Contains(said.String(), "ERROR") {
+			t.Errorf("said %s", said.String())
+		}
+		if err := next.rec.Recover(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		d := of[events.RecordingCompletedData](next.told)
+		if len(d) != 1 || d[0].DurationMS < 3900 || len(next.disk.Files()) != 4 {
+			t.Errorf("told %+v; %q", d, next.disk.Files())
+		}
+	})
 }

@@ -100,6 +100,8 @@ func (r *Recorder) recoverOne(ctx context.Context, recording string, parts []str
 	for _, name := range parts {
 		p, err := r.finishPart(ctx, name)
 		switch {
+		case ctx.Err() != nil:
+			return faults // the next start goes on: nothing is wrong with it
 		case errors.Is(err, ErrEmpty):
 			r.log.Warn("recording was begun and holds nothing: removed", "recording", id)
 			if err := r.deps.Store.Remove(name); err != nil {
