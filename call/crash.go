@@ -10,10 +10,11 @@ import (
 // hung up, everything is closed, the end is told.
 func (c *Call) crash(r any) {
 	c.board.panics.Add(1)
-	c.log.Error("call panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	// The value could quote what a peer sent; its type and the stack do not.
+	c.log.Error("call panicked", "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 	defer func() {
 		if r := recover(); r != nil {
-			c.log.Error("call panicked again while it was ended", "panic", fmt.Sprint(r))
+			c.log.Error("call panicked again while it was ended", "panic", fmt.Sprintf("%T", r))
 		}
 	}()
 	for _, l := range c.legs {
