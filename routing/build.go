@@ -69,7 +69,7 @@ func (b *builder) unique(kind, id string, i int, seen map[string]int) bool {
 
 func (b *builder) addTrunks(all []Trunk) {
 	for i, spec := range all {
-		t := &trunk{id: spec.ID}
+		t := &trunk{id: spec.ID, spec: spec}
 		unique := b.unique("trunk", spec.ID, i, b.seenTrunk)
 		path := fmt.Sprintf("trunks[%d]", i)
 		for j, s := range spec.Sources {

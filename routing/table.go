@@ -24,6 +24,7 @@ type Table struct {
 
 type trunk struct {
 	id      string
+	spec    Trunk
 	country *country // nil: only numbers with a + are understood
 	media   Media
 	targets []uri // in the order to try
@@ -73,6 +74,15 @@ func (t *Table) Warnings() []Fault { return slices.Clone(t.warnings) }
 
 // Trunks returns the ids of all trunks in order.
 func (t *Table) Trunks() []string { return slices.Sorted(maps.Keys(t.trunks)) }
+
+// Trunk returns a trunk as it was written, for whoever speaks to it: its lists
+// belong to the table and are not to be changed. ok is false for an unknown id.
+func (t *Table) Trunk(id string) (spec Trunk, ok bool) {
+	if known := t.trunks[id]; known != nil {
+		return known.spec, true
+	}
+	return Trunk{}, false
+}
 
 // Len is the count of tracking numbers.
 func (t *Table) Len() int { return len(t.numbers) }

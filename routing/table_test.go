@@ -122,3 +122,18 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+// A trunk comes back as it was written, an unknown one does not.
+func TestTrunkAsWritten(t *testing.T) {
+	want := Trunk{ID: "a", Sources: []string{"192.0.2.0/24"}, NumberFormat: NumberFormat{Country: "NO"}}
+	table, faults := NewTable(Spec{Trunks: []Trunk{want}})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	if got, ok := table.Trunk("a"); !ok || got.ID != want.ID || got.NumberFormat != want.NumberFormat {
+		t.Errorf("got %+v, %v", got, ok)
+	}
+	if _, ok := table.Trunk("b"); ok {
+		t.Error("an unknown trunk is known")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 
 	"ringdown/call"
+	"ringdown/routing"
 )
 
 // Deps is what an endpoint needs of the others.
@@ -26,6 +27,9 @@ type Deps struct {
 	// Trunk names the trunk that a source address belongs to. It is asked for
 	// each message and must not wait.
 	Trunk func(netip.Addr) (id string, ok bool)
+	// Policy returns how a trunk is spoken to; ok is false for an unknown id. It
+	// is asked for each call and must not wait. nil: every trunk has the defaults.
+	Policy func(trunk string) (p routing.Trunk, ok bool)
 	// Ready says whether new calls are taken; it decides the answer to OPTIONS
 	// only. nil: always.
 	Ready func() bool
@@ -72,6 +76,9 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	}
 	if len(conns)+len(listeners) == 0 {
 		return nil, errors.New("sip: no socket to listen on")
+	}
+	if deps.Policy == nil {
+		deps.Policy = func(string) (routing.Trunk, bool) { return routing.Trunk{}, false }
 	}
 	if deps.Lookup == nil {
 		deps.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {

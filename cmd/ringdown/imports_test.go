@@ -33,7 +33,7 @@ var house = map[string]struct{ ours, others string }{
 	"events/outbox":            {ours: "events privacy/seal"},
 	"events/natsbus":           {ours: "events events/outbox", others: "github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"},
 	"call":                     {ours: "routing media events privacy"},
-	"sip":                      {ours: "call media privacy", others: "github.com/emiago/sipgo"},
+	"sip":                      {ours: "call media privacy routing", others: "github.com/emiago/sipgo"},
 	"sip/siptest":              {ours: "", others: "github.com/zaf/g711"},
 	"api":                      {ours: "call recorder recorder/render privacy privacy/keys"},
 	"configs": {ours: "api call events/natsbus events/outbox media/relay privacy/keys privacy/keys/filekeys recorder routing sip",
