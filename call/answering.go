@@ -36,6 +36,13 @@ func (m *machine) inAnswering(from LegID, s Signal) bool {
 			return true
 		}
 		return m.leftEarly(from, s)
+	case Lost:
+		if from == m.winner {
+			m.settle(m.leg(from), s.Time, ByCallee, s.Cause)
+			m.giveUp(s.Time, s.Cause, ByCallee)
+			return true
+		}
+		return m.leftEarly(from, s)
 	case Offered: // the callee may change the session as soon as our ACK is out
 		if from != m.winner {
 			return false

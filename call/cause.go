@@ -44,6 +44,7 @@ const (
 	ByFlow     Ender = "flow"
 	ByLimit    Ender = "limit"
 	ByNoACK    Ender = "no-ack"
+	ByTimer    Ender = "session-timer"
 	ByNodeLoss Ender = "node-loss"
 	ByOperator Ender = "operator"
 	ByMedia    Ender = "media-timeout"

@@ -47,6 +47,11 @@ func (m *machine) leftEarly(from LegID, s Signal) bool {
 			return false
 		}
 		m.abandon(s.Time, Cause{Status: 500, Text: "leg lost"})
+	case Lost:
+		if from != A {
+			return false
+		}
+		m.abandon(s.Time, s.Cause)
 	case Stop:
 		c := Cause{Status: 503, Q850: 41, Text: "stopped", Retry: retryLater}
 		if s.By == ByAPI { // this call alone: the caller's carrier must not think the node is going
@@ -179,6 +184,7 @@ func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedDat
 	if !m.acked { // nobody is billed for an answer that may never have arrived
 		d.BillableMS = 0
 	}
+	m.billedUntil(&d)
 	return &d
 }
 

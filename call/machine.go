@@ -83,6 +83,7 @@ type machine struct {
 	firstRing, answeredAt, bridgedAt, endedAt time.Time
 	final                                     *events.CallEndedData
 
+	silent   *silence // the side that stopped answering
 	finished bool
 
 	out []action
@@ -109,9 +110,7 @@ func newMachine(in Invite, refuse *Cause, max time.Duration, mint func() string)
 // those expected to mean nothing (ignored): a defect worth a log line.
 func (m *machine) step(from LegID, s Signal) (out []action, known bool) {
 	m.out = nil
-	if g, ok := s.(Gone); ok {
-		m.markGone(from, g)
-	}
+	m.mark(from, s)
 	var handled bool
 	switch m.state {
 	case received:
@@ -156,7 +155,7 @@ var ignored = map[state]map[string]bool{
 	},
 	ended: {
 		"Started": true, "Routed": true, "Offer": true, "Agreed": true,
-		"Ringing": true, "Failed": true, "Cancelled": true, "Acked": true, "NoAck": true,
+		"Ringing": true, "Failed": true, "Cancelled": true, "Acked": true, "NoAck": true, "Lost": true,
 		"Bye": true, "RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
 	},
 }
@@ -179,10 +178,18 @@ func (m *machine) leg(id LegID) *leg {
 
 func (m *machine) target(i int) routing.Target { return m.decision.Targets[i] }
 
-// markGone is the same in every state.
-func (m *machine) markGone(from LegID, g Gone) {
-	if l := m.leg(from); l != nil {
+// mark notes what is the same in every state: a leg that is gone, and one that
+// says BYE by itself.
+func (m *machine) mark(from LegID, s Signal) {
+	l := m.leg(from)
+	if l == nil {
+		return
+	}
+	switch s.(type) {
+	case Gone:
 		l.gone = true
+	case Lost:
+		l.hung = true
 	}
 }
 
@@ -290,6 +297,12 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 			return true
 		}
 		return m.leftEarly(from, s)
+	case Lost:
+		if from == m.current {
+			m.attemptFailed(s.Time, m.leg(from), s.Cause)
+			return true
+		}
+		return m.leftEarly(from, s)
 	default:
 		return m.leftEarly(from, s)
 	}
@@ -308,7 +321,12 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 		}
 	case Acked:
 		m.acked = m.acked || from == A
+	case Lost:
+		if from == A || from == m.winner {
+			m.lost(from, s)
+		}
 	case NoAck: // of the answer, or of a later offer's
+		m.noAck(from, s)
 		m.endBoth(s.Time, ByNoACK, Cause{Status: 408, Q850: 102, Text: "ACK did not come"})
 	case Offered:
 		switch from {
@@ -370,6 +388,10 @@ func (m *machine) inEnded(from LegID, s Signal) bool {
 		}
 	case Closed:
 		m.final.Media = totals(s.Stats)
+		if m.silent != nil {
+			m.silent.lastLife(s.Stats)
+			m.billedUntil(m.final)
+		}
 		m.publishEnd()
 	case Gone:
 	case Timeout:

@@ -16,7 +16,7 @@ var signalNames = map[string]string{
 	"Forked": "forked", "Failed": "failed", "Cancelled": "cancelled", "Acked": "acked", "NoAck": "no-ack",
 	"Bye": "bye", "Offered": "offered", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
-	"Closed": "closed", "Stop": "stop",
+	"Closed": "closed", "Stop": "stop", "Lost": "lost",
 }
 
 // machineIn brings a machine into a state by the shortest way.
@@ -51,7 +51,7 @@ func machineIn(t testing.TB, s state) *machine {
 func TestEveryPair(t *testing.T) {
 	// Answers to questions the machine has not asked in that state.
 	impossible := map[state][]string{
-		received:   {"Routed", "Offer", "Ringing", "Answered", "Forked", "Failed", "Cancelled", "Acked", "NoAck", "Bye", "Offered", "Agreed", "Recorded", "RecordFault", "Durable", "Timeout", "Noticed", "Closed", "Stop", "Gone"},
+		received:   {"Routed", "Offer", "Ringing", "Answered", "Forked", "Failed", "Cancelled", "Acked", "NoAck", "Bye", "Offered", "Agreed", "Recorded", "RecordFault", "Durable", "Timeout", "Noticed", "Closed", "Stop", "Gone", "Lost"},
 		routingSt:  {"Started", "Ringing", "Answered", "Failed", "NoAck", "Agreed", "RecordFault", "Durable", "Timeout", "Closed"},
 		ringing:    {"Started", "Routed", "Offer", "NoAck", "Agreed", "Durable", "Closed"},
 		answering:  {"Started", "Routed", "Offer", "NoAck", "Closed"},
@@ -119,7 +119,7 @@ func TestAnyOrder(t *testing.T) {
 		set.decision.Recording.OnFailure = rapid.SampledFrom([]string{"continue-unrecorded", refuseCall}).Draw(r, "on failure")
 		w := newWitness(set)
 		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "gone",
-			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop"}
+			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost"}
 		w.signal("", Started{At{zero}})
 		w.signal("", Routed{At{zero}, set.decision, events.Party{}, nil})
 		w.signal("", Offer{At{zero}, []byte("o"), nil})
@@ -145,7 +145,7 @@ func TestAnyOrder(t *testing.T) {
 }
 
 var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
-	"acked": true, "no-ack": true, "bye": true, "offered": true, "gone": true}
+	"acked": true, "no-ack": true, "bye": true, "offered": true, "gone": true, "lost": true}
 
 // witness runs a machine and checks what must hold whatever happens.
 type witness struct {
@@ -211,6 +211,9 @@ func (w *witness) check(a action, s Signal) {
 			w.ended++
 			if bridged := w.m.bridgedAt; d.BillableMS > 0 && (bridged.IsZero() || d.BillableMS > s.at().Sub(bridged).Milliseconds()) {
 				w.fail("billed more than the time since the bridge")
+			}
+			if until := d.BilledUntil; until != nil && d.BillableMS > time.Time(*until).Sub(w.m.bridgedAt).Milliseconds() {
+				w.fail("billed beyond the last sign of life")
 			}
 		case events.LegEndedData:
 			w.legEnds[d.Leg]++

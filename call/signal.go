@@ -51,7 +51,10 @@ type (
 	Acked struct{ At }
 	// NoAck says that the ACK to a 2xx of ours did not come in 64*T1: to the
 	// answer, or to a later re-INVITE of either side. The leg is saying BYE.
-	NoAck struct{ At }
+	NoAck struct {
+		At
+		Alive time.Time // when the leg was last heard of in signalling
+	}
 	// Bye is a BYE from the peer, already answered 200.
 	Bye struct {
 		At

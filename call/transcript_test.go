@@ -185,7 +185,13 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "acked":
 		return Acked{at}
 	case "no-ack":
-		return NoAck{at}
+		return NoAck{at, at.Time.Add(-32 * time.Second)}
+	case "lost": // [alive in ms] [status]
+		c := Cause{Status: max(number(arg(1)), 408), Q850: 102, Text: "no answer inside the call", By: ByTimer}
+		if c.Status == 481 {
+			c.Remote, c.By = true, ""
+		}
+		return Lost{at, zero.Add(time.Duration(number(arg(0))) * time.Millisecond), c}
 	case "bye":
 		return Bye{at, Cause{Status: 200, Q850: 16, Text: "hung up", Remote: true}}
 	case "offered":
@@ -205,7 +211,12 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "noticed":
 		return Noticed{at, media.Notice{Kind: media.Started, Side: media.Caller, PT: 8}}
 	case "closed":
-		return Closed{at, media.Stats{Caller: media.Flow{Packets: 50}}}
+		heard := media.Flow{Packets: 50}
+		if arg(0) != "" { // last packet of both sides
+			heard.Last = zero.Add(time.Duration(number(arg(0))) * time.Millisecond)
+			return Closed{at, media.Stats{Caller: heard, Callee: heard}}
+		}
+		return Closed{at, media.Stats{Caller: heard}}
 	case "stop":
 		return Stop{at, Ender(arg(0))}
 	}
@@ -267,6 +278,9 @@ func describePublish(a doPublish) string {
 		line += fmt.Sprintf(" %s by %s, cause %d/%d %s %q, setup %d ring %d talk %d billable %d duration %d",
 			d.Status, d.EndedBy, d.Cause.SIPStatus, d.Cause.Q850, d.Cause.Source, d.Cause.SIPReason,
 			d.SetupMS, d.RingMS, d.TalkMS, d.BillableMS, d.DurationMS)
+		if d.BilledUntil != nil {
+			line += fmt.Sprintf(", billed until %d", time.Time(*d.BilledUntil).Sub(zero).Milliseconds())
+		}
 		if d.RejectReason != "" {
 			line += ", reason " + d.RejectReason
 		}

@@ -36,7 +36,7 @@ func samples() []Event {
 		CallAnswered: CallAnsweredData{Winner: goldenLeg},
 		CallBridged:  CallBridgedData{Winner: goldenLeg, LateDurable: true},
 		CallEnded: CallEndedData{Status: "completed", EndedBy: "caller", Cause: cause, RejectReason: "no-route", ReceivedAt: stamp,
-			FirstRingAt: &stamp, AnsweredAt: &stamp, BridgedAt: &stamp, EndedAt: stamp, SetupMS: 1, RingMS: 2, TalkMS: 3,
+			FirstRingAt: &stamp, AnsweredAt: &stamp, BridgedAt: &stamp, EndedAt: stamp, BilledUntil: &stamp, SetupMS: 1, RingMS: 2, TalkMS: 3,
 			DurationMS: 4, BillableMS: 3, Estimated: true, ConfigVersion: "3f2a", Winner: goldenLeg,
 			Media: &MediaTotals{Caller: flow, Callee: flow}},
 		LegCreated:         LegCreatedData{Leg: goldenLeg, Role: "b", Attempt: 1, Trunk: "carrier"},

@@ -98,8 +98,9 @@ type (
 		EndedAt       Stamp        `json:"ended_at"`
 		SetupMS       int64        `json:"setup_ms"` // received to first ring or answer
 		RingMS        int64        `json:"ring_ms"`
-		TalkMS        int64        `json:"talk_ms"`
-		DurationMS    int64        `json:"duration_ms"` // received to ended
+		BilledUntil   *Stamp       `json:"billed_until,omitempty"` // last sign of life of a side that stopped answering
+		TalkMS        int64        `json:"talk_ms"`                // bridged to ended, or to billed_until
+		DurationMS    int64        `json:"duration_ms"`            // received to ended
 		BillableMS    int64        `json:"billable_ms"`
 		Estimated     bool         `json:"estimated"` // closed after a crash: ended_at is the last proof of life
 		ConfigVersion string       `json:"config_version,omitempty"`

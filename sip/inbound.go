@@ -20,6 +20,7 @@ type inbound struct {
 func newInbound(e *Endpoint, in *incoming) {
 	b := &inbound{in: in}
 	b.init(e)
+	b.heard()
 	b.dlg = uasDialog(in)
 	b.key = b.dlg.key()
 	b.whenEarly = b.earlyRequest

@@ -34,6 +34,7 @@ type leg struct {
 	signal func(call.Signal) // nil: nobody listens
 	answer *repeat           // our 2xx that waits for its ACK
 	offer  *incoming         // their re-INVITE or UPDATE that waits for Update
+	alive  time.Time         // when the peer was last heard of
 	hung   bool              // Hangup came when nothing could be sent yet
 	cause  call.Cause        // of that Hangup
 
@@ -95,6 +96,7 @@ func (d *dialog) isPeer(in *incoming) bool {
 
 // request serves a request inside the dialog.
 func (l *leg) request(in *incoming) {
+	l.heard()
 	d := &l.dlg
 	switch seq := in.CSeq().SeqNo; {
 	case l.state == over || l.state == ending && in.Method != gosip.BYE:
@@ -279,6 +281,7 @@ func (l *leg) acked(seq uint32) {
 	if r == nil || r.seq != seq || l.state != confirmed {
 		return
 	}
+	l.heard()
 	l.stopAnswer()
 	if r.first {
 		l.tell(call.Acked{At: call.Now()})
@@ -294,7 +297,7 @@ func (l *leg) noAck(r *repeat) {
 		return
 	}
 	l.stopAnswer()
-	l.tell(call.NoAck{At: call.Now()})
+	l.tell(call.NoAck{At: call.Now(), Alive: l.alive})
 	c := l.cause
 	if !l.hung {
 		c = localCause(408)

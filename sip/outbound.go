@@ -186,6 +186,7 @@ func (o *outbound) silent(a *attempt) {
 
 // response takes one response of an attempt; they may come in any order.
 func (o *outbound) response(a *attempt, res *gosip.Response) {
+	o.heard()
 	switch {
 	case res.IsProvisional():
 		a.provided = true

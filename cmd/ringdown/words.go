@@ -135,6 +135,9 @@ func (s *story) outcome() string {
 	switch d.Status {
 	case "completed":
 		text = "completed: " + endedBy(d.EndedBy) + " after " + span(d.TalkMS) + " of talk"
+		if d.BilledUntil != nil {
+			text += "; one side had fallen silent, and the talk ends with its last sign of life"
+		}
 	case "busy":
 		text = "busy: the destination was busy or declined"
 	case "no-answer":

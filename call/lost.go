@@ -1,0 +1,80 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+)
+
+// Lost says that a leg has stopped answering: its session timer ran out, or a
+// request inside its dialog met silence, 408 or 481 (RFC 3261 12.2.1.2). The
+// leg says BYE by itself, and Gone follows. Cause.By may name who ended it;
+// empty means the side the leg belongs to.
+type Lost struct {
+	At
+	Alive time.Time // when anything was last heard of the leg in signalling
+	Cause Cause
+}
+
+// silence is a side that stopped answering, and its last sign of life so far.
+type silence struct {
+	side  media.Side
+	alive time.Time
+}
+
+// lost ends a call in progress of which one leg has stopped answering.
+func (m *machine) lost(from LegID, s Lost) {
+	side, by, other := media.Caller, ByCaller, m.winner
+	if from != A {
+		side, by, other = media.Callee, ByCallee, A
+	}
+	if s.Cause.By != "" {
+		by = s.Cause.By
+	}
+	m.silent = &silence{side, s.Alive}
+	m.settle(m.leg(from), s.Time, by, s.Cause)
+	m.hangup(other, Cause{Status: 200, Q850: s.Cause.Q850, Text: "other side was lost"})
+	m.end(s.Time, "completed", by, s.Cause)
+}
+
+// noAck notes the side that left a later answer without its ACK. The first
+// answer needs no bound: without its ACK nothing is billed.
+func (m *machine) noAck(from LegID, s NoAck) {
+	if !m.acked {
+		return
+	}
+	side := media.Caller
+	if from != A {
+		side = media.Callee
+	}
+	m.silent = &silence{side, s.Alive}
+}
+
+// lastLife takes what the relay counted: sound is a sign of life too.
+func (s *silence) lastLife(stats media.Stats) {
+	if last := stats.Of(s.side).Last; last.After(s.alive) {
+		s.alive = last
+	}
+}
+
+// billedUntil bounds what is billed of a call whose one side fell silent: its
+// last sign of life, between the bridge and the end.
+func (m *machine) billedUntil(d *events.CallEndedData) {
+	if m.silent == nil || m.bridgedAt.IsZero() {
+		return
+	}
+	until := m.silent.alive
+	if until.Before(m.bridgedAt) {
+		until = m.bridgedAt
+	}
+	if until.After(m.endedAt) {
+		until = m.endedAt
+	}
+	d.TalkMS = ms(m.bridgedAt, until)
+	d.BillableMS = d.TalkMS
+	if !m.acked {
+		d.BillableMS = 0
+	}
+	d.BilledUntil = events.StampOf(until)
+}
