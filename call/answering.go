@@ -137,6 +137,7 @@ func (m *machine) commit(at time.Time) {
 // bridge tells the caller. Billing starts here: before it he has no answer.
 func (m *machine) bridge(at time.Time, late bool) {
 	m.bridgedAt = at
+	m.talk = talking{A, m.winner}
 	m.become(inProgress)
 	m.do(doStopTimer{timerDurable}, doAnswer{m.agreed})
 	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})

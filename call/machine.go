@@ -70,7 +70,8 @@ type machine struct {
 	current  LegID     // the attempt that is ringing
 	deadline time.Time // until when it may
 	winner   LegID
-	next     int // next target to try
+	talk     talking // once bridged
+	next     int     // next target to try
 	worst    Cause
 
 	relay     bool // a relay was asked for
@@ -312,12 +313,9 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 func (m *machine) inProgress(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Bye:
-		switch from {
-		case A:
-			m.acked = true // who hangs up has heard the answer
-			m.hangUpOther(s.Time, A, m.winner, ByCaller, s.Cause)
-		case m.winner:
-			m.hangUpOther(s.Time, m.winner, A, ByCallee, s.Cause)
+		if side, ok := m.talk.side(from); ok {
+			m.acked = m.acked || from == A // who hangs up has heard the answer
+			m.hangUpOther(s.Time, side, s.Cause)
 		}
 	case Acked:
 		m.acked = m.acked || from == A
@@ -329,14 +327,12 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 		m.noAck(from, s)
 		m.endBoth(s.Time, ByNoACK, Cause{Status: 408, Q850: 102, Text: "ACK did not come"})
 	case Offered:
-		switch from {
-		case A:
-			m.do(doReoffer{from, media.Caller, s.Body})
-		case m.winner:
-			m.do(doReoffer{from, media.Callee, s.Body})
-		default:
+		side, ok := m.talk.side(from)
+		if !ok {
 			m.do(doRefuseOffer{from})
+			return true
 		}
+		m.do(doReoffer{from, side, s.Body})
 	case Stop:
 		m.endBoth(s.Time, s.By, Cause{Status: 200, Q850: 16, Text: "stopped"})
 	case Timeout:
@@ -351,13 +347,11 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 		m.bridgedAt = time.Time{}
 		return m.leftEarly(from, s)
 	case Failed:
-		return from != m.winner
+		_, talks := m.talk.side(from)
+		return !talks
 	case Gone:
-		switch from {
-		case A:
-			m.hangUpOther(s.Time, A, m.winner, ByCaller, Cause{Status: 500, Text: "leg lost"})
-		case m.winner:
-			m.hangUpOther(s.Time, m.winner, A, ByCallee, Cause{Status: 500, Text: "leg lost"})
+		if side, ok := m.talk.side(from); ok {
+			m.hangUpOther(s.Time, side, Cause{Status: 500, Text: "leg lost"})
 		}
 	default:
 		return false
@@ -366,16 +360,17 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 }
 
 // hangUpOther ends an answered call of which one side has gone.
-func (m *machine) hangUpOther(at time.Time, gone, other LegID, by Ender, c Cause) {
-	m.settle(m.leg(gone), at, by, c)
-	m.hangup(other, Cause{Status: 200, Q850: 16, Text: "other side hung up"})
+func (m *machine) hangUpOther(at time.Time, gone media.Side, c Cause) {
+	by := enderOf(gone)
+	m.settle(m.leg(m.talk.on(gone)), at, by, c)
+	m.hangup(m.talk.on(gone.Other()), Cause{Status: 200, Q850: 16, Text: "other side hung up"})
 	m.end(at, "completed", by, c)
 }
 
 // endBoth ends an answered call by our own decision.
 func (m *machine) endBoth(at time.Time, by Ender, c Cause) {
-	m.hangup(A, c)
-	m.hangup(m.winner, c)
+	m.hangup(m.talk.caller, c)
+	m.hangup(m.talk.callee, c)
 	m.end(at, "completed", by, c)
 }
 
