@@ -17,6 +17,7 @@ func NewTable(s Spec) (*Table, []Fault) {
 		seenTrunk: map[string]int{}, seenAccount: map[string]int{}, seenNumber: make(map[number]int, len(s.Numbers)),
 		prefix: map[netip.Prefix]string{}, used: map[string]bool{},
 	}
+	s.Trunks = b.withProfiles(s.Trunks)
 	b.addTrunks(s.Trunks)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
@@ -77,6 +78,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		}
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
+		b.identity(spec.Identity, path)
 		if iso := spec.NumberFormat.Country; iso != "" {
 			t.country = countryOf(iso)
 			b.fault(checkCountry(iso), "%s.number_format.country", path)

@@ -13,12 +13,14 @@ type Spec struct {
 // Trunk is a carrier or gateway: who may call in, and where calls out go.
 type Trunk struct {
 	ID           string        `yaml:"id"`
+	Profile      string        `yaml:"profile"`       // the kind of peer it is (profile.go); keys that stand beside it win
 	Sources      []string      `yaml:"sources"`       // CIDRs or addresses; the longest match of all trunks wins
 	MediaSources []string      `yaml:"media_sources"` // CIDRs RTP may come from; empty: the address in the SDP
 	MediaRule    string        `yaml:"media_rule"`    // strict (default) | latch
 	Targets      []TrunkTarget `yaml:"targets"`       // where calls out through it go
 	Auth         Auth          `yaml:"auth"`
 	NumberFormat NumberFormat  `yaml:"number_format"`
+	Identity     Identity      `yaml:"identity"`
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are

@@ -75,8 +75,8 @@ func (t *Table) Warnings() []Fault { return slices.Clone(t.warnings) }
 // Trunks returns the ids of all trunks in order.
 func (t *Table) Trunks() []string { return slices.Sorted(maps.Keys(t.trunks)) }
 
-// Trunk returns a trunk as it was written, for whoever speaks to it: its lists
-// belong to the table and are not to be changed. ok is false for an unknown id.
+// Trunk returns a trunk as it is meant, what its profile says filled in, for
+// whoever speaks to it: its lists belong to the table and are not to be changed. ok is false for an unknown id.
 func (t *Table) Trunk(id string) (spec Trunk, ok bool) {
 	if known := t.trunks[id]; known != nil {
 		return known.spec, true
@@ -140,6 +140,7 @@ func versionOf(s Spec) string {
 	for i := range s.Trunks {
 		t := &s.Trunks[i]
 		t.MediaRule = cmp.Or(t.MediaRule, MediaStrict)
+		t.Profile = "" // its content is merged in; the name says no more
 		t.Sources = slices.Sorted(slices.Values(t.Sources))
 		t.MediaSources = slices.Sorted(slices.Values(t.MediaSources))
 	}
