@@ -19,6 +19,7 @@ func NewTable(s Spec) (*Table, []Fault) {
 	}
 	s.Trunks = b.withProfiles(s.Trunks)
 	b.addTrunks(s.Trunks)
+	b.transfers(s.Trunks)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
 	b.addNumbers(s.Numbers)

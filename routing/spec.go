@@ -21,6 +21,7 @@ type Trunk struct {
 	Auth         Auth          `yaml:"auth"`
 	NumberFormat NumberFormat  `yaml:"number_format"`
 	Identity     Identity      `yaml:"identity"`
+	Transfer     Transfer      `yaml:"transfer"` // what it may do with REFER and Replaces
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are

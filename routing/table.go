@@ -143,6 +143,7 @@ func versionOf(s Spec) string {
 		t.Profile = "" // its content is merged in; the name says no more
 		t.Sources = slices.Sorted(slices.Values(t.Sources))
 		t.MediaSources = slices.Sorted(slices.Values(t.MediaSources))
+		t.Transfer.Countries = slices.Sorted(slices.Values(t.Transfer.Countries))
 	}
 	slices.SortFunc(s.Trunks, func(a, b Trunk) int { return cmp.Compare(a.ID, b.ID) })
 	s.Accounts = slices.SortedFunc(slices.Values(s.Accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
