@@ -96,12 +96,8 @@ func (t *Table) Transfer(r Referral) Transferred {
 	if exact, ok := policy.Timeout.Exact(); ok && exact > 0 {
 		w.ring = exact
 	}
-	msg := checkUser(r.User)
-	if len(r.User) > maxReferred {
-		msg = "is too long"
-	}
-	if msg != "" {
-		return w.reject(NoRoute, "target", Missed, "the target "+msg)
+	if _, msg := parseURI("sip:" + r.User + "@host"); msg != "" || len(r.User) > maxReferred {
+		return w.reject(NoRoute, "target", Missed, "the target is no user part that a call can be sent to")
 	}
 	if n, how := read(r.User, w.from.country); n != 0 && !r.Attended {
 		w.look("target", Matched, n.String()+", "+how.String())
