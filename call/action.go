@@ -45,11 +45,15 @@ type (
 	doReoffer struct {
 		leg  LegID
 		side media.Side
+		id   int
 		body []byte
 	}
 	// doRefuseOffer leaves the session of leg as it was.
-	doRefuseOffer struct{ leg LegID }
-	doHangup      struct {
+	doRefuseOffer struct {
+		leg LegID
+		id  int
+	}
+	doHangup struct {
 		leg   LegID
 		cause Cause
 	}

@@ -47,7 +47,7 @@ func (m *machine) inAnswering(from LegID, s Signal) bool {
 		if from != m.winner {
 			return false
 		}
-		m.do(doReoffer{from, media.Callee, s.Body})
+		m.do(doReoffer{from, media.Callee, s.ID, s.Body})
 	case Failed:
 		return from != m.winner
 	default:

@@ -184,11 +184,13 @@ func (c *Call) carryOut(a action) Signal {
 		body, err := c.relay.Reoffer(a.side, a.body)
 		if err != nil {
 			c.log.Info("new offer refused", "leg", string(a.leg), "error", err)
+			c.legs[a.leg].Refuse(a.id, Cause{Status: 488, Text: "offer not acceptable"})
+			return nil
 		}
-		c.legs[a.leg].Update(body)
+		c.legs[a.leg].Update(a.id, body)
 	case doRefuseOffer:
 		if l := c.legs[a.leg]; l != nil {
-			l.Update(nil)
+			l.Refuse(a.id, Cause{Status: 488, Text: "offer not acceptable"})
 		}
 	case doHangup:
 		if l := c.legs[a.leg]; l != nil {

@@ -197,11 +197,11 @@ func TestPanicInProgressLeavesNothing(t *testing.T) {
 		callee := w.b(0)
 		callee.send(Answered{Now(), []byte("answer")})
 		synctest.Wait()
-		send(Acked{Now()})
+		send(Acked{At: Now()})
 		time.Sleep(10 * time.Second)
 		callee.keep = true
-		send(Offered{Now(), []byte("panic")})
-		send(Offered{Now(), []byte("lost with it")})
+		send(Offered{Now(), 1, []byte("panic")})
+		send(Offered{Now(), 1, []byte("lost with it")})
 		synctest.Wait()
 		told := w.told()
 		if n := len(told); n < 3 || !slices.Equal(told[n-3:], []string{events.LegEnded, events.LegEnded, events.CallEnded}) {
@@ -282,10 +282,10 @@ func TestReofferAndRefusedReoffer(t *testing.T) {
 		a, send := admitted(t, b)
 		w.b(0).send(Answered{Now(), []byte("answer")})
 		synctest.Wait()
-		send(Offered{Now(), []byte("hold")})
-		send(Offered{Now(), []byte("bad")})
+		send(Offered{Now(), 1, []byte("hold")})
+		send(Offered{Now(), 2, []byte("bad")})
 		synctest.Wait()
-		wantDid(t, a, `answer "relayed answer"`, `update "again hold"`, `update ""`)
+		wantDid(t, a, `answer "relayed answer"`, `update 1 "again hold"`, `refuse 2 488`)
 		send(Bye{Now(), Cause{}})
 		send(Gone{Now()})
 		if err := b.Wait(t.Context()); err != nil {

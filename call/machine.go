@@ -147,15 +147,20 @@ var ignored = map[state]map[string]bool{
 		"Acked":       true,
 		"RecordFault": true,
 		"Ringing":     true, // a late 18x, overtaken by its 2xx
+		"Withdrawn":   true,
 	},
 	inProgress: {
 		"RecordFault": true,
 		"Ringing":     true,
 		"Durable":     true, // came after timerDurable
 		"Agreed":      true,
+		"Accepted":    true, // nothing is offered yet
+		"Declined":    true,
+		"Withdrawn":   true,
 	},
 	ended: {
 		"Started": true, "Routed": true, "Offer": true, "Agreed": true,
+		"Accepted": true, "Declined": true, "Withdrawn": true,
 		"Ringing": true, "Failed": true, "Cancelled": true, "Acked": true, "NoAck": true, "Lost": true,
 		"Bye": true, "RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
 	},
@@ -329,10 +334,10 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 	case Offered:
 		side, ok := m.talk.side(from)
 		if !ok {
-			m.do(doRefuseOffer{from})
+			m.do(doRefuseOffer{from, s.ID})
 			return true
 		}
-		m.do(doReoffer{from, side, s.Body})
+		m.do(doReoffer{from, side, s.ID, s.Body})
 	case Stop:
 		m.endBoth(s.Time, s.By, Cause{Status: 200, Q850: 16, Text: "stopped"})
 	case Timeout:
@@ -419,7 +424,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		m.do(doAdopt{l.id, s.Leg})
 		m.dismiss(l.id, s.Time)
 	case Offered:
-		m.do(doRefuseOffer{from})
+		m.do(doRefuseOffer{from, s.ID})
 	case Recorded:
 		m.recorded(s)
 	case Noticed:

@@ -14,7 +14,7 @@ import (
 var signalNames = map[string]string{
 	"Started": "started", "Routed": "routed", "Offer": "offer", "Ringing": "ringing", "Answered": "answered",
 	"Forked": "forked", "Failed": "failed", "Cancelled": "cancelled", "Acked": "acked", "NoAck": "no-ack",
-	"Bye": "bye", "Offered": "offered", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
+	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
 	"Closed": "closed", "Stop": "stop", "Lost": "lost",
 }
@@ -58,6 +58,10 @@ func TestEveryPair(t *testing.T) {
 		inProgress: {"Started", "Routed", "Offer", "Closed"},
 	}
 	set := defaultSetup()
+	for _, s := range []state{received, routingSt, ringing} { // no leg is answered
+		impossible[s] = append(impossible[s], "Accepted", "Declined", "Withdrawn")
+	}
+	impossible[answering] = append(impossible[answering], "Accepted", "Declined")
 	for _, s := range []state{received, routingSt, ringing, answering, inProgress, ended} {
 		for kind, name := range signalNames {
 			known := false
@@ -118,7 +122,7 @@ func TestAnyOrder(t *testing.T) {
 		set.decision.Recording.Mode = rapid.SampledFrom([]string{"do-not-record", recordFromAnswer, recordFromRinging}).Draw(r, "mode")
 		set.decision.Recording.OnFailure = rapid.SampledFrom([]string{"continue-unrecorded", refuseCall}).Draw(r, "on failure")
 		w := newWitness(set)
-		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "gone",
+		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "withdrawn", "accepted", "declined", "gone",
 			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost"}
 		w.signal("", Started{At{zero}})
 		w.signal("", Routed{At{zero}, set.decision, events.Party{}, nil})
@@ -145,7 +149,7 @@ func TestAnyOrder(t *testing.T) {
 }
 
 var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
-	"acked": true, "no-ack": true, "bye": true, "offered": true, "gone": true, "lost": true}
+	"acked": true, "no-ack": true, "bye": true, "offered": true, "withdrawn": true, "accepted": true, "declined": true, "gone": true, "lost": true}
 
 // witness runs a machine and checks what must hold whatever happens.
 type witness struct {

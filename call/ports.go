@@ -93,9 +93,17 @@ type Leg interface {
 	// Answer sends the 2xx with our answer and repeats it until the ACK comes
 	// (Acked) or never does (NoAck after 64*T1). Only for the a leg.
 	Answer(body []byte)
-	// Update answers an Offered with our answer; an empty body refuses it with
-	// 488 and leaves the session as it was.
-	Update(body []byte)
+	// Update answers the Offered with that ID; an Offered without a body is
+	// answered by an offer of ours, whose answer comes as Accepted. Nothing
+	// happens when the offer was withdrawn meanwhile.
+	Update(id int, body []byte)
+	// Refuse leaves the session as it was before the Offered with that ID.
+	Refuse(id int, c Cause)
+	// Offer makes an answered leg an offer (a re-INVITE). Accepted or Declined
+	// says what became of it, glare and its tries are dealt with below. While
+	// another exchange goes on the offer waits; of several that wait only the
+	// last is made.
+	Offer(body []byte)
 	// Hangup ends the leg in whatever way its state asks for: an error
 	// response with the cause, CANCEL, or BYE. Idempotent. A b leg that answers
 	// after Hangup signals Answered all the same; a second Hangup then sends BYE.

@@ -47,8 +47,11 @@ type (
 	}
 	// Cancelled is a CANCEL on the a leg, before our final response.
 	Cancelled struct{ At }
-	// Acked is the ACK to our 2xx.
-	Acked struct{ At }
+	// Acked is the ACK to our 2xx. Body is the answer when that held an offer.
+	Acked struct {
+		At
+		Body []byte
+	}
 	// NoAck says that the ACK to a 2xx of ours did not come in 64*T1: to the
 	// answer, or to a later re-INVITE of either side. The leg is saying BYE.
 	NoAck struct {
@@ -60,10 +63,30 @@ type (
 		At
 		Cause Cause
 	}
-	// Offered is a re-INVITE or UPDATE with an offer; it wants Leg.Update.
+	// Offered is a re-INVITE or UPDATE with an offer, or a re-INVITE without a
+	// body, which wants one of ours. It wants Leg.Update or Leg.Refuse with its ID.
 	Offered struct {
 		At
+		ID   int
 		Body []byte
+	}
+	// Withdrawn says that the re-INVITE with that ID was cancelled before it was
+	// answered: the session is as it was before, whatever Leg.Update was told.
+	Withdrawn struct {
+		At
+		ID int
+	}
+	// Accepted is the peer's answer to an offer of ours to an answered leg,
+	// acknowledged by sip. Body is empty when a 2xx held none, against RFC 3261
+	// 14: the session is as it was.
+	Accepted struct {
+		At
+		Body []byte
+	}
+	// Declined says that the peer refused it: the session is as it was.
+	Declined struct {
+		At
+		Cause Cause
 	}
 	// Gone is the last signal of every leg: nothing more will come from it.
 	Gone struct{ At }

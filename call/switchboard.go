@@ -129,7 +129,9 @@ type refusedLeg struct{}
 
 func (refusedLeg) Progress(int, []byte) {}
 func (refusedLeg) Answer([]byte)        {}
-func (refusedLeg) Update([]byte)        {}
+func (refusedLeg) Update(int, []byte)   {}
+func (refusedLeg) Offer([]byte)         {}
+func (refusedLeg) Refuse(int, Cause)    {}
 func (refusedLeg) Hangup(Cause)         {}
 
 // Drain refuses all new calls from now on with 503 and Retry-After.

@@ -183,7 +183,7 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "cancelled":
 		return Cancelled{at}
 	case "acked":
-		return Acked{at}
+		return Acked{at, []byte(arg(0))}
 	case "no-ack":
 		return NoAck{at, at.Time.Add(-32 * time.Second)}
 	case "lost": // [alive in ms] [status]
@@ -195,7 +195,13 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "bye":
 		return Bye{at, Cause{Status: 200, Q850: 16, Text: "hung up", Remote: true}}
 	case "offered":
-		return Offered{at, []byte("new-offer")}
+		return Offered{at, max(1, number(arg(0))), []byte("new-offer")}
+	case "withdrawn":
+		return Withdrawn{at, max(1, number(arg(0)))}
+	case "accepted":
+		return Accepted{at, []byte("new-answer")}
+	case "declined":
+		return Declined{at, Cause{Status: max(488, number(arg(0))), Text: "from peer", Remote: true}}
 	case "gone":
 		return Gone{at}
 	case "agreed":

@@ -163,7 +163,9 @@ func (l *fakeLeg) done() []string {
 
 func (l *fakeLeg) Progress(status int, body []byte) { l.note("progress %d %q", status, body) }
 func (l *fakeLeg) Answer(body []byte)               { l.note("answer %q", body) }
-func (l *fakeLeg) Update(body []byte)               { l.note("update %q", body) }
+func (l *fakeLeg) Update(id int, body []byte)       { l.note("update %d %q", id, body) }
+func (l *fakeLeg) Refuse(id int, c Cause)           { l.note("refuse %d %d", id, c.Status) }
+func (l *fakeLeg) Offer(body []byte)                { l.note("offer %q", body) }
 func (l *fakeLeg) Hangup(c Cause) {
 	l.note("hangup %d", c.Status)
 	l.mu.Lock()

@@ -23,6 +23,7 @@ type dialog struct {
 	routes     []gosip.Uri // in the order our requests visit them
 	peer       *hop        // where the INVITE came from, or went
 	trunk      string      // of the peer; empty: an address we dialled
+	caller     bool        // we sent the INVITE: the Call-ID is ours
 }
 
 func dialogKey(callID, localTag, remoteTag string) string {
@@ -50,7 +51,7 @@ func uasDialog(in *incoming) dialog {
 func uacDialog(invite *gosip.Request, res *gosip.Response, peer *hop, trunk string) dialog {
 	d := dialog{
 		callID: invite.CallID().Value(), local: invite.From().Address, remote: invite.To().Address,
-		localSeq: invite.CSeq().SeqNo, peer: peer, trunk: trunk, target: *invite.Recipient.Clone(),
+		localSeq: invite.CSeq().SeqNo, peer: peer, trunk: trunk, target: *invite.Recipient.Clone(), caller: true,
 		routes: recordRoutes(res),
 	}
 	d.localTag, _ = invite.From().Params.Get("tag")

@@ -273,7 +273,9 @@ func (e *Endpoint) stranger(b []byte, src netip.AddrPort) {
 // silent is the leg of a stranger: nothing that is said to it goes out.
 type silent struct{}
 
-func (silent) Progress(int, []byte) {}
-func (silent) Answer([]byte)        {}
-func (silent) Update([]byte)        {}
-func (silent) Hangup(call.Cause)    {}
+func (silent) Progress(int, []byte)   {}
+func (silent) Answer([]byte)          {}
+func (silent) Update(int, []byte)     {}
+func (silent) Offer([]byte)           {}
+func (silent) Refuse(int, call.Cause) {}
+func (silent) Hangup(call.Cause)      {}

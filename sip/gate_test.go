@@ -26,7 +26,7 @@ func TestStrangersGetSilenceAndOneEvent(t *testing.T) {
 		}
 		a.leg.Progress(180, nil) // whatever is said to a stranger's leg, nothing goes out
 		a.leg.Answer(ourSDP)
-		a.leg.Update(ourSDP)
+		a.leg.Update(1, ourSDP)
 		a.leg.Hangup(call.Cause{Status: 404})
 		stranger.quiet(30 * time.Second)
 		if len(w.admits) != 0 {

@@ -285,7 +285,7 @@ func TestReinvite(t *testing.T) {
 		if o := signal[call.Offered](w, a.signals); string(o.Body) != strings.ReplaceAll(offer, "\n", "\r\n") {
 			t.Errorf("offer %q", o.Body)
 		}
-		a.leg.Update(ourSDP)
+		a.leg.Update(1, ourSDP)
 		w.carrier.want("SIP/2.0 200")
 		ok := w.carrier.want("SIP/2.0 200") // repeated until its own ACK
 		if ok.body != string(ourSDP) || ok.get("CSeq") != "2 INVITE" {
@@ -297,11 +297,8 @@ func TestReinvite(t *testing.T) {
 
 		i.request("UPDATE", offer, "Contact: <sip:gw@"+carrierAddr+">")
 		signal[call.Offered](w, a.signals)
-		a.leg.Update(nil)
+		a.leg.Refuse(2, localCause(488))
 		w.carrier.want("SIP/2.0 488")
-		i.request("INVITE", "", "Contact: <sip:gw@"+carrierAddr+">")
-		w.carrier.want("SIP/2.0 488")
-		i.send("ACK", i.branch+"-4", 4, "")
 		i.request("UPDATE", "", "Contact: <sip:gw@"+carrierAddr+">")
 		w.carrier.want("SIP/2.0 200")
 		i.request("INFO", "")
@@ -318,7 +315,7 @@ func TestReinviteWithoutAck(t *testing.T) {
 		i, a := w.answered()
 		i.request("INVITE", offer)
 		signal[call.Offered](w, a.signals)
-		a.leg.Update(ourSDP)
+		a.leg.Update(1, ourSDP)
 		signal[call.NoAck](w, a.signals)
 		w.carrier.wantAfter("BYE", "SIP/2.0 100", "SIP/2.0 200")
 	})
@@ -343,7 +340,7 @@ func TestRow12Glare(t *testing.T) {
 		i.send("ACK", "z9hG4bKequal", i.cseq, "")
 		i.send("BYE", "z9hG4bKlower", 1, "")
 		w.carrier.want("SIP/2.0 500")
-		a.leg.Update(ourSDP)
+		a.leg.Update(1, ourSDP)
 		w.carrier.want("SIP/2.0 200")
 		i.request("INVITE", offer) // before the ACK to that
 		w.carrier.wantAfter("SIP/2.0 491", "SIP/2.0 200")
@@ -360,7 +357,7 @@ func TestCancelOfReinvite(t *testing.T) {
 		w.carrier.want("SIP/2.0 200")
 		w.carrier.want("SIP/2.0 487")
 		i.send("ACK", i.branch+"-2", 2, "")
-		a.leg.Update(ourSDP) // too late: nothing happens
+		a.leg.Update(1, ourSDP) // too late: nothing happens
 		w.carrier.quiet(time.Minute)
 	})
 }
@@ -371,7 +368,7 @@ func TestRow08TargetRefreshAndRow09StrictRoute(t *testing.T) {
 		i, a := w.answered()
 		i.request("INVITE", offer, "Contact: <sip:moved@10.1.0.1:5070>")
 		signal[call.Offered](w, a.signals)
-		a.leg.Update(ourSDP)
+		a.leg.Update(1, ourSDP)
 		i.send("ACK", "z9hG4bKack2", 2, "")
 		moved := w.peer("10.1.0.1:5070")
 		synctest.Wait() // the ACK has arrived

@@ -34,6 +34,9 @@ type leg struct {
 	signal func(call.Signal) // nil: nobody listens
 	answer *repeat           // our 2xx that waits for its ACK
 	offer  *incoming         // their re-INVITE or UPDATE that waits for Update
+	offers int               // how many came: the number of offer
+	ours   *reoffer          // our offer that is out or waits for another try
+	later  []byte            // our offer that waits for its turn
 	alive  time.Time         // when the peer was last heard of
 	hung   bool              // Hangup came when nothing could be sent yet
 	cause  call.Cause        // of that Hangup
@@ -68,6 +71,7 @@ func (l *leg) finish() {
 	}
 	l.state = over
 	l.stopAnswer()
+	l.dropReoffer()
 	l.ep.unregister(l, l.key)
 	l.dlg.peerHold(-1)
 	last := l.signal
@@ -124,6 +128,7 @@ func (l *leg) request(in *incoming) {
 func (l *leg) byed(in *incoming) {
 	in.reply(200, nil)
 	l.refuseOffer(487)
+	l.dropReoffer()
 	l.tell(call.Bye{At: call.Now(), Cause: causeOfBye(in.Request)})
 	l.finish()
 }
@@ -134,18 +139,18 @@ func (l *leg) offered(in *incoming) {
 	switch {
 	case l.offer != nil:
 		in.reply(500, nil, retryAfter(10))
-	case l.answer != nil && reinvite:
-		in.reply(491, nil) // our 2xx to the INVITE before is not acknowledged yet
-	case len(in.Body()) > 0:
+	case reinvite && (l.answer != nil || l.reoffering()),
+		len(in.Body()) > 0 && (l.answer != nil && l.answer.offers || l.reoffering()):
+		in.reply(491, nil) // a 2xx of ours is not acknowledged yet, or an offer of ours not answered
+	case reinvite || len(in.Body()) > 0:
 		if reinvite {
 			in.reply(100, nil)
 			cancelled := func() { l.do(func() { l.cancelOffer(in) }) }
 			in.tx.cancel.Store(&cancelled)
 		}
+		l.offers++
 		l.offer = in
-		l.tell(call.Offered{At: call.Now(), Body: append([]byte(nil), in.Body()...)})
-	case reinvite:
-		in.reply(488, nil) // it wants an offer of ours: a delayed offer, which the relay cannot make yet
+		l.tell(call.Offered{At: call.Now(), ID: l.offers, Body: append([]byte(nil), in.Body()...)})
 	default:
 		l.refreshTarget(in)
 		in.reply(200, nil, in.from.contact(), allowHeader())
@@ -169,15 +174,22 @@ func (l *leg) refreshTarget(in *incoming) {
 
 // refuseOffer answers the offer that waits, if one does.
 func (l *leg) refuseOffer(status int) {
-	if l.offer != nil {
-		l.offer.reply(status, nil)
-		l.offer = nil
+	if l.offer == nil {
+		return
 	}
+	var after []gosip.Header
+	if status == 500 {
+		after = append(after, retryAfter(10))
+	}
+	l.offer.reply(status, nil, after...)
+	l.offer = nil
 }
 
 func (l *leg) cancelOffer(in *incoming) {
 	if l.offer == in {
 		l.refuseOffer(487)
+		l.tell(call.Withdrawn{At: call.Now(), ID: l.offers})
+		l.offerNext()
 	}
 }
 
@@ -185,22 +197,32 @@ func (l *leg) cancelOffer(in *incoming) {
 func (l *leg) Progress(int, []byte) {}
 func (l *leg) Answer([]byte)        {}
 
-// Update answers the offer that waits; an empty body refuses it.
-func (l *leg) Update(body []byte) {
+// Update answers the offer with that number, if it still waits.
+func (l *leg) Update(id int, body []byte) {
 	l.do(func() {
 		in := l.offer
-		switch {
-		case in == nil:
-		case len(body) == 0:
-			l.refuseOffer(488)
-		default:
-			l.offer = nil
-			l.refreshTarget(in)
-			l.accept(in, body)
-			if in.IsInvite() {
-				l.repeatAnswer(in, body, false)
-			}
+		if in == nil || id != l.offers || len(body) == 0 {
+			return
 		}
+		l.offer = nil
+		l.refreshTarget(in)
+		l.accept(in, body)
+		if in.IsInvite() {
+			l.repeatAnswer(in, body, false)
+		}
+		l.offerNext()
+	})
+}
+
+// Refuse refuses the offer with that number, if it still waits.
+func (l *leg) Refuse(id int, c call.Cause) {
+	l.do(func() {
+		if l.offer == nil || id != l.offers {
+			return
+		}
+		status, _ := finalStatus(c)
+		l.refuseOffer(status)
+		l.offerNext()
 	})
 }
 
@@ -224,6 +246,7 @@ func (l *leg) bye(c call.Cause) {
 	l.state = ending
 	l.stopAnswer()
 	l.refuseOffer(487)
+	l.dropReoffer()
 	req, h := l.dlg.request(l.ep.ctx, l.ep, gosip.BYE, 0)
 	if r := reasonHeader(c, false); r != nil {
 		req.AppendHeader(r)
@@ -246,13 +269,14 @@ type repeat struct {
 	body     []byte
 	seq      uint32
 	first    bool // of the INVITE that made the dialog
+	offers   bool // it holds an offer: the answer comes in the ACK
 	interval time.Duration
 	timer    *time.Timer
 	limit    *time.Timer
 }
 
 func (l *leg) repeatAnswer(in *incoming, body []byte, first bool) {
-	r := &repeat{in: in, body: body, seq: in.CSeq().SeqNo, first: first, interval: t1}
+	r := &repeat{in: in, body: body, seq: in.CSeq().SeqNo, first: first, offers: len(in.Body()) == 0, interval: t1}
 	l.answer = r
 	r.timer = l.after(r.interval, func() { l.againAnswer(r) })
 	r.limit = l.after(allT1, func() { l.noAck(r) })
@@ -275,20 +299,26 @@ func (l *leg) stopAnswer() {
 	}
 }
 
-// acked is the ACK to our 2xx.
-func (l *leg) acked(seq uint32) {
+// acked is the ACK to our 2xx, with the answer when that held our offer.
+func (l *leg) acked(seq uint32, body []byte) {
 	r := l.answer
 	if r == nil || r.seq != seq || l.state != confirmed {
 		return
 	}
 	l.heard()
 	l.stopAnswer()
-	if r.first {
-		l.tell(call.Acked{At: call.Now()})
+	switch {
+	case r.first:
+		l.tell(call.Acked{At: call.Now(), Body: body})
+	case r.offers && len(body) == 0:
+		l.tell(call.Declined{At: call.Now(), Cause: remoteCause(488, nil)})
+	case r.offers:
+		l.tell(call.Accepted{At: call.Now(), Body: body})
 	}
 	if l.hung {
 		l.bye(l.cause)
 	}
+	l.offerNext()
 }
 
 // noAck is 64*T1 without one: the peer is told goodbye whatever the call does.

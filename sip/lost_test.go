@@ -43,7 +43,7 @@ func TestNoAckTellsTheLastSignOfLife(t *testing.T) {
 		heard := time.Now()
 		w.carrier.want("SIP/2.0 100")
 		signal[call.Offered](w, a.signals)
-		a.leg.Update(ourSDP)
+		a.leg.Update(1, ourSDP)
 		if s := signal[call.NoAck](w, a.signals); !s.Alive.Equal(heard) {
 			t.Errorf("alive %v, want %v", s.Alive, heard)
 		}

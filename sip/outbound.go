@@ -215,12 +215,15 @@ func (o *outbound) response(a *attempt, res *gosip.Response) {
 	}
 }
 
-// description returns a response's body when it is one we understand.
-func description(res *gosip.Response) []byte {
-	if len(res.Body()) == 0 || !isSDP(res) {
+// description returns a message's body when it is one we understand.
+func description(m interface {
+	Body() []byte
+	ContentType() *gosip.ContentTypeHeader
+}) []byte {
+	if len(m.Body()) == 0 || !isSDP(m) {
 		return nil
 	}
-	return append([]byte(nil), res.Body()...)
+	return append([]byte(nil), m.Body()...)
 }
 
 // accepted is a 2xx: acknowledged in any case. The first of the attempt that
@@ -330,17 +333,10 @@ func (o *outbound) cancel(a *attempt) {
 	}
 	a.cancelled = true
 	a.timer.Stop()
-	req := gosip.NewRequest(gosip.CANCEL, a.req.Recipient)
-	req.SetTransport(a.req.Transport())
-	req.SetDestination(a.req.Destination())
-	for _, h := range []gosip.Header{a.req.Via().Clone(), maxForwards(70), gosip.HeaderClone(a.req.From()), gosip.HeaderClone(a.req.To()),
-		gosip.HeaderClone(a.req.CallID()), &gosip.CSeqHeader{SeqNo: a.req.CSeq().SeqNo, MethodName: gosip.CANCEL}} {
-		req.AppendHeader(h)
-	}
+	req := cancelOf(a.req)
 	if r := reasonHeader(o.cause, true); r != nil {
 		req.AppendHeader(r)
 	}
-	setBody(req, nil)
 	o.ep.request(req, a.hop, func(*gosip.Response) {}, func() {}) // unsent: the limit below ends it
 	a.timer = o.after(allT1, a.client.Terminate)
 }

@@ -248,7 +248,7 @@ func TestRow07ForkedAnswer(t *testing.T) {
 		f := signal[call.Forked](w, signals)
 		f.Leg.Progress(180, nil)
 		f.Leg.Answer(nil)
-		f.Leg.Update(nil)
+		f.Leg.Refuse(1, localCause(488))
 		f.Leg.Hangup(call.Cause{Status: 200})
 		bye := w.callee.want("BYE")
 		if bye.tag("To") != second.tag("To") {
@@ -355,7 +355,7 @@ func TestCalleeReinvitesAndHangsUp(t *testing.T) {
 		w.callee.requestIn(inv, "agent", "INVITE", 9, offer)
 		w.callee.want("SIP/2.0 100")
 		signal[call.Offered](w, signals)
-		leg.Update(ourSDP)
+		leg.Update(1, ourSDP)
 		w.callee.want("SIP/2.0 200")
 		w.callee.requestIn(inv, "agent", "ACK", 9, "")
 		w.callee.requestIn(inv, "agent", "BYE", 10, "")

@@ -111,8 +111,8 @@ func (e *Endpoint) onAck(in *incoming) {
 		e.count.drop("stray-ack")
 		return
 	}
-	seq := in.CSeq().SeqNo
-	if !l.tryDo(func() { l.acked(seq) }) {
+	seq, body := in.CSeq().SeqNo, description(in)
+	if !l.tryDo(func() { l.acked(seq, body) }) {
 		e.count.drop("flood")
 	}
 }
