@@ -80,6 +80,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.identity(spec.Identity, path)
+		b.session(spec, path)
 		if iso := spec.NumberFormat.Country; iso != "" {
 			t.country = countryOf(iso)
 			b.fault(checkCountry(iso), "%s.number_format.country", path)

@@ -74,6 +74,7 @@ func (w *walk) origin() bool {
 		return w.reject(NoTrunkMatch, "trunk", Missed, "the trunk of the source is not in this table")
 	}
 	w.d.MediaSources = w.trunk.media.clone()
+	w.d.Ringback = w.trunk.spec.EarlyMedia == EarlyRingback
 	country := "numbers need their +"
 	if c := w.trunk.country; c != nil {
 		country = "numbers as in " + c.iso

@@ -40,6 +40,7 @@ type Decision struct {
 	Reject       Reason
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk
+	Ringback     bool   // the caller is to hear his own phone ring, never early media: early_media of the trunk
 }
 
 // Media is a trunk's rule for RTP from it.

@@ -22,6 +22,9 @@ type Trunk struct {
 	NumberFormat NumberFormat  `yaml:"number_format"`
 	Identity     Identity      `yaml:"identity"`
 	Transfer     Transfer      `yaml:"transfer"` // what it may do with REFER and Replaces
+	Session      Session       `yaml:"session"`
+	Reliable     string        `yaml:"reliable"`    // 100rel (RFC 3262): supported (default) | required | off
+	EarlyMedia   string        `yaml:"early_media"` // what its callers hear before the answer: pass (default) | ringback
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are

@@ -140,6 +140,8 @@ func versionOf(s Spec) string {
 	for i := range s.Trunks {
 		t := &s.Trunks[i]
 		t.MediaRule = cmp.Or(t.MediaRule, MediaStrict)
+		t.Reliable, t.EarlyMedia = cmp.Or(t.Reliable, ReliableSupported), cmp.Or(t.EarlyMedia, EarlyPass)
+		t.Session.Refresher = cmp.Or(t.Session.Refresher, RefresherAuto)
 		t.Profile = "" // its content is merged in; the name says no more
 		t.Sources = slices.Sorted(slices.Values(t.Sources))
 		t.MediaSources = slices.Sorted(slices.Values(t.MediaSources))
