@@ -10,9 +10,11 @@ import (
 
 // Config is the media section of the configuration file.
 type Config struct {
-	Address   string `yaml:"address"`   // IP address to bind
-	Advertise string `yaml:"advertise"` // IP address others must use, when it is not the bound one
-	Ports     string `yaml:"ports"`     // "20000-29999", both ends included; a call takes four
+	Address    string `yaml:"address"`    // IP address to bind
+	Advertise  string `yaml:"advertise"`  // IP address others must use, when it is not the bound one
+	Address6   string `yaml:"address6"`   // IPv6 address to bind beside an IPv4 address; empty: none
+	Advertise6 string `yaml:"advertise6"` // IPv6 address others must use, when it is not the bound one
+	Ports      string `yaml:"ports"`      // "20000-29999", both ends included; a call takes four
 }
 
 // Defaults fills in what is empty.
@@ -27,24 +29,44 @@ func (c *Config) Defaults() {
 
 // Validate reports every fault, with its path in the section.
 func (c Config) Validate(report func(path, msg string)) {
-	bind, err := parseAddress(c.Address)
-	if err != nil {
-		report("address", err.Error())
-	}
-	switch advertise, err := parseAddress(c.Advertise); {
-	case c.Advertise == "" && bind.IsValid() && bind.IsUnspecified():
-		report("advertise", fmt.Sprintf("is needed when address is %s: others cannot send there", bind))
-	case c.Advertise == "":
-	case err != nil:
-		report("advertise", err.Error())
-	case advertise.IsUnspecified():
-		report("advertise", fmt.Sprintf("others cannot send to %s", advertise))
-	case bind.IsValid() && !bind.IsUnspecified() && bind.Is4() != advertise.Is4():
-		report("advertise", fmt.Sprintf("%s is of another family than address %s", advertise, bind))
+	bind := validatePlace(c.Address, c.Advertise, "", report)
+	switch bind6 := validatePlace(c.Address6, c.Advertise6, "6", report); {
+	case c.Address6 == "":
+	case bind6.Is4():
+		report("address6", fmt.Sprintf("%s is not an IPv6 address", bind6))
+	case bind.Is6():
+		report("address6", fmt.Sprintf("stands beside the IPv6 address %s: address must be an IPv4 one then", bind))
 	}
 	if _, err := parsePorts(c.Ports); err != nil {
 		report("ports", err.Error())
 	}
+}
+
+// validatePlace checks a pair of keys and returns the bound address; the one
+// with a suffix may be missing as a whole.
+func validatePlace(address, advertised, suffix string, report func(path, msg string)) netip.Addr {
+	if address == "" && suffix != "" {
+		if advertised != "" {
+			report("advertise"+suffix, "is of no use without address"+suffix)
+		}
+		return netip.Addr{}
+	}
+	bind, err := parseAddress(address)
+	if err != nil {
+		report("address"+suffix, err.Error())
+	}
+	switch advertise, err := parseAddress(advertised); {
+	case advertised == "" && bind.IsValid() && bind.IsUnspecified():
+		report("advertise"+suffix, fmt.Sprintf("is needed when address%s is %s: others cannot send there", suffix, bind))
+	case advertised == "":
+	case err != nil:
+		report("advertise"+suffix, err.Error())
+	case advertise.IsUnspecified():
+		report("advertise"+suffix, fmt.Sprintf("others cannot send to %s", advertise))
+	case bind.IsValid() && (!bind.IsUnspecified() || suffix != "") && bind.Is4() != advertise.Is4():
+		report("advertise"+suffix, fmt.Sprintf("%s is of another family than address%s %s", advertise, suffix, bind))
+	}
+	return bind
 }
 
 func parseAddress(s string) (netip.Addr, error) {

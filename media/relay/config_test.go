@@ -29,7 +29,7 @@ func TestConfigKeys(t *testing.T) {
 	for i, c := 0, reflect.TypeFor[Config](); i < c.NumField(); i++ {
 		keys = append(keys, c.Field(i).Tag.Get("yaml"))
 	}
-	if !slices.Equal(keys, []string{"address", "advertise", "ports"}) {
+	if !slices.Equal(keys, []string{"address", "advertise", "address6", "advertise6", "ports"}) {
 		t.Errorf("keys %q", keys)
 	}
 }
@@ -39,25 +39,32 @@ func TestConfigFaults(t *testing.T) {
 		config Config
 		want   []string
 	}{
-		{Config{"10.0.0.1", "", "20000-20003"}, nil},
-		{Config{"::", "2001:db8::1", "20001-20006"}, nil},
-		{Config{"0.0.0.0", "192.0.2.1", "1024-65535"}, nil},
-		{Config{"0.0.0.0", "", "20000-29999"}, []string{"advertise: is needed when address is 0.0.0.0: others cannot send there"}},
-		{Config{"10.0.0.1", "0.0.0.0", "20000-29999"}, []string{"advertise: others cannot send to 0.0.0.0"}},
-		{Config{"10.0.0.1", "2001:db8::1", "20000-29999"}, []string{"advertise: 2001:db8::1 is of another family than address 10.0.0.1"}},
-		{Config{"host.example", "me", "20000"}, []string{
+		{Config{Address: "10.0.0.1", Advertise: "", Ports: "20000-20003"}, nil},
+		{Config{Address: "::", Advertise: "2001:db8::1", Ports: "20001-20006"}, nil},
+		{Config{Address: "0.0.0.0", Advertise: "192.0.2.1", Ports: "1024-65535"}, nil},
+		{Config{Address: "0.0.0.0", Advertise: "", Ports: "20000-29999"}, []string{"advertise: is needed when address is 0.0.0.0: others cannot send there"}},
+		{Config{Address: "10.0.0.1", Advertise: "0.0.0.0", Ports: "20000-29999"}, []string{"advertise: others cannot send to 0.0.0.0"}},
+		{Config{Address: "10.0.0.1", Advertise: "2001:db8::1", Ports: "20000-29999"}, []string{"advertise: 2001:db8::1 is of another family than address 10.0.0.1"}},
+		{Config{Address: "host.example", Advertise: "me", Ports: "20000"}, []string{
 			`address: "host.example" is not an IP address`,
 			`advertise: "me" is not an IP address`,
 			`ports: "20000" is not a range like 20000-29999`,
 		}},
-		{Config{"224.0.0.1", "", "20000-70000"}, []string{
+		{Config{Address: "224.0.0.1", Advertise: "", Ports: "20000-70000"}, []string{
 			"address: 224.0.0.1 is a multicast address",
 			`ports: "20000-70000" is not a range of ports from 1 to 65535`,
 		}},
-		{Config{"10.0.0.1", "", "a-b"}, []string{`ports: "a-b" is not a range of ports from 1 to 65535`}},
-		{Config{"10.0.0.1", "", "80-90"}, []string{`ports: "80-90" begins below 1024, among the system's own ports`}},
-		{Config{"10.0.0.1", "", "30000-20000"}, []string{`ports: "30000-20000" ends before it begins`}},
-		{Config{"10.0.0.1", "", "20001-20004"}, []string{`ports: "20001-20004" does not hold the four ports of one call`}},
+		{Config{Address: "10.0.0.1", Advertise: "", Ports: "a-b"}, []string{`ports: "a-b" is not a range of ports from 1 to 65535`}},
+		{Config{Address: "10.0.0.1", Advertise: "", Ports: "80-90"}, []string{`ports: "80-90" begins below 1024, among the system's own ports`}},
+		{Config{Address: "10.0.0.1", Advertise: "", Ports: "30000-20000"}, []string{`ports: "30000-20000" ends before it begins`}},
+		{Config{Address: "10.0.0.1", Advertise: "", Ports: "20001-20004"}, []string{`ports: "20001-20004" does not hold the four ports of one call`}},
+		{Config{Address: "10.0.0.1", Address6: "2001:db8::1", Ports: "20000-20003"}, nil},
+		{Config{Address: "10.0.0.1", Address6: "::", Advertise6: "2001:db8::1", Ports: "20000-20003"}, nil},
+		{Config{Address: "10.0.0.1", Address6: "::", Ports: "20000-20003"}, []string{"advertise6: is needed when address6 is ::: others cannot send there"}},
+		{Config{Address: "10.0.0.1", Address6: "10.0.0.2", Ports: "20000-20003"}, []string{"address6: 10.0.0.2 is not an IPv6 address"}},
+		{Config{Address: "10.0.0.1", Address6: "::", Advertise6: "10.0.0.2", Ports: "20000-20003"}, []string{"advertise6: 10.0.0.2 is of another family than address6 ::"}},
+		{Config{Address: "::1", Address6: "::1", Ports: "20000-20003"}, []string{"address6: stands beside the IPv6 address ::1: address must be an IPv4 one then"}},
+		{Config{Address: "10.0.0.1", Advertise6: "::1", Ports: "20000-20003"}, []string{"advertise6: is of no use without address6"}},
 	} {
 		var got []string
 		c.config.Validate(func(path, msg string) { got = append(got, path+": "+msg) })
@@ -106,13 +113,15 @@ func TestReaches(t *testing.T) {
 		{"2001:db8::1", "10.0.0.1", false},
 		{"169.254.0.1", "169.254.0.2", true},
 	} {
-		p := &Pool{advertise: netip.MustParseAddr(c.ours)}
+		ours := netip.MustParseAddr(c.ours)
+		p := &Pool{}
+		p.places[familyOf(ours)].advertise = ours
 		theirs := netip.MustParseAddr(c.theirs)
 		if err := p.reaches(theirs, nil); (err == nil) != c.ok {
 			t.Errorf("from %s to %s: %v", c.ours, c.theirs, err)
 		}
 		named := []netip.Prefix{netip.PrefixFrom(theirs, theirs.BitLen())}
-		if err := p.reaches(theirs, named); (err == nil) != (theirs.Is4() == p.advertise.Is4()) {
+		if err := p.reaches(theirs, named); (err == nil) != (theirs.Is4() == ours.Is4()) {
 			t.Errorf("from %s to %s, named by the trunk: %v", c.ours, c.theirs, err)
 		}
 	}

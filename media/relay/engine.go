@@ -142,11 +142,15 @@ func (g generic) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	return g.WriteTo(b, net.UDPAddrFromAddrPort(to))
 }
 
-// listenUDP is the listen function of a pool that was given none.
-func listenUDP(at netip.AddrPort) (net.PacketConn, error) {
-	network := "udp"
-	if at.Addr().Is4() {
+// listenUDP is the listen function of a pool that was given none. A socket
+// serves one IP version, but for the [::] of a pool that advertises IPv4.
+func (p *Pool) listenUDP(at netip.AddrPort) (net.PacketConn, error) {
+	network := "udp6"
+	switch {
+	case at.Addr().Is4():
 		network = "udp4"
+	case p.places[four].bind == at.Addr():
+		network = "udp"
 	}
 	c, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(at))
 	if err != nil { // a nil *net.UDPConn in an interface would not be nil

@@ -37,15 +37,14 @@ const (
 // Pool hands out media ports at random and takes them back into quarantine.
 // Safe for concurrent use.
 type Pool struct {
-	bind      netip.Addr
-	advertise netip.Addr
-	listen    func(netip.AddrPort) (net.PacketConn, error)
-	engine    engine
-	late      atomic.Uint64  // packets that came to ports in quarantine
-	closing   sync.WaitGroup // pairs whose timer is closing them
+	places  [2]place // by family
+	first   family   // of the ports a call begins with
+	listen  func(netip.AddrPort) (net.PacketConn, error)
+	engine  engine
+	late    atomic.Uint64  // packets that came to ports in quarantine
+	closing sync.WaitGroup // pairs whose timer is closing them
 
 	mu     sync.Mutex
-	free   []uint16 // even ports, no order
 	rest   map[*pair]struct{}
 	relays map[*Relay]struct{}
 	done   Stats // totals of the relays closed
@@ -55,6 +54,7 @@ type Pool struct {
 // pair is an even port for RTP and the odd one above it for RTCP, both bound.
 type pair struct {
 	pool      *Pool
+	family    family
 	port      uint16
 	rtp, rtcp *socket
 
@@ -80,15 +80,9 @@ func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), lo
 		relays: map[*Relay]struct{}{},
 	}
 	if listen == nil {
-		p.listen = listenUDP
+		p.listen = p.listenUDP
 	}
-	// Validate has seen that these can be read.
-	p.bind, _ = parseAddress(cfg.Address)
-	p.free, _ = parsePorts(cfg.Ports)
-	p.advertise = p.bind
-	if cfg.Advertise != "" {
-		p.advertise, _ = parseAddress(cfg.Advertise)
-	}
+	p.places, p.first = cfg.places()
 	return p, nil
 }
 
@@ -99,7 +93,7 @@ func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
 	var pairs [2]*pair
 	for i := range pairs {
 		var err error
-		if pairs[i], err = p.take(); err != nil {
+		if pairs[i], err = p.take(p.first); err != nil {
 			if i > 0 {
 				p.putBack(pairs[0])
 			}
@@ -120,19 +114,20 @@ func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
 
 // take binds a pair at random. Ports of other programs are passed over and
 // tried again by later calls.
-func (p *Pool) take() (*pair, error) {
+func (p *Pool) take(f family) (*pair, error) {
+	at := &p.places[f]
 	var taken []uint16
 	defer func() {
 		p.mu.Lock()
-		p.free = append(p.free, taken...)
+		at.free = append(at.free, taken...)
 		p.mu.Unlock()
 	}()
 	for {
-		port, err := p.pick()
+		port, err := p.pick(at)
 		if err != nil {
 			return nil, err
 		}
-		pair, err := p.bindPair(port)
+		pair, err := p.bindPair(f, port)
 		if err == nil {
 			return pair, nil
 		}
@@ -143,33 +138,34 @@ func (p *Pool) take() (*pair, error) {
 	}
 }
 
-func (p *Pool) pick() (uint16, error) {
+func (p *Pool) pick(at *place) (uint16, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.closed:
 		return 0, net.ErrClosed
-	case len(p.free) == 0:
+	case len(at.free) == 0:
 		return 0, ErrNoPorts
 	}
-	i, last := rand.IntN(len(p.free)), len(p.free)-1
-	port := p.free[i]
-	p.free[i] = p.free[last]
-	p.free = p.free[:last]
+	i, last := rand.IntN(len(at.free)), len(at.free)-1
+	port := at.free[i]
+	at.free[i] = at.free[last]
+	at.free = at.free[:last]
 	return port, nil
 }
 
-func (p *Pool) bindPair(port uint16) (*pair, error) {
-	rtp, err := p.listen(netip.AddrPortFrom(p.bind, port))
+func (p *Pool) bindPair(f family, port uint16) (*pair, error) {
+	bind := p.places[f].bind
+	rtp, err := p.listen(netip.AddrPortFrom(bind, port))
 	if err != nil {
 		return nil, err
 	}
-	rtcp, err := p.listen(netip.AddrPortFrom(p.bind, port+1))
+	rtcp, err := p.listen(netip.AddrPortFrom(bind, port+1))
 	if err != nil {
 		rtp.Close()
 		return nil, err
 	}
-	pair := &pair{pool: p, port: port, since: time.Now()}
+	pair := &pair{pool: p, family: f, port: port, since: time.Now()}
 	pair.rtp, pair.rtcp = p.engine.open(rtp, (*resting)(pair)), p.engine.open(rtcp, (*resting)(pair))
 	return pair, nil
 }
@@ -179,7 +175,8 @@ func (p *Pool) putBack(pair *pair) {
 	pair.rtp.close()
 	pair.rtcp.close()
 	p.mu.Lock()
-	p.free = append(p.free, pair.port)
+	at := &p.places[pair.family]
+	at.free = append(at.free, pair.port)
 	p.mu.Unlock()
 }
 
@@ -240,22 +237,6 @@ func (p *Pool) forget(r *Relay, s media.Stats) {
 	defer p.mu.Unlock()
 	delete(p.relays, r)
 	p.done.add(&s)
-}
-
-// reaches refuses addresses that an SDP must not make us send to: another
-// family than ours, and, unless we are there ourselves or the trunk's rule names
-// them, this host and this link.
-func (p *Pool) reaches(a netip.Addr, rule []netip.Prefix) error {
-	switch {
-	case a.Is4() != p.advertise.Is4():
-		return errors.New("media address is of another IP version than ours")
-	case allowed(rule, a):
-	case a.IsLoopback() && !p.advertise.IsLoopback():
-		return errors.New("media address is a loopback address")
-	case a.IsLinkLocalUnicast() && !p.advertise.IsLinkLocalUnicast():
-		return errors.New("media address is a link-local address")
-	}
-	return nil
 }
 
 // Close closes all relays and all ports, also those in quarantine, and waits

@@ -22,10 +22,13 @@ import (
 // A negotiation that returns an error has changed nothing.
 type Relay struct {
 	pool   *Pool
+	id     string // of the call, for the log
 	notice func(media.Notice)
 	start  time.Time
 	tap    atomic.Pointer[tapBox]
 	flows  [2]flow
+
+	outlets [2]struct{ rtp, rtcp outlet } // towards each party
 
 	nego   sync.Mutex // one negotiation at a time
 	legs   [2]leg
@@ -42,7 +45,8 @@ type tapBox struct{ media.Tap }
 
 // leg is the negotiation with one party.
 type leg struct {
-	pair    *pair
+	pair    *pair            // the ports it is told of now
+	other   *pair            // those of the other IP version that it was told of before; nil: none
 	desc    *sdp.Description // what the party said last; nil: nothing yet
 	rule    media.Source
 	session uint64 // id in our o= towards the party
@@ -60,14 +64,12 @@ func newRelay(p *Pool, id string, notice func(media.Notice), pairs [2]*pair) *Re
 	if notice == nil {
 		notice = func(media.Notice) {}
 	}
-	r := &Relay{pool: p, notice: notice, start: time.Now(), interval: interval()}
+	r := &Relay{pool: p, id: id, notice: notice, start: time.Now(), interval: interval()}
 	for i, pair := range pairs {
 		r.legs[i] = leg{pair: pair, session: rand.Uint64() >> 1, version: 1}
 	}
-	for _, from := range []media.Side{media.Caller, media.Callee} {
-		in, out := pairs[index(from)], pairs[index(from.Other())]
-		in.rtp.bind(id, &rtpInput{input{r, from, out.rtp}})
-		in.rtcp.bind(id, &rtcpInput{input{r, from, out.rtcp}})
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		r.open(side, pairs[index(side)])
 	}
 	return r
 }
@@ -87,6 +89,9 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 		return nil, errClosed
 	}
 	ours, err := r.describe(from.Other(), d.Offer)
+	if err == nil {
+		err = r.meet(from, d, false)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("offer of the %s: %w", from, err)
 	}
@@ -113,6 +118,9 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 		return nil, errNoOffer
 	}
 	ours, err := r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Answer(offer, d, us) })
+	if err == nil {
+		err = r.meet(from, d, true)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
@@ -137,7 +145,7 @@ func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
-	ours, err := r.describe(from, func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(d, me.desc, peer.desc, us) })
+	ours, err := r.answerTo(from, d, func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(d, me.desc, peer.desc, us) })
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
@@ -173,6 +181,9 @@ func (r *Relay) Close() media.Stats {
 	r.closed = true
 	for i := range r.legs {
 		r.pool.quarantine(r.legs[i].pair)
+		if other := r.legs[i].other; other != nil {
+			r.pool.quarantine(other)
+		}
 	}
 	r.tap.Store(nil)
 	stats := r.stats()
@@ -224,7 +235,7 @@ type description struct {
 // text is another than the last (RFC 3264 8).
 func (r *Relay) describe(to media.Side, write func(sdp.Ours) ([]byte, error)) (description, error) {
 	l := &r.legs[index(to)]
-	us := sdp.Ours{ID: l.session, Version: l.version, Media: netip.AddrPortFrom(r.pool.advertise, l.pair.port)}
+	us := sdp.Ours{ID: l.session, Version: l.version, Media: netip.AddrPortFrom(r.pool.places[l.pair.family].advertise, l.pair.port)}
 	text, err := write(us)
 	if err == nil && l.sent != nil && !bytes.Equal(text, l.sent) {
 		us.Version++

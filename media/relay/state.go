@@ -129,7 +129,7 @@ func (s *side) rtcpTarget() endpoint {
 type input struct {
 	relay *Relay
 	from  media.Side
-	out   *socket // the same kind of socket towards the other side
+	out   *outlet // for the same kind of packet, towards the other side
 }
 
 // rtpInput and rtcpInput tell the two kinds apart, by port and not by content.
@@ -151,6 +151,13 @@ func (in *rtpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*socke
 	if verdict != media.DropSource && verdict != media.DropMalformed && verdict != media.DropRate {
 		f.last.Store(now + 1)
 	}
+	place := to.addrPort()
+	var out *socket
+	if verdict == forward {
+		if out = in.out.towards(place); out == nil { // it went back to another IP version
+			verdict = media.DropNoPeer
+		}
+	}
 	if verdict != forward {
 		f.drop(verdict)
 		return nil, netip.AddrPort{}, false
@@ -161,7 +168,7 @@ func (in *rtpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*socke
 			Payload: pkt[h.start:h.end],
 		})
 	}
-	return in.out, to.addrPort(), true
+	return out, place, true
 }
 
 func (in *rtpInput) sent(bytes int, err error) {
@@ -181,7 +188,13 @@ func (in *rtcpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*sock
 		r.flows[index(in.from)].drop(verdict)
 		return nil, netip.AddrPort{}, false
 	}
-	return in.out, to.addrPort(), true
+	place := to.addrPort()
+	out := in.out.towards(place)
+	if out == nil {
+		r.flows[index(in.from)].drop(media.DropNoPeer)
+		return nil, netip.AddrPort{}, false
+	}
+	return out, place, true
 }
 
 func (in *rtcpInput) sent(_ int, err error) {

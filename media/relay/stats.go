@@ -34,7 +34,7 @@ func (p *Pool) Stats() Stats {
 		m := r.stats()
 		s.add(&m)
 	}
-	s.Relays, s.Free, s.Quarantined = len(p.relays), len(p.free), len(p.rest)
+	s.Relays, s.Free, s.Quarantined = len(p.relays), p.countFree(), len(p.rest)
 	s.Drops[media.DropQuarantine] += p.late.Load()
 	s.Panics = p.engine.panics.Load()
 	return s
@@ -44,5 +44,7 @@ func (p *Pool) Stats() Stats {
 func (p *Pool) Free() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.free)
+	return p.countFree()
 }
+
+func (p *Pool) countFree() int { return len(p.places[four].free) + len(p.places[six].free) }

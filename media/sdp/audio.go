@@ -13,6 +13,7 @@ import (
 // audio is the meaning of the section that is relayed.
 type audio struct {
 	rtp, rtcp  netip.AddrPort
+	ipv6       bool // the connection address, also one that holds
 	direction  Direction
 	formats    []media.Format
 	types      []uint8 // payload types in order, those without a meaning too
@@ -70,6 +71,7 @@ func (d *Description) understand(s *section) (audio, error) {
 	if err != nil {
 		return audio{}, err
 	}
+	a.ipv6 = addr.Is6()
 	if addr.IsUnspecified() { // hold of RFC 2543
 		a.direction &^= RecvOnly
 		return a, nil

@@ -199,6 +199,10 @@ func (d *Description) Acceptable() error { return d.refuse }
 // holds the call in the old way, by the address 0.0.0.0 (RFC 3264 8.4).
 func (d *Description) Remote() (rtp, rtcp netip.AddrPort) { return d.relay.rtp, d.relay.rtcp }
 
+// IPv6 reports whether the party's audio is at an IPv6 address; a holding one
+// (::) counts.
+func (d *Description) IPv6() bool { return d.relay.ipv6 }
+
 // Direction says whether the party wants to send and to receive; an address of
 // 0.0.0.0 counts as not wanting to receive.
 func (d *Description) Direction() Direction { return d.relay.direction }
