@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -266,6 +267,9 @@ func (c *Call) dial(a doDial) {
 	d := Dial{
 		Call: c.id, Leg: a.leg, LegULID: c.machine.leg(a.leg).ulid, Target: c.machine.target(a.target),
 		MaxForwards: c.machine.invite.MaxForwards, Body: c.machine.offered,
+	}
+	if relay := c.relay; relay != nil {
+		d.Over = func(a netip.Addr) ([]byte, error) { return relay.Over(media.Callee, a) }
 	}
 	if !c.machine.invite.Party.Private {
 		d.From = c.machine.decision.Caller.Reveal()

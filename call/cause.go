@@ -17,6 +17,7 @@ type Cause struct {
 	Reason string // reject_reason when we refused; empty otherwise
 	By     Ender  // who ended it, when somebody did
 	Retry  int    // Retry-After in seconds for a refusal, 0: none
+	Warn   int    // Warning code of RFC 3261 20.43 for a refusal, 0: none
 }
 
 func (c Cause) String() string { return fmt.Sprintf("%d %s", c.Status, c.Text) }

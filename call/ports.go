@@ -72,6 +72,10 @@ type Dial struct {
 	From        string // E.164 of the caller to show; empty: anonymous
 	MaxForwards int
 	Body        []byte // our offer
+	// Over returns the offer as it reads for a party that is reached at an
+	// address: over the same IP version where we can. It does not wait. nil:
+	// Body serves everywhere.
+	Over func(netip.Addr) ([]byte, error)
 }
 
 // Info is what a recording needs to know of its call.
@@ -121,6 +125,10 @@ type Relay interface {
 	// Reoffer takes a new offer of a side in an established session and returns
 	// our answer to it, which keeps what the other side has.
 	Reoffer(from media.Side, body []byte) ([]byte, error)
+	// Over returns our last offer to a side as it reads for a party reached at an
+	// address: with ours of the same IP version, when there is one; nil before
+	// there is an offer.
+	Over(to media.Side, addr netip.Addr) ([]byte, error)
 	// Tap gives t a copy of each packet forwarded from now on.
 	Tap(t media.Tap)
 	// Close frees the ports (into quarantine), waits for the last packet and

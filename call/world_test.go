@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -197,6 +198,10 @@ func (r fakeRelay) Reoffer(_ media.Side, body []byte) ([]byte, error) {
 		panic("injected")
 	}
 	return append([]byte("again "), body...), nil
+}
+
+func (r fakeRelay) Over(to media.Side, addr netip.Addr) ([]byte, error) {
+	return fmt.Appendf(nil, "to the %s at %s", to, addr), nil
 }
 
 func (r fakeRelay) Tap(media.Tap) { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }

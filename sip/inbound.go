@@ -59,7 +59,7 @@ func (b *inbound) refuse(c call.Cause) {
 		return
 	}
 	status, retry := finalStatus(c)
-	headers := []gosip.Header{reasonHeader(c, false)}
+	headers := []gosip.Header{reasonHeader(c, false), warningHeader(c, b.in.from)}
 	if retry > 0 {
 		headers = append(headers, gosip.NewHeader("Retry-After", strconv.Itoa(retry)))
 	}

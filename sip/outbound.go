@@ -167,8 +167,21 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 		req.AppendHeader(gosip.NewHeader("Privacy", "id"))
 	}
 	req.AppendHeader(allowHeader())
-	setBody(req, o.dial.Body)
+	setBody(req, o.offerTo(h))
 	return req
+}
+
+// offerTo is our offer, in the IP version that the address is reached over.
+func (o *outbound) offerTo(h *hop) []byte {
+	if o.dial.Over == nil || len(o.dial.Body) == 0 {
+		return o.dial.Body
+	}
+	body, err := o.dial.Over(h.addr.Addr())
+	if err != nil || len(body) == 0 { // no ports: the peer may speak both versions
+		o.ep.log.Warn("sip offer made over another IP version than the call goes", "call", string(o.dial.Call), "leg", string(o.dial.Leg), "error", err)
+		return o.dial.Body
+	}
+	return body
 }
 
 // silent is an address that did not answer at all: it is left behind.

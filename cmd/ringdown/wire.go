@@ -174,6 +174,8 @@ func mediaCause(err error) error {
 		return fmt.Errorf("%w: %w", call.Cause{Status: 503, Q850: 34, Text: "no media ports left", Reason: call.ReasonOverload, Retry: 10}, err)
 	case errors.Is(err, sdp.ErrMalformed):
 		return fmt.Errorf("%w: %w", call.Cause{Status: 400, Q850: 111, Text: "session description malformed"}, err)
+	case errors.Is(err, relay.ErrFamily):
+		return fmt.Errorf("%w: %w", call.Cause{Status: 488, Q850: 88, Text: "IP version of the media not available", Warn: 301}, err)
 	case errors.Is(err, sdp.ErrUnacceptable):
 		return fmt.Errorf("%w: %w", call.Cause{Status: 488, Q850: 88, Text: "session description not acceptable"}, err)
 	}
