@@ -46,7 +46,8 @@ type Config struct {
 	warnings Faults
 }
 
-// secretPaths are the values that are references to secrets, file: or env:.
+// secretPaths are the texts that are references to secrets, file: or env:. A
+// [routing.Secret] is one wherever it stands, in lists too.
 var secretPaths = []string{"http.token", "nats.token"}
 
 // Node is the section "node": which node this is and where it keeps its data.

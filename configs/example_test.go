@@ -72,6 +72,8 @@ func TestExampleMentionsEveryKey(t *testing.T) {
 func TestExampleShowsDefaults(t *testing.T) {
 	t.Setenv("RINGDOWN_HTTP_TOKEN", strings.Repeat("h", 40))
 	t.Setenv("RINGDOWN_NATS_TOKEN", strings.Repeat("n", 40))
+	t.Setenv("RINGDOWN_CARRIER_PASSWORD", "hunter2")
+	t.Setenv("RINGDOWN_CARRIER_USER_PASSWORD", "hunter3")
 	example, err := Load("example.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -81,6 +81,8 @@ func TestGoodFiles(t *testing.T) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Setenv("RINGDOWN_HTTP_TOKEN", strings.Repeat("h", 40))
 			t.Setenv("RINGDOWN_NATS_TOKEN", strings.Repeat("n", 40))
+			t.Setenv("RINGDOWN_CARRIER_PASSWORD", "hunter2")
+			t.Setenv("RINGDOWN_CARRIER_USER_PASSWORD", "hunter3")
 			c, err := Load(path)
 			if err != nil {
 				t.Fatal(err)

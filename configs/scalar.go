@@ -28,6 +28,13 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) {
 	if v.Kind() != reflect.String && v.IsZero() {
 		d.zeros = append(d.zeros, zero{v, lineOf(n), path})
 	}
+	if s, ok := v.Addr().Interface().(*routing.Secret); ok {
+		secret, msg := resolve(text)
+		if msg != "" {
+			d.fail(n, path, msg)
+		}
+		s.Fill(secret)
+	}
 	if d.secrets[path] {
 		secret, msg := resolve(text)
 		if msg != "" {

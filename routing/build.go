@@ -12,10 +12,10 @@ import (
 // once, in the order of the Spec; with any, the table is nil.
 func NewTable(s Spec) (*Table, []Fault) {
 	b := builder{
-		table:    &Table{trunks: map[string]*trunk{}, numbers: make(map[number]entry, len(s.Numbers))},
+		table:    &Table{trunks: map[string]*trunk{}, guests: map[string][]string{}, numbers: make(map[number]entry, len(s.Numbers))},
 		accounts: map[string]*account{}, flows: map[string]*flow{},
 		seenTrunk: map[string]int{}, seenAccount: map[string]int{}, seenNumber: make(map[number]int, len(s.Numbers)),
-		prefix: map[netip.Prefix]string{}, used: map[string]bool{},
+		prefix: map[netip.Prefix]string{}, user: map[string]string{}, used: map[string]bool{},
 	}
 	s.Trunks = b.withProfiles(s.Trunks)
 	b.addTrunks(s.Trunks)
@@ -41,6 +41,7 @@ type builder struct {
 	seenTrunk, seenAccount map[string]int // id to index, for duplicates
 	seenNumber             map[number]int
 	prefix                 map[netip.Prefix]string // path of each trunk source
+	user                   map[string]string       // path of each realm and user name
 	used                   map[string]bool         // "trunk x", "account x", "flow x" somebody refers to
 	faults                 []Fault
 }
@@ -81,12 +82,16 @@ func (b *builder) addTrunks(all []Trunk) {
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.identity(spec.Identity, path)
 		b.session(spec, path)
+		b.auth(spec, path)
+		b.register(spec, path)
+		b.limits(spec.Limits, path)
 		if iso := spec.NumberFormat.Country; iso != "" {
 			t.country = countryOf(iso)
 			b.fault(checkCountry(iso), "%s.number_format.country", path)
 		}
 		if unique {
 			b.table.trunks[spec.ID] = t
+			b.table.addGuest(spec)
 		}
 	}
 }

@@ -18,7 +18,9 @@ type Trunk struct {
 	MediaSources []string      `yaml:"media_sources"` // CIDRs RTP may come from; empty: the address in the SDP
 	MediaRule    string        `yaml:"media_rule"`    // strict (default) | latch
 	Targets      []TrunkTarget `yaml:"targets"`       // where calls out through it go
-	Auth         Auth          `yaml:"auth"`
+	Auth         Auth          `yaml:"auth"`          // digest, theirs and ours
+	Register     Register      `yaml:"register"`      // of ours with it
+	Limits       TrunkLimits   `yaml:"limits"`
 	NumberFormat NumberFormat  `yaml:"number_format"`
 	Identity     Identity      `yaml:"identity"`
 	Transfer     Transfer      `yaml:"transfer"` // what it may do with REFER and Replaces
@@ -34,10 +36,6 @@ type TrunkTarget struct {
 	Priority int    `yaml:"priority"` // 0 to 65535
 	Weight   int    `yaml:"weight"`   // 0 to 65535
 }
-
-// Auth is how we prove ourselves to a trunk. A trunk proves itself by its
-// source address; nothing else is known here yet.
-type Auth struct{}
 
 // NumberFormat says how a trunk writes numbers.
 type NumberFormat struct {

@@ -17,6 +17,7 @@ type Table struct {
 	version   string
 	trunks    map[string]*trunk
 	sources   sources
+	guests    map[string][]string // ids of trunks known by digest alone, by realm
 	numbers   map[number]entry
 	countries []*country // those some number or trunk belongs to, for the nearest miss
 	warnings  []Fault
@@ -145,6 +146,7 @@ func versionOf(s Spec) string {
 		t.Profile = "" // its content is merged in; the name says no more
 		t.Sources = slices.Sorted(slices.Values(t.Sources))
 		t.MediaSources = slices.Sorted(slices.Values(t.MediaSources))
+		t.Auth.Algorithms = t.Auth.AskAlgorithms()
 		t.Transfer.Countries = slices.Sorted(slices.Values(t.Transfer.Countries))
 	}
 	slices.SortFunc(s.Trunks, func(a, b Trunk) int { return cmp.Compare(a.ID, b.ID) })
