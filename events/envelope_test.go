@@ -106,7 +106,7 @@ func TestEncodeRefuses(t *testing.T) {
 }
 
 func TestEncodeTakesPointers(t *testing.T) {
-	e := samples()[6]
+	e := samples()[slices.Index(Types(), CallEnded)]
 	want, err := Encode(e, "edge-1")
 	if err != nil {
 		t.Fatal(err)

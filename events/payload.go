@@ -4,13 +4,18 @@ import "time"
 
 // Types of events.
 const (
-	CallReceived  = "call.received"
-	CallRejected  = "call.rejected"
-	CallRouted    = "call.routed"
-	CallRinging   = "call.ringing"
-	CallAnswered  = "call.answered"
-	CallBridged   = "call.bridged"
-	CallEnded     = "call.ended"
+	CallReceived = "call.received"
+	CallRejected = "call.rejected"
+	CallRouted   = "call.routed"
+	CallRinging  = "call.ringing"
+	CallAnswered = "call.answered"
+	CallBridged  = "call.bridged"
+	CallEnded    = "call.ended"
+
+	CallTransferRequested = "call.transfer.requested"
+	CallTransferred       = "call.transferred"
+	CallTransferFailed    = "call.transfer.failed"
+
 	LegCreated    = "leg.created"
 	LegRinging    = "leg.ringing"
 	LegEarlyMedia = "leg.early-media"
@@ -105,13 +110,37 @@ type (
 		Estimated     bool         `json:"estimated"` // closed after a crash: ended_at is the last proof of life
 		ConfigVersion string       `json:"config_version,omitempty"`
 		Winner        string       `json:"winner,omitempty"`
+		Transfers     int          `json:"transfers,omitempty"` // how often a party gave his place to another
 		Media         *MediaTotals `json:"media,omitempty"`
 	}
+	CallTransferRequestedData struct {
+		By     string `json:"by"`               // leg id of who asked
+		Kind   string `json:"kind"`             // blind | attended | replaces
+		Side   string `json:"side"`             // caller | callee: the side that is to change hands
+		Reason string `json:"reason,omitempty"` // why it is refused; absent: it goes on
+		Trace  []Look `json:"trace"`
+	}
+	CallTransferredData struct {
+		By       string `json:"by"`
+		Kind     string `json:"kind"`
+		Side     string `json:"side"`
+		Left     string `json:"left"`                // leg id of who gave his place
+		Joined   string `json:"joined,omitempty"`    // leg id of who has it now; absent when the call itself was given up
+		FromCall string `json:"from_call,omitempty"` // the call that the leg which joined was in before
+		ToCall   string `json:"to_call,omitempty"`   // the call that a leg of this one went to; this call ends
+	}
+	CallTransferFailedData struct {
+		By    string `json:"by"`
+		Kind  string `json:"kind"`
+		Side  string `json:"side"`
+		Cause Cause  `json:"cause"`
+	}
 	LegCreatedData struct {
-		Leg     string `json:"leg"`
-		Role    string `json:"role"` // a | b
-		Attempt int    `json:"attempt"`
-		Trunk   string `json:"trunk,omitempty"`
+		Leg      string `json:"leg"`
+		Role     string `json:"role"` // a | b
+		Attempt  int    `json:"attempt"`
+		Trunk    string `json:"trunk,omitempty"`
+		FromCall string `json:"from_call,omitempty"` // the call it was a leg of before
 	}
 	LegRingingData struct {
 		Leg string `json:"leg"`
@@ -149,6 +178,10 @@ type (
 		Mode      string `json:"mode"`
 		Channels  string `json:"channels"`
 		KeyRef    string `json:"key_ref"`
+		Segment   int    `json:"segment"`            // 1 is the first of its call; each transfer begins another
+		Previous  string `json:"previous,omitempty"` // the recording of the segment before
+		Caller    string `json:"caller,omitempty"`   // leg id of who is on channel 1
+		Callee    string `json:"callee,omitempty"`   // and on channel 2; absent while it only rings
 	}
 	RecordingPausedData struct {
 		Recording string `json:"recording"`

@@ -8,7 +8,8 @@ import (
 // Types lists every type of this version, in the order of a call's life.
 func Types() []string {
 	return []string{
-		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallEnded,
+		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged,
+		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
@@ -18,7 +19,8 @@ func Types() []string {
 // Known reports whether t is a type of this version.
 func Known(t string) bool {
 	switch t {
-	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallEnded,
+	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged,
+		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed:
@@ -86,6 +88,12 @@ func fits(t string, data any) bool {
 		return t == CallAnswered
 	case CallBridgedData:
 		return t == CallBridged
+	case CallTransferRequestedData:
+		return t == CallTransferRequested
+	case CallTransferredData:
+		return t == CallTransferred
+	case CallTransferFailedData:
+		return t == CallTransferFailed
 	case CallEndedData:
 		return t == CallEnded
 	case LegCreatedData:

@@ -31,7 +31,9 @@ type Manifest struct {
 	Node       string       `json:"node"`
 	Mode       string       `json:"mode"`
 	Channels   string       `json:"channels"`
-	StartedAt  events.Stamp `json:"started_at"` // time zero of the recording, in all of its parts
+	Segment    int          `json:"segment,omitempty"`  // which stretch of the call: 1, and one more after each transfer
+	Previous   string       `json:"previous,omitempty"` // the recording of the stretch before
+	StartedAt  events.Stamp `json:"started_at"`         // time zero of the recording, in all of its parts
 	DurationMS int64        `json:"duration_ms"`
 	Completion string       `json:"completion"` // closed | recovered
 	Result     string       `json:"result"`     // ok | degraded
@@ -49,6 +51,7 @@ type Manifest struct {
 
 // Track counts one side of a part.
 type Track struct {
+	Leg     string   `json:"leg,omitempty"` // who spoke; absent when it was not known as the file was begun
 	Packets uint64   `json:"packets"`
 	Bytes   uint64   `json:"bytes"`
 	Dropped uint64   `json:"dropped"`
@@ -92,7 +95,9 @@ func (m Manifest) of(s *summary, end format.End) Manifest {
 	if s.degraded || m.Part > 1 || m.Completion == Recovered {
 		m.Result = Degraded
 	}
+	m.Segment, m.Previous = s.place.Segment, s.place.Previous
 	m.Caller, m.Callee = track(end.Caller, s.codecs[0]), track(end.Callee, s.codecs[1])
+	m.Caller.Leg, m.Callee.Leg = s.place.Caller, s.place.Callee
 	m.Gaps, m.PausedMS = int(end.Gaps), end.Paused.Milliseconds()
 	m.Pauses = append([]Span{}, s.pauses...)
 	return m

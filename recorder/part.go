@@ -105,6 +105,7 @@ func opening(info Info, recording, node string, empty *seal.Tree) []format.Recor
 			Recording: recording, Call: info.Call, Account: info.Account, Node: node,
 			Mode: info.Mode, Channels: info.Channels,
 		},
+		format.Place{Segment: info.Segment, Previous: info.Previous, Caller: info.Caller, Callee: info.Callee},
 	}
 }
 

@@ -21,6 +21,10 @@ type Info struct {
 	Mode     string    // record-from-answer, …: told on, not interpreted
 	Channels string    // dual | mono: how it is to be rendered; both sides are always kept
 	Started  time.Time // when it was asked for; gives the id and the folder
+	Segment  int       // which stretch of the call: 1, and one more after each transfer; 0 counts as 1
+	Previous string    // id of the recording of the stretch before
+	Caller   string    // leg ids of who speaks on channel 1 and 2; empty: not known yet
+	Callee   string
 
 	// zero is time zero of the recording: when its file was there. Keys and a
 	// slow disk before that must not show as silence at its beginning.
@@ -58,6 +62,7 @@ func (r *Recorder) Open(ctx context.Context, info Info, fault func(error)) (*Rec
 	if info.Account == "" || strings.ContainsAny(info.Account, "/.") {
 		return nil, fmt.Errorf("account %q: not an id", info.Account)
 	}
+	info.Segment = max(info.Segment, 1)
 	id := events.NewID("rec", info.Started)
 	rec := &Recording{
 		id: id, info: info, rec: r, fault: fault, in: newIntake(info.Started),
@@ -79,6 +84,7 @@ func (r *Recorder) Open(ctx context.Context, info Info, fault func(error)) (*Rec
 	rec.in.begin(rec.info.zero)
 	r.publish(info.Account, info.Call, events.RecordingStarted, events.RecordingStartedData{
 		Recording: id, Mode: info.Mode, Channels: info.Channels, KeyRef: rec.writer.part.keyRef,
+		Segment: info.Segment, Previous: info.Previous, Caller: info.Caller, Callee: info.Callee,
 	}, nil)
 	go rec.run()
 	return rec, nil

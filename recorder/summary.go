@@ -20,6 +20,7 @@ const (
 // feed it with the same records, so both come to the same.
 type summary struct {
 	about    format.About
+	place    format.Place
 	zero     time.Time // wall clock of the recording's time zero
 	caller   format.Totals
 	callee   format.Totals
@@ -70,6 +71,8 @@ func (s *summary) record(r format.Record) {
 		s.describe(r)
 	case format.About:
 		s.about = r
+	case format.Place:
+		s.place = r
 	case format.Anchor:
 		if s.zero.IsZero() {
 			s.zero = r.Wall.Add(-r.At)

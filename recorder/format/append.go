@@ -64,6 +64,7 @@ func (Gap) kind() Type     { return TypeGap }
 func (Mark) kind() Type    { return TypeMark }
 func (Formats) kind() Type { return TypeMeta }
 func (About) kind() Type   { return TypeMeta }
+func (Place) kind() Type   { return TypeMeta }
 func (Anchor) kind() Type  { return TypeAnchor }
 func (End) kind() Type     { return TypeEnd }
 func (Head) kind() Type    { return TypeHead }
@@ -95,6 +96,7 @@ func (m Mark) body(b []byte) []byte {
 const (
 	metaFormats = 1
 	metaAbout   = 2
+	metaPlace   = 3
 )
 
 func (f Formats) body(b []byte) []byte {
@@ -122,6 +124,15 @@ func appendFormat(b []byte, f media.Format) []byte {
 func (a About) body(b []byte) []byte {
 	b = append(b, metaAbout)
 	for _, s := range []string{a.Recording, a.Call, a.Account, a.Node, a.Mode, a.Channels} {
+		b = appendText(b, s)
+	}
+	return b
+}
+
+func (p Place) body(b []byte) []byte {
+	b = append(b, metaPlace)
+	b = binary.BigEndian.AppendUint16(b, uint16(p.Segment))
+	for _, s := range []string{p.Previous, p.Caller, p.Callee} {
 		b = appendText(b, s)
 	}
 	return b

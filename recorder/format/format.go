@@ -59,7 +59,7 @@ const (
 	maxMicros    = 1<<48 - 1
 )
 
-// Record is one of Audio, Gap, Mark, Formats, About, Anchor, End, Head and
+// Record is one of Audio, Gap, Mark, Formats, About, Place, Anchor, End, Head and
 // Unknown. All times in records count from the recording's time zero, in
 // microseconds when written.
 type Record interface {
@@ -153,6 +153,16 @@ type About struct {
 	Node      string
 	Mode      string
 	Channels  string
+}
+
+// Place says where the file stands in its call: which stretch of it this is,
+// between whom, and which recording holds the stretch before. It follows About;
+// files of before there were transfers have none.
+type Place struct {
+	Segment  int    // from 1, below 65536
+	Previous string // recording id; empty: the first
+	Caller   string // leg ids; empty: not known when the file was begun
+	Callee   string
 }
 
 // Anchor ties the recording's clock to the wall clock and to the bytes so far.

@@ -30,6 +30,7 @@ func samples() []Record {
 			Caller: Totals{1, 2, 3, 4, 5}, Callee: Totals{6, 7, 8, 9, 10}},
 		Unknown{Type: 200, Body: []byte("later")},
 		Unknown{Type: TypeMeta, Body: []byte{9, 9}},
+		Place{Segment: 2, Previous: "rec_0", Caller: "leg_1", Callee: "leg_2"},
 	}
 }
 

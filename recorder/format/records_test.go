@@ -39,7 +39,7 @@ func anyFormat() *rapid.Generator[media.Format] {
 func anyRecord() *rapid.Generator[Record] {
 	return rapid.Custom(func(t *rapid.T) Record {
 		at := anyTime().Draw(t, "at")
-		switch rapid.IntRange(0, 7).Draw(t, "type") {
+		switch rapid.IntRange(0, 8).Draw(t, "type") {
 		case 0:
 			return Audio{
 				Side: anySide(media.Caller).Draw(t, "side"), PT: rapid.Uint8Range(0, 127).Draw(t, "pt"), Marker: rapid.Bool().Draw(t, "marker"),
@@ -55,6 +55,9 @@ func anyRecord() *rapid.Generator[Record] {
 		case 4:
 			s := func(name string) string { return rapid.StringN(0, 40, 120).Draw(t, name) }
 			return About{s("recording"), s("call"), s("account"), s("node"), s("mode"), s("channels")}
+		case 7:
+			s := func(name string) string { return rapid.StringN(0, 40, 120).Draw(t, name) }
+			return Place{rapid.IntRange(0, 65535).Draw(t, "segment"), s("previous"), s("caller"), s("callee")}
 		case 5:
 			wall := time.UnixMicro(rapid.Int64().Draw(t, "wall")).UTC()
 			return Anchor{at, wall, rapid.Uint64().Draw(t, "segments"), [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "root"))}
