@@ -119,11 +119,14 @@ func (r *Relay) Over(to media.Side, addr netip.Addr) ([]byte, error) {
 			return nil, fmt.Errorf("offer to the %s: %w", to, err)
 		}
 	}
-	from := &r.legs[index(to.Other())]
-	if from.desc == nil {
+	from := r.legs[index(to.Other())].desc
+	if from == nil {
+		from = r.own
+	}
+	if from == nil {
 		return nil, nil
 	}
-	ours, err := r.describe(to, from.desc.Offer)
+	ours, err := r.describe(to, from.Offer)
 	if err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)
 	}

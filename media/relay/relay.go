@@ -33,6 +33,9 @@ type Relay struct {
 	nego   sync.Mutex // one negotiation at a time
 	legs   [2]leg
 	told   [2][]media.Format // what the tap knows
+	own    *sdp.Description  // our own offer to the callee; nil: the caller made one
+	asked  *asked            // a new offer that was passed on and is not answered
+	before [2]*before        // what the last new offer of each side has replaced
 	closed bool
 
 	mu       sync.Mutex // the packet path
@@ -48,6 +51,7 @@ type leg struct {
 	pair    *pair            // the ports it is told of now
 	other   *pair            // those of the other IP version that it was told of before; nil: none
 	desc    *sdp.Description // what the party said last; nil: nothing yet
+	dropped bool             // it has taken its audio out since
 	rule    media.Source
 	session uint64 // id in our o= towards the party
 	version uint64
@@ -102,7 +106,8 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 // Answer takes the answer of a side to our offer, with the rule for its RTP, and
 // returns the answer to give to the other side. It may come several times for
 // one offer (18x, 200, the next attempt): the last one holds. From now on media
-// flows. Errors as of [Relay.Offer].
+// flows. When the offer was our own ([Relay.Open]) it returns the offer to make
+// to the other side, and [Relay.Take] concludes. Errors as of [Relay.Offer].
 func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, error) {
 	d, err := r.parse(body, src)
 	if err != nil {
@@ -111,13 +116,19 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	offer := r.legs[index(from.Other())].desc
+	write := func(us sdp.Ours) ([]byte, error) { return sdp.Answer(offer, d, us) }
 	switch {
 	case r.closed:
 		return nil, errClosed
+	case offer == nil && r.own != nil:
+		if _, err := sdp.Take(d, r.own); err != nil {
+			return nil, fmt.Errorf("answer of the %s: %w", from, err)
+		}
+		write = d.Offer
 	case offer == nil:
 		return nil, errNoOffer
 	}
-	ours, err := r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Answer(offer, d, us) })
+	ours, err := r.describe(from.Other(), write)
 	if err == nil {
 		err = r.meet(from, d, true)
 	}
@@ -130,7 +141,9 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 
 // Reoffer takes a new offer of a side in a session both agreed on and returns
 // our answer: the codecs agreed on, our ports as before. The other side is not
-// asked; what the offer says about direction holds at once. Errors as of [Relay.Offer].
+// asked; what the offer says about direction holds at once, and audio that it
+// takes out of the session (port 0) may come back in a later one. What it did
+// can be taken back by [Relay.Undo]. Errors as of [Relay.Offer].
 func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
@@ -141,10 +154,14 @@ func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 	case me.desc == nil || peer.desc == nil:
 		return nil, errNoCall
 	}
+	if d, err := sdp.Parse(body); err == nil && d.Dropped() {
+		return r.drop(from, d)
+	}
 	d, err := r.parse(body, me.rule)
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
+	r.remember(from)
 	ours, err := r.answerTo(from, d, func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(d, me.desc, peer.desc, us) })
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
@@ -247,9 +264,22 @@ func (r *Relay) describe(to media.Side, write func(sdp.Ours) ([]byte, error)) (d
 // commit makes a party's description and ours to it or to the other party the
 // ones in force. The tap learns of new formats before the first packet in them.
 func (r *Relay) commit(from media.Side, d *sdp.Description, src media.Source, ours description) {
-	me, peer, to := &r.legs[index(from)], &r.legs[index(from.Other())], &r.legs[index(ours.to)]
-	me.desc, me.rule = d, src
+	me := &r.legs[index(from)]
+	me.desc, me.rule, me.dropped = d, src, false
+	r.sent(ours)
+	r.apply(from)
+}
+
+// sent notes a description that a party gets.
+func (r *Relay) sent(ours description) {
+	to := &r.legs[index(ours.to)]
 	to.sent, to.version = ours.text, ours.version
+}
+
+// apply gives what a party said last to the tap and to the packet path.
+func (r *Relay) apply(from media.Side) {
+	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
+	d, src := me.desc, me.rule
 	r.tell(from, d, peer.desc)
 	if peer.desc != nil {
 		r.tell(from.Other(), peer.desc, d)
@@ -266,6 +296,9 @@ func (r *Relay) commit(from media.Side, d *sdp.Description, src media.Source, ou
 	now := r.clock(time.Now())
 	s.source.negotiate(exact, src.Rule == media.Latch, src.Allow, typeSet(d, peer.desc), now)
 	s.ready, s.direction = true, d.Direction()
+	if me.dropped {
+		s.muted, s.direction = true, sdp.Inactive
+	}
 	s.rtcp = r.rtcpPlace(rtp, rtcp, src)
 	if peer.desc != nil {
 		r.interval = interval(d.PacketTime(), peer.desc.PacketTime())

@@ -1,0 +1,264 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+
+	"ringdown/media"
+	"ringdown/media/sdp"
+)
+
+// asked is a new offer that the other side has been asked about.
+type asked struct {
+	from media.Side
+	desc *sdp.Description
+}
+
+// before is what a party had said before its last new offer. When that was
+// passed on, other is what the other party had said, and answer what it said to it.
+type before struct {
+	desc    *sdp.Description
+	dropped bool
+	family  family
+	other   *before
+	answer  *sdp.Description
+}
+
+var (
+	errOpened   = errors.New("the caller has made an offer")
+	errNotAsked = errors.New("no new offer was passed on to this side")
+	errDropped  = fmt.Errorf("the other side has no audio now: %w", sdp.ErrUnacceptable)
+)
+
+// Open makes an offer of our own to the callee, for a caller who made none.
+// [Relay.Answer] then gives the offer for the caller, and [Relay.Take] takes his answer.
+func (r *Relay) Open() ([]byte, error) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case r.legs[index(media.Caller)].desc != nil:
+		return nil, errOpened
+	}
+	own := sdp.Own()
+	ours, err := r.describe(media.Callee, own.Offer)
+	if err != nil {
+		return nil, err
+	}
+	r.own = own
+	r.sent(ours)
+	return ours.text, nil
+}
+
+// Join takes the offer of a side that came in place of an answer, because that
+// side was invited without one, and returns the answers to both parties: what
+// both offered. Errors as of [Relay.Offer].
+func (r *Relay) Join(from media.Side, body []byte, src media.Source) (toOther, toFrom []byte, err error) {
+	d, err := r.parse(body, src)
+	if err != nil {
+		return nil, nil, fmt.Errorf("offer of the %s: %w", from, err)
+	}
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	peer := r.legs[index(from.Other())].desc
+	switch {
+	case r.closed:
+		return nil, nil, errClosed
+	case peer == nil:
+		return nil, nil, errNoOffer
+	}
+	other, err := r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(peer, peer, d, us) })
+	if err != nil {
+		return nil, nil, fmt.Errorf("offer of the %s: %w", from, err)
+	}
+	mine, err := r.answerTo(from, d, func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(d, d, peer, us) })
+	if err != nil {
+		return nil, nil, fmt.Errorf("offer of the %s: %w", from, err)
+	}
+	r.sent(mine)
+	r.commit(from, d, src, other)
+	return other.text, mine.text, nil
+}
+
+// Present returns an offer to a side that describes the session as it stands:
+// what the other side said last, every m= line in its place. Nothing changes
+// before [Relay.Take].
+func (r *Relay) Present(to media.Side) ([]byte, error) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	me, peer := &r.legs[index(to)], &r.legs[index(to.Other())]
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case me.desc == nil || peer.desc == nil:
+		return nil, errNoCall
+	}
+	ours, err := r.describe(to, func(us sdp.Ours) ([]byte, error) {
+		if me.dropped { // it stays so until the side itself brings its audio back
+			return me.desc.Drop(us)
+		}
+		return sdp.Renew(peer.desc, me.desc, us)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.sent(ours)
+	return ours.text, nil
+}
+
+// Take takes the answer of a side to an offer of ours that described the other
+// side as it stands. again is the offer to make to the other side when the
+// answer leaves its first codec out, else empty. A side that has no rule yet
+// gets src. Errors as of [Relay.Offer].
+func (r *Relay) Take(from media.Side, body []byte, src media.Source) (again []byte, err error) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case peer.desc == nil:
+		return nil, errNoCall
+	case me.desc != nil:
+		src = me.rule
+	}
+	d, err := r.parse(body, src)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	narrower, err := sdp.Take(d, peer.desc)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	var ask description
+	if narrower {
+		ask, err = r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := r.meet(from, d, true); err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	me.desc, me.rule, me.dropped = d, src, false
+	if narrower {
+		r.sent(ask)
+	}
+	r.before[index(from)] = nil
+	r.apply(from)
+	return ask.text, nil
+}
+
+// Ask takes a new offer of a side that [Relay.Reoffer] could not answer and
+// returns the one to make to the other side. Nothing changes before
+// [Relay.Settle]. Errors as of [Relay.Offer].
+func (r *Relay) Ask(from media.Side, body []byte) ([]byte, error) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case me.desc == nil || peer.desc == nil:
+		return nil, errNoCall
+	case peer.dropped:
+		return nil, errDropped
+	}
+	d, err := r.parse(body, me.rule)
+	if err != nil {
+		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
+	}
+	ours, err := r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
+	if err != nil {
+		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
+	}
+	r.sent(ours)
+	r.asked = &asked{from, d}
+	return ours.text, nil
+}
+
+// Settle takes the answer of a side to an offer that was passed on by
+// [Relay.Ask] and returns the answer for the side that made it. When it fails
+// both are as before, but the answering side has to be told so ([Relay.Present]).
+func (r *Relay) Settle(from media.Side, body []byte) ([]byte, error) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	asked := r.asked
+	r.asked = nil
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case asked == nil || asked.from != from.Other():
+		return nil, errNotAsked
+	}
+	me, peer := &r.legs[index(from)], &r.legs[index(asked.from)]
+	d, err := r.parse(body, me.rule)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	if err := r.meet(from, d, true); err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	r.remember(asked.from)
+	ours, err := r.answerTo(asked.from, asked.desc, func(us sdp.Ours) ([]byte, error) { return sdp.Accept(asked.desc, d, us) })
+	if err != nil {
+		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	r.before[index(asked.from)].other, r.before[index(asked.from)].answer = &before{desc: me.desc, dropped: me.dropped}, d
+	peer.desc, peer.dropped = asked.desc, false
+	me.desc, me.dropped = d, false
+	r.sent(ours)
+	r.apply(asked.from)
+	r.apply(from)
+	return ours.text, nil
+}
+
+// remember keeps what a side has said, for Undo.
+func (r *Relay) remember(from media.Side) {
+	l := &r.legs[index(from)]
+	r.before[index(from)] = &before{desc: l.desc, dropped: l.dropped, family: l.pair.family}
+}
+
+// Undo takes the last new offer of a side back: it was withdrawn before our
+// answer went out. Version numbers that were given stay used. When the offer
+// had been passed on, the other side has to be told ([Relay.Present]).
+func (r *Relay) Undo(from media.Side) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
+	b := r.before[index(from)]
+	r.before[index(from)] = nil
+	if b == nil || r.closed {
+		return
+	}
+	me.desc, me.dropped = b.desc, b.dropped
+	r.turn(from, b.family) // cannot fail: both pairs are ours already
+	r.apply(from)
+	if b.other != nil && peer.desc == b.answer {
+		peer.desc, peer.dropped = b.other.desc, b.other.dropped
+		r.apply(from.Other())
+	}
+}
+
+// drop answers a new offer that takes the audio out of the session.
+func (r *Relay) drop(from media.Side, d *sdp.Description) ([]byte, error) {
+	ours, err := r.describe(from, d.Drop)
+	if err != nil {
+		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
+	}
+	r.remember(from)
+	r.legs[index(from)].dropped = true
+	r.sent(ours)
+	r.apply(from)
+	return ours.text, nil
+}
+
+// Holds reports whether a side wants nothing sent to it now: on hold in the new
+// or the old way, or its audio taken out.
+func (r *Relay) Holds(side media.Side) bool {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	l := &r.legs[index(side)]
+	return l.desc != nil && (l.dropped || !l.desc.Direction().Receives())
+}
