@@ -84,6 +84,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 	}
 	bare.HTTP.Token, bare.NATS.Token, bare.NATS.Listen = example.HTTP.Token, example.NATS.Token, example.NATS.Listen
 	bare.NATS.Embedded = true
+	bare.SIP.Networks = example.SIP.Networks
 	for name, section := range bare.sections() {
 		if got := example.sections()[name]; !reflect.DeepEqual(got, section) {
 			t.Errorf("%s: the example has\n%+v, the defaults are\n%+v", name, got, section)

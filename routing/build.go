@@ -12,10 +12,10 @@ import (
 // once, in the order of the Spec; with any, the table is nil.
 func NewTable(s Spec) (*Table, []Fault) {
 	b := builder{
-		table:    &Table{trunks: map[string]*trunk{}, guests: map[string][]string{}, numbers: make(map[number]entry, len(s.Numbers))},
+		table:    &Table{trunks: map[string]*trunk{}, certNames: map[string]string{}, guests: map[string][]string{}, numbers: make(map[number]entry, len(s.Numbers))},
 		accounts: map[string]*account{}, flows: map[string]*flow{},
 		seenTrunk: map[string]int{}, seenAccount: map[string]int{}, seenNumber: make(map[number]int, len(s.Numbers)),
-		prefix: map[netip.Prefix]string{}, user: map[string]string{}, used: map[string]bool{},
+		prefix: map[netip.Prefix]string{}, certName: map[string]string{}, user: map[string]string{}, used: map[string]bool{},
 	}
 	s.Trunks = b.withProfiles(s.Trunks)
 	b.addTrunks(s.Trunks)
@@ -42,6 +42,7 @@ type builder struct {
 	seenNumber             map[number]int
 	prefix                 map[netip.Prefix]string // path of each trunk source
 	user                   map[string]string       // path of each realm and user name
+	certName               map[string]string       // path of each trunk's name in certificates
 	used                   map[string]bool         // "trunk x", "account x", "flow x" somebody refers to
 	faults                 []Fault
 }
@@ -78,6 +79,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		for j, s := range spec.Sources {
 			b.addSource(s, spec.ID, fmt.Sprintf("%s.sources[%d]", path, j), unique)
 		}
+		b.addTLS(spec.TLS, spec.ID, path, unique)
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.identity(spec.Identity, path)

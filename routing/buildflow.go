@@ -132,7 +132,7 @@ func (b *builder) warn(s Spec) {
 		say("is empty: there is no number to call", "numbers")
 	}
 	for i, t := range s.Trunks {
-		if len(t.Sources) == 0 && !b.used["trunk "+t.ID] {
+		if len(t.Sources) == 0 && len(t.TLS.Names) == 0 && !b.used["trunk "+t.ID] {
 			say("nobody can call in through this trunk and nothing goes out through it", "trunks[%d]", i)
 		}
 		if t.MediaRule == MediaLatch && len(t.MediaSources) == 0 {

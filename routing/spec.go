@@ -21,6 +21,7 @@ type Trunk struct {
 	Auth         Auth          `yaml:"auth"`          // digest, theirs and ours
 	Register     Register      `yaml:"register"`      // of ours with it
 	Limits       TrunkLimits   `yaml:"limits"`
+	TLS          TLS           `yaml:"tls"` // by certificate, theirs and ours
 	NumberFormat NumberFormat  `yaml:"number_format"`
 	Identity     Identity      `yaml:"identity"`
 	Transfer     Transfer      `yaml:"transfer"` // what it may do with REFER and Replaces

@@ -18,6 +18,7 @@ type Table struct {
 	trunks    map[string]*trunk
 	sources   sources
 	guests    map[string][]string // ids of trunks known by digest alone, by realm
+	certNames map[string]string   // to the trunk
 	numbers   map[number]entry
 	countries []*country // those some number or trunk belongs to, for the nearest miss
 	warnings  []Fault
@@ -148,6 +149,7 @@ func versionOf(s Spec) string {
 		t.MediaSources = slices.Sorted(slices.Values(t.MediaSources))
 		t.Auth.Algorithms = t.Auth.AskAlgorithms()
 		t.Transfer.Countries = slices.Sorted(slices.Values(t.Transfer.Countries))
+		t.TLS.Names = slices.Sorted(slices.Values(t.TLS.Names))
 	}
 	slices.SortFunc(s.Trunks, func(a, b Trunk) int { return cmp.Compare(a.ID, b.ID) })
 	s.Accounts = slices.SortedFunc(slices.Values(s.Accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })

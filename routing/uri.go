@@ -27,7 +27,7 @@ func parseURI(s string) (uri, string) {
 	case s == "":
 		return uri{}, "is missing"
 	case !ok && strings.HasPrefix(strings.ToLower(s), "sips:"):
-		return uri{}, "asks for sips:, which is not spoken yet: write sip:"
+		return uri{}, "asks for sips:, which promises TLS all the way to the phone and nobody can keep it: write sip: with ;transport=tls"
 	case !ok:
 		return uri{}, `is not a sip: URI such as "sip:agent@192.0.2.7:5060"`
 	case strings.ContainsAny(rest, "?"):
@@ -163,8 +163,8 @@ func checkParams(s string, found bool) string {
 		if !token(name) || valued && !token(value) {
 			return "has a parameter that is not name or name=value"
 		}
-		if strings.EqualFold(name, "transport") && value != "udp" && value != "tcp" {
-			return "has a transport that is not spoken; allowed: udp, tcp"
+		if strings.EqualFold(name, "transport") && value != "udp" && value != "tcp" && value != "tls" {
+			return "has a transport that is not spoken; allowed: udp, tcp, tls"
 		}
 	}
 	return ""

@@ -23,9 +23,11 @@ const (
 
 // Config is the section "sip" of the configuration.
 type Config struct {
-	Listen    []string `yaml:"listen"`    // udp://ip:port, tcp://ip:port
-	Advertise string   `yaml:"advertise"` // host others must use in place of the bound address
-	Rate      Rate     `yaml:"rate"`
+	Listen    []string  `yaml:"listen"`    // udp://ip:port, tcp://ip:port, tls://ip:port
+	Advertise string    `yaml:"advertise"` // host others must use in place of the bound address
+	Networks  []Network `yaml:"networks"`  // what holds for some peers instead
+	TLS       TLS       `yaml:"tls"`
+	Rate      Rate      `yaml:"rate"`
 }
 
 // Rate limits messages before they are parsed, in messages a second.
@@ -39,6 +41,7 @@ func (c *Config) Defaults() {
 	if len(c.Listen) == 0 {
 		c.Listen = []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"}
 	}
+	c.TLS.MinVersion = cmp.Or(c.TLS.MinVersion, "1.2")
 	c.Rate.Source = cmp.Or(c.Rate.Source, 2000)
 	c.Rate.Total = cmp.Or(c.Rate.Total, 10000)
 }
@@ -46,9 +49,10 @@ func (c *Config) Defaults() {
 // Validate reports every fault with its path inside the section.
 func (c Config) Validate(report func(path, msg string)) {
 	if len(c.Listen) == 0 {
-		report("listen", "is empty: at least one udp://ip:port or tcp://ip:port is needed")
+		report("listen", "is empty: at least one udp://ip:port, tcp://ip:port or tls://ip:port is needed")
 	}
-	seen := map[string]bool{}
+	views, _ := newViews(c) // what is wrong with them is reported below
+	seen, secure := map[string]bool{}, false
 	for i, s := range c.Listen {
 		path := fmt.Sprintf("listen[%d]", i)
 		network, addr, err := parseListen(s)
@@ -57,12 +61,15 @@ func (c Config) Validate(report func(path, msg string)) {
 			report(path, err.Error())
 		case seen[network+addr.String()]:
 			report(path, fmt.Sprintf("%q stands here twice", s))
-		case addr.Addr().IsUnspecified() && c.Advertise == "":
+		case addr.Addr().IsUnspecified() && !views.covers(addr.Addr().Is4()):
 			report(path, fmt.Sprintf("%q listens on every address: advertise must say which one others use", s))
 		}
+		secure = secure || network == "tls"
 		seen[network+addr.String()] = true
 	}
-	if c.Advertise != "" && !isHost(c.Advertise) {
+	c.validateNetworks(report)
+	c.TLS.validate(secure, report)
+	if c.Advertise != "" && !isHost(strings.Trim(c.Advertise, "[]")) {
 		report("advertise", fmt.Sprintf("%q is neither an IP address nor a host name (no port, no scheme)", c.Advertise))
 	}
 	if c.Rate.Source < 0 || c.Rate.Total < 0 {
@@ -73,14 +80,14 @@ func (c Config) Validate(report func(path, msg string)) {
 // parseListen takes "udp://ip:port" apart.
 func parseListen(s string) (network string, addr netip.AddrPort, err error) {
 	network, rest, ok := strings.Cut(s, "://")
-	if !ok || network != "udp" && network != "tcp" {
-		return "", addr, fmt.Errorf("%q must be udp://ip:port or tcp://ip:port", s)
+	if !ok || network != "udp" && network != "tcp" && network != "tls" {
+		return "", addr, fmt.Errorf("%q must be udp://ip:port, tcp://ip:port or tls://ip:port", s)
 	}
 	addr, err = netip.ParseAddrPort(rest)
 	if err != nil {
 		return "", addr, fmt.Errorf("%q must be %s://ip:port with an IP address, not a name", s, network)
 	}
-	return network, addr, nil
+	return network, netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), nil
 }
 
 // isHost reports whether s is an IP address or a name of letters, digits, hyphens and dots.
@@ -120,17 +127,24 @@ func Listen(c Config) (conns []net.PacketConn, listeners []net.Listener, err err
 		if err != nil {
 			return conns, listeners, fmt.Errorf("sip: %w", err)
 		}
+		family := "6" // and nothing else: IPv4 has its own entries
+		if addr.Addr().Is4() {
+			family = "4"
+		}
 		if network == "udp" {
-			p, err := net.ListenPacket("udp", addr.String())
+			p, err := net.ListenPacket("udp"+family, addr.String())
 			if err != nil {
 				return conns, listeners, listenError(s, err)
 			}
 			conns = append(conns, p)
 			continue
 		}
-		l, err := net.Listen("tcp", addr.String())
+		l, err := net.Listen("tcp"+family, addr.String())
 		if err != nil {
 			return conns, listeners, listenError(s, err)
+		}
+		if network == "tls" {
+			l = secured{l}
 		}
 		listeners = append(listeners, l)
 	}

@@ -27,11 +27,16 @@ func TestConfigFaults(t *testing.T) {
 		want []string
 	}{
 		{Config{}, []string{"listen: is empty"}},
-		{Config{Listen: []string{"udp://127.0.0.1:5060", "tls://127.0.0.1:5061", "5060", "udp://localhost:5060", "udp://127.0.0.1:5060"}},
+		{Config{Listen: []string{"udp://127.0.0.1:5060", "ws://127.0.0.1:5061", "5060", "udp://localhost:5060", "udp://127.0.0.1:5060"}},
 			[]string{"listen[1]", "listen[2]", "listen[3]", "listen[4]"}},
 		{Config{Listen: []string{"udp://0.0.0.0:5060"}}, []string{"listen[0]: \"udp://0.0.0.0:5060\" listens on every address"}},
 		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "sip.example.com"}, nil},
 		{Config{Listen: []string{"udp://[::1]:5060"}, Advertise: "2001:db8::1"}, nil},
+		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "203.0.113.5"}, []string{"listen[0]"}}, // of no use to IPv6
+		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "203.0.113.5", Networks: []Network{{For: []string{"::/0"}, Advertise: "2001:db8::1"}}}, nil},
+		{Config{Listen: []string{"tls://127.0.0.1:5061"}}, []string{"tls.cert"}},
+		{Config{Listen: []string{"tls://127.0.0.1:5061"}, TLS: TLS{Cert: "c", Key: "k", ClientCA: "a", MinVersion: "1.3"}}, nil},
+		{Config{Listen: []string{"tcp://127.0.0.1:5061"}, TLS: TLS{Cert: "c", ClientCA: "a", MinVersion: "1.1"}}, []string{"tls.key", "tls.client_ca", "tls.min_version"}},
 		{Config{Listen: []string{"udp://127.0.0.1:5060"}, Advertise: "203.0.113.5:5060", Rate: Rate{Source: -1}}, []string{"advertise", "rate"}},
 		{Config{Listen: []string{"udp://127.0.0.1:5060"}, Advertise: "a\r\nb"}, []string{"advertise"}},
 	} {

@@ -122,24 +122,18 @@ func (d *dialog) nextHop(ctx context.Context, e *Endpoint) *hop {
 		return d.peer
 	}
 	ip, err := netip.ParseAddr(strings.Trim(uri.Host, "[]"))
-	if ip = ip.Unmap(); err != nil || ip != d.peer.addr.Addr() && !e.sameTrunk(ip, d.trunk) {
-		ip = d.peer.addr.Addr()
-		if d.peer.stream == nil {
-			return d.peer
+	ip = ip.Unmap()
+	told := err == nil && (ip == d.peer.addr.Addr() || e.sameTrunk(ip, d.trunk))
+	switch {
+	case d.peer.stream != nil:
+		if !told {
+			ip = d.peer.addr.Addr()
 		}
+		return d.reconnect(ctx, e, uri, netip.AddrPortFrom(ip, portOf(uri, d.peer.network)), told)
+	case !told:
+		return d.peer
 	}
-	port := 5060
-	if uri.Port > 0 && uri.Port < 1<<16 {
-		port = uri.Port
-	}
-	addr := netip.AddrPortFrom(ip, uint16(port))
-	if d.peer.stream == nil {
-		return d.peer.to(addr)
-	}
-	if h, err := e.hopTo(ctx, "tcp", addr); err == nil {
-		return h
-	}
-	return d.peer
+	return d.peer.to(netip.AddrPortFrom(ip, portOf(uri, d.peer.network)))
 }
 
 func (e *Endpoint) sameTrunk(ip netip.Addr, trunk string) bool {

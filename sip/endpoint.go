@@ -27,6 +27,9 @@ type Deps struct {
 	// Trunk names the trunk that a source address belongs to. It is asked for
 	// each message and must not wait.
 	Trunk func(netip.Addr) (id string, ok bool)
+	// TrunkOfNames names the trunk that a verified certificate with these names
+	// belongs to. nil: certificates say nothing.
+	TrunkOfNames func(names []string) (id string, ok bool)
 	// Policy returns how a trunk is spoken to; ok is false for an unknown id. It
 	// is asked for each call and must not wait. nil: every trunk has the defaults.
 	Policy func(trunk string) (p routing.Trunk, ok bool)
@@ -35,8 +38,9 @@ type Deps struct {
 	Ready func() bool
 	// Lookup resolves a destination's host name. nil: the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	// Connect opens a TCP connection to a destination. nil: a plain dialler.
-	Connect func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Connect opens a TCP connection to a destination from an address of ours, the
+	// zero Addr meaning any. nil: a plain dialler.
+	Connect func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error)
 	Log     *slog.Logger
 }
 
@@ -49,18 +53,20 @@ type Endpoint struct {
 	door      *door
 	tx        *transactions
 	sockets   []*socket
-	listeners []net.Listener
-	tcpPort   int    // others reach us here by TCP; 0: nowhere
+	listeners []*listener
+	views     views
+	creds     *credentials
 	instance  string // in every branch of ours: how a loop is seen
 
-	mu           sync.Mutex
-	isClosed     bool
-	dialogs      map[string]*leg      // by dialogKey, confirmed or of the caller
-	calling      map[string]*outbound // by Call-ID and our tag, until the leg is over
-	legs         map[*leg]struct{}
-	streams      map[netip.AddrPort]*stream
-	accepted     int
-	acceptedFrom map[netip.Addr]int
+	mu         sync.Mutex
+	isClosed   bool
+	dialogs    map[string]*leg      // by dialogKey, confirmed or of the caller
+	calling    map[string]*outbound // by Call-ID and our tag, until the leg is over
+	legs       map[*leg]struct{}
+	streams    map[netip.AddrPort][]*stream // by the peer's address
+	dials      map[string]*dialling         // by way.key
+	slots      slots
+	complaints bucket
 
 	ctx    context.Context // of the endpoint's life: ends name look-ups and dials
 	cancel context.CancelFunc
@@ -86,15 +92,23 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		}
 	}
 	if deps.Connect == nil {
-		deps.Connect = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", to.String())
-		}
+		deps.Connect = connect
+	}
+	if deps.TrunkOfNames == nil {
+		deps.TrunkOfNames = func([]string) (string, bool) { return "", false }
 	}
 	e := &Endpoint{
 		cfg: cfg, deps: deps, log: deps.Log, count: newCounts(), door: newDoor(deps.Trunk, cfg.Rate),
-		tx: newTransactions(deps.Log), listeners: listeners, instance: newTag(),
+		tx: newTransactions(deps.Log), instance: newTag(),
 		dialogs: map[string]*leg{}, calling: map[string]*outbound{}, legs: map[*leg]struct{}{},
-		streams: map[netip.AddrPort]*stream{}, acceptedFrom: map[netip.Addr]int{},
+		streams: map[netip.AddrPort][]*stream{}, dials: map[string]*dialling{}, slots: newSlots(),
+	}
+	var err error
+	if e.views, err = newViews(cfg); err != nil {
+		return nil, err
+	}
+	if e.creds, err = newCredentials(cfg.TLS, e.log, e.count); err != nil {
+		return nil, err
 	}
 	for _, pc := range conns {
 		local, ok := addrPort(pc.LocalAddr())
@@ -103,9 +117,12 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		}
 		e.sockets = append(e.sockets, &socket{pc: pc, local: local})
 	}
-	if len(listeners) > 0 {
-		local, _ := addrPort(listeners[0].Addr())
-		e.tcpPort = int(local.Port())
+	for _, l := range listeners {
+		own := newListener(l)
+		if own.network == "tls" && e.creds.pair == nil {
+			return nil, errors.New("sip: listening on tls needs a certificate")
+		}
+		e.listeners = append(e.listeners, own)
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
@@ -147,7 +164,7 @@ func (e *Endpoint) Close() error {
 	}
 	streams := make([]*stream, 0, len(e.streams))
 	for _, s := range e.streams {
-		streams = append(streams, s)
+		streams = append(streams, s...)
 	}
 	e.mu.Unlock()
 	var ended sync.WaitGroup
@@ -160,7 +177,7 @@ func (e *Endpoint) Close() error {
 			l.Close()
 		}
 		for _, s := range streams {
-			s.conn.Close()
+			s.raw.Close()
 		}
 		e.tx.close()
 		for _, l := range legs {
@@ -198,7 +215,14 @@ func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.Legs, s.Streams = len(e.legs), len(e.streams)
+	s.Legs, s.Streams = len(e.legs), e.slots.total
+	for _, at := range e.streams {
+		for _, c := range at {
+			if !c.accepted {
+				s.Streams++
+			}
+		}
+	}
 	return s
 }
 

@@ -105,7 +105,16 @@ const (
 
 // admit judges a message from src. trunk is empty for an address we dialled ourselves.
 func (d *door) admit(src netip.Addr, b []byte) (a admission, trunk, reason string) {
-	trunk, ok := d.trunk(src)
+	return d.admitFrom("", src, b)
+}
+
+// admitFrom is admit for a connection whose certificate has named its trunk;
+// when it has not, the address says which one it is.
+func (d *door) admitFrom(trunk string, src netip.Addr, b []byte) (a admission, _, reason string) {
+	ok := trunk != ""
+	if !ok {
+		trunk, ok = d.trunk(src)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
@@ -119,6 +128,14 @@ func (d *door) admit(src netip.Addr, b []byte) (a admission, trunk, reason strin
 		return turnedAway, trunk, "rate"
 	}
 	return admitted, trunk, ""
+}
+
+// knows reports whether src belongs to a trunk or is talked to.
+func (d *door) knows(src netip.Addr) bool {
+	_, ok := d.trunk(src)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return ok || d.peers[src] > 0
 }
 
 // expect lets src in as long as a leg of ours talks to it; every call of it is

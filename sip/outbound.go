@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -82,7 +83,10 @@ func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)
 }
 
 func transportOf(uri gosip.Uri) string {
-	if t, _ := uri.UriParams.Get("transport"); t == "tcp" || t == "TCP" {
+	switch t, _ := uri.UriParams.Get("transport"); strings.ToLower(t) {
+	case "tls":
+		return "tls"
+	case "tcp":
 		return "tcp"
 	}
 	return "udp"
@@ -120,7 +124,7 @@ func (o *outbound) next() {
 
 // try sends the INVITE to one address.
 func (o *outbound) try(addr netip.AddrPort) bool {
-	h, err := o.ep.hopTo(o.ep.ctx, o.network, addr)
+	h, err := o.ep.reach(o.ep.ctx, o.ep.wayTo(o.network, addr, o.uri.Host, o.dial.Target.Trunk))
 	if err != nil {
 		return false
 	}

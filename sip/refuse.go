@@ -104,7 +104,7 @@ func contactOf(m interface {
 // the screen has found free of control characters.
 func (e *Endpoint) refuseBytes(b []byte, from *hop, fault string) {
 	e.count.drop(fault)
-	if _, known := e.deps.Trunk(from.addr.Addr()); !known || !answerable(fault) {
+	if _, known := from.trunk(); !known || !answerable(fault) {
 		return
 	}
 	if res := badRequest(b); res != nil && from.writeBytes(res) == nil {

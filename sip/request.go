@@ -12,7 +12,7 @@ import (
 func (e *Endpoint) onRequest(req *gosip.Request, from *hop) {
 	e.count.request(req.Method)
 	in := &incoming{Request: req, from: from, src: from.addr}
-	in.trunk, _ = e.deps.Trunk(in.src.Addr())
+	in.trunk, _ = from.trunk()
 	if !complete(req) {
 		e.count.drop("incomplete")
 		if !req.IsAck() && in.trunk != "" && req.Via() != nil {

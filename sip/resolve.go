@@ -25,6 +25,9 @@ func (o *outbound) resolve(ctx context.Context) {
 // address as it stands, or the A and AAAA records of a name.
 func (o *outbound) addresses(ctx context.Context) []netip.AddrPort {
 	port := uint16(5060)
+	if o.network == "tls" {
+		port = 5061
+	}
 	if o.uri.Port > 0 {
 		port = uint16(o.uri.Port)
 	}

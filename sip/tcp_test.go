@@ -237,7 +237,7 @@ func TestRow17BrokenConnectionTriesNext(t *testing.T) {
 	far := make(chan net.Conn, 4)
 	deps := Deps{
 		Lookup: names(map[string][]string{"pbx.example.com": {"10.2.0.66", "10.2.0.67", "10.2.0.1"}}),
-		Connect: func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+		Connect: func(_ context.Context, _ netip.Addr, to netip.AddrPort) (net.Conn, error) {
 			if to.Addr() == netip.MustParseAddr("10.2.0.66") {
 				return nil, errors.New("refused")
 			}

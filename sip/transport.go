@@ -2,25 +2,16 @@ package sip
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 )
 
-const (
-	streamsEach  = 20   // accepted connections from one address
-	streamsTotal = 2000 // accepted connections
-	dialTimeout  = 4 * time.Second
-	acceptPause  = 5 * time.Millisecond // after a failed accept; doubled up to a second
-)
+const acceptPause = 5 * time.Millisecond // after a failed accept; doubled up to a second
 
 // socket is one UDP socket of ours.
 type socket struct {
@@ -28,111 +19,24 @@ type socket struct {
 	local netip.AddrPort
 }
 
-// stream is one TCP connection, accepted or dialled.
-type stream struct {
-	conn   net.Conn
-	remote netip.AddrPort
-	local  netip.AddrPort
-	users  atomic.Int32 // live legs that talk over it
-	write  sync.Mutex
+// listener accepts connections of one kind.
+type listener struct {
+	net.Listener
+	network string // "tcp", "tls"
+	local   netip.AddrPort
 }
 
-// hop is a place messages are sent to: one address through one socket or
-// connection. It is sipgo's Connection for every transaction of ours, which
-// makes it the one place through which bytes leave.
-type hop struct {
-	ep      *Endpoint
-	network string // "udp", "tcp"
-	addr    netip.AddrPort
-	socket  *socket // udp
-	stream  *stream // tcp
-}
+// secured marks a listener as one for TLS. The handshake is the endpoint's: it
+// knows whom to ask for a certificate and how long to wait.
+type secured struct{ net.Listener }
 
-// WriteMsg sends m to the hop's address, whatever m says of its destination.
-func (h *hop) WriteMsg(m gosip.Message) error {
-	b, err := serialise(m)
-	if err != nil {
-		h.ep.count.drop("egress")
-		h.ep.log.Error("sip message not sent", "err", err)
-		return err
+func newListener(l net.Listener) *listener {
+	network := "tcp"
+	if _, ok := l.(secured); ok {
+		network = "tls"
 	}
-	if res, ok := m.(*gosip.Response); ok {
-		h.ep.count.add(h.ep.count.responses, class(res.StatusCode))
-	}
-	return h.writeBytes(b)
-}
-
-func (h *hop) writeBytes(b []byte) (err error) {
-	if h.stream == nil {
-		_, err = h.socket.pc.WriteTo(b, net.UDPAddrFromAddrPort(h.addr))
-	} else {
-		h.stream.write.Lock()
-		defer h.stream.write.Unlock()
-		h.stream.conn.SetWriteDeadline(time.Now().Add(streamWrite))
-		if _, err = h.stream.conn.Write(b); err != nil {
-			h.stream.conn.Close() // half a message may be out: nothing can follow it
-		}
-	}
-	if err != nil {
-		h.ep.count.drop("send")
-	}
-	return err
-}
-
-// LocalAddr, Ref, TryClose and Close complete gosip.Connection. A transaction's
-// end closes nothing: sockets are closed by the endpoint, streams by their reader.
-func (h *hop) LocalAddr() net.Addr       { return net.UDPAddrFromAddrPort(h.local()) }
-func (h *hop) Ref(int) int               { return 1 }
-func (h *hop) TryClose() (int, error)    { return 1, nil }
-func (h *hop) Close() error              { return nil }
-func (h *hop) to(a netip.AddrPort) *hop  { c := *h; c.addr = a; return &c }
-func (h *hop) transport() (upper string) { return strings.ToUpper(h.network) }
-func (h *hop) reachable() (stillOpen bool) {
-	return h.stream == nil || h.ep.streamTo(h.stream.remote) == h.stream
-}
-
-func (h *hop) local() netip.AddrPort {
-	if h.stream != nil {
-		return h.stream.local
-	}
-	return h.socket.local
-}
-
-// sentBy is how we name ourselves towards this hop: the advertised host, the
-// port that is bound.
-func (h *hop) sentBy() (host string, port int) {
-	port = int(h.local().Port())
-	if h.network == "tcp" && h.ep.tcpPort != 0 {
-		port = h.ep.tcpPort // not the port of a connection we dialled
-	}
-	if h.ep.cfg.Advertise != "" {
-		return h.ep.cfg.Advertise, port
-	}
-	return h.local().Addr().String(), port
-}
-
-func (h *hop) via(branch string) *gosip.ViaHeader {
-	host, port := h.sentBy()
-	return &gosip.ViaHeader{
-		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: h.transport(), Host: host, Port: port,
-		Params: gosip.HeaderParams{{K: "branch", V: branch}, {K: "rport"}},
-	}
-}
-
-func (h *hop) contact() *gosip.ContactHeader {
-	host, port := h.sentBy()
-	uri := gosip.Uri{Scheme: "sip", Host: host, Port: port}
-	if h.network == "tcp" {
-		uri.UriParams = gosip.HeaderParams{{K: "transport", V: "tcp"}}
-	}
-	return &gosip.ContactHeader{Address: uri}
-}
-
-// hold keeps a connection open through silence while a leg uses it.
-func (h *hop) hold(n int32) {
-	if h.stream != nil {
-		h.stream.users.Add(n)
-	}
+	local, _ := addrPort(l.Addr())
+	return &listener{l, network, local}
 }
 
 // serveUDP reads one socket until it is closed.
@@ -160,7 +64,7 @@ func (e *Endpoint) serveUDP(s *socket) error {
 }
 
 // serveTCP accepts connections until the listener is closed.
-func (e *Endpoint) serveTCP(l net.Listener) error {
+func (e *Endpoint) serveTCP(l *listener) error {
 	for pause := time.Duration(0); ; {
 		conn, err := l.Accept()
 		if err != nil {
@@ -182,35 +86,101 @@ func (e *Endpoint) serveTCP(l net.Listener) error {
 			continue
 		}
 		pause = 0
-		src, ok := addrPort(conn.RemoteAddr())
-		if _, known := e.door.trunk(src.Addr()); !ok || !known {
-			e.count.drop("unknown-source")
+		e.welcome(conn, l)
+	}
+}
+
+// welcome begins to serve an accepted connection, if it may be one. An address
+// that nobody knows may say who it is by TLS, where certificates are asked for.
+func (e *Endpoint) welcome(conn net.Conn, l *listener) {
+	src, ok := addrPort(conn.RemoteAddr())
+	stranger := !e.door.knows(src.Addr())
+	if !ok || stranger && (l.network != "tls" || e.creds.clients == nil) {
+		e.count.drop("unknown-source")
+		conn.Close()
+		return
+	}
+	e.mu.Lock()
+	ok = !e.isClosed && e.slots.take(src.Addr(), stranger)
+	e.mu.Unlock()
+	if !ok {
+		e.count.drop("connections")
+		conn.Close()
+		return
+	}
+	give := func() {
+		e.mu.Lock()
+		e.slots.give(src.Addr(), stranger)
+		e.mu.Unlock()
+	}
+	s := &stream{network: l.network, conn: conn, raw: conn, remote: src, opened: time.Now(), accepted: true}
+	s.local, _ = addrPort(conn.LocalAddr())
+	if !e.spawn(func() { // ends with the connection, or with a handshake that fails
+		defer give()
+		if l.network == "tls" && !e.greet(s, stranger) {
 			conn.Close()
-			continue
+			return
 		}
-		s, ok := e.addStream(conn, src, true)
-		if !ok {
-			e.count.drop("connections")
+		if stranger {
+			e.mu.Lock()
+			e.slots.known(src.Addr())
+			stranger = false
+			e.mu.Unlock()
+		}
+		if e.enter(s) {
+			e.serveStream(s)
+		} else {
 			conn.Close()
-			continue
 		}
-		if !e.spawn(func() { e.serveStream(s, true) }) { // ends with the connection
-			e.dropStream(s, true)
+	}) {
+		give()
+		conn.Close()
+	}
+}
+
+// greet shakes hands with a caller and finds out who it is. A stranger stays
+// only if its certificate belongs to a trunk.
+func (e *Endpoint) greet(s *stream, stranger bool) bool {
+	conn, names, err := e.creds.serve(e.ctx, s.raw)
+	if err != nil {
+		e.count.drop("tls-handshake")
+		if !stranger {
+			e.complain("sip tls handshake with a trunk's address failed", s.remote.Addr(), err)
 		}
+		return false
+	}
+	s.conn, s.names = conn, names
+	if id, ok := e.deps.TrunkOfNames(names); ok {
+		s.trunk = id
+	}
+	if stranger && s.trunk == "" {
+		e.count.drop("unknown-source")
+		return false
+	}
+	return true
+}
+
+// complain logs what an operator must know of a peer, at most once a second.
+func (e *Endpoint) complain(what string, peer netip.Addr, err error) {
+	e.mu.Lock()
+	say := e.complaints.take(time.Now(), 1, 5)
+	e.mu.Unlock()
+	if say {
+		e.log.Warn(what, "peer", peer, "err", err)
 	}
 }
 
 // serveStream reads one connection until it ends or loses its boundaries.
-func (e *Endpoint) serveStream(s *stream, accepted bool) {
-	defer e.dropStream(s, accepted)
-	h := &hop{ep: e, network: "tcp", addr: s.remote, stream: s}
+func (e *Endpoint) serveStream(s *stream) {
+	defer e.dropStream(s)
+	h := &hop{ep: e, network: s.network, addr: s.remote, stream: s}
 	f := &frames{conn: s.conn, busy: func() bool { return s.users.Load() > 0 }}
 	for {
 		msg, scr, fault, err := f.next()
 		if err != nil {
 			return
 		}
-		if a, _, reason := e.door.admit(s.remote.Addr(), msg); a != admitted {
+		if a, _, reason := e.door.admitFrom(s.trunk, s.remote.Addr(), msg); a != admitted {
 			e.count.drop(reason)
 			return
 		}
@@ -257,92 +227,4 @@ func (e *Endpoint) handle(b []byte, s screened, from *hop) {
 func parse(b []byte, s screened) (gosip.Message, error) {
 	b, s = tidy(b, s)
 	return gosip.NewParser().ParseSIP(b[:s.end])
-}
-
-// addStream takes a connection into the table; false: there are too many.
-func (e *Endpoint) addStream(conn net.Conn, remote netip.AddrPort, accepted bool) (*stream, bool) {
-	local, _ := addrPort(conn.LocalAddr())
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.isClosed || accepted && (e.accepted >= streamsTotal || e.acceptedFrom[remote.Addr()] >= streamsEach) {
-		return nil, false
-	}
-	if accepted {
-		e.accepted++
-		e.acceptedFrom[remote.Addr()]++
-	}
-	s := &stream{conn: conn, remote: remote, local: local}
-	e.streams[remote] = s
-	return s, true
-}
-
-func (e *Endpoint) dropStream(s *stream, accepted bool) {
-	s.conn.Close()
-	e.mu.Lock()
-	if e.streams[s.remote] == s {
-		delete(e.streams, s.remote)
-	}
-	if accepted {
-		e.accepted--
-		if e.acceptedFrom[s.remote.Addr()]--; e.acceptedFrom[s.remote.Addr()] == 0 {
-			delete(e.acceptedFrom, s.remote.Addr())
-		}
-	}
-	e.mu.Unlock()
-	e.tx.lost(s)
-}
-
-func (e *Endpoint) streamTo(addr netip.AddrPort) *stream {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.streams[addr]
-}
-
-var errNoSocket = errors.New("no socket of that kind is open")
-
-// hopTo finds the way to an address: a socket of its family, or a connection,
-// dialled when there is none (which may take dialTimeout).
-func (e *Endpoint) hopTo(ctx context.Context, network string, addr netip.AddrPort) (*hop, error) {
-	if network == "udp" {
-		s := e.socketFor(addr.Addr())
-		if s == nil {
-			return nil, errNoSocket
-		}
-		return &hop{ep: e, network: network, addr: addr, socket: s}, nil
-	}
-	s := e.streamTo(addr)
-	if s == nil {
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-		defer cancel()
-		conn, err := e.deps.Connect(ctx, addr)
-		if err != nil {
-			return nil, fmt.Errorf("connection: %w", err)
-		}
-		var ok bool
-		if s, ok = e.addStream(conn, addr, false); !ok {
-			conn.Close()
-			return nil, net.ErrClosed
-		}
-		dialled := s
-		if !e.spawn(func() { e.serveStream(dialled, false) }) { // ends with the connection
-			e.dropStream(s, false)
-			return nil, net.ErrClosed
-		}
-	}
-	return &hop{ep: e, network: network, addr: addr, stream: s}, nil
-}
-
-// socketFor picks the socket whose own address is of the kind the peer can answer to.
-func (e *Endpoint) socketFor(addr netip.Addr) *socket {
-	var best *socket
-	for _, s := range e.sockets {
-		local := s.local.Addr()
-		switch {
-		case local.IsUnspecified() && (local.Is6() || addr.Is4()), local.Is4() == addr.Is4() && local.IsLoopback() == addr.IsLoopback():
-			return s
-		case best == nil && local.Is4() == addr.Is4():
-			best = s
-		}
-	}
-	return best
 }

@@ -22,6 +22,7 @@ import (
 
 const (
 	usAddr      = "10.0.0.1:5060"
+	usTLS       = "10.0.0.1:5061"
 	carrierAddr = "10.1.0.1:5060"
 	calleeAddr  = "10.2.0.1:5060"
 	otherAddr   = "10.9.9.9:5060" // of no trunk
@@ -101,6 +102,7 @@ type world struct {
 	*testing.T
 	ep      *Endpoint
 	tcp     *pipeListener
+	tls     *pipeListener // nil without a certificate
 	wire    *wire
 	carrier *peer
 	callee  *peer
@@ -156,7 +158,12 @@ func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 		}
 		deps.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		w.tcp = newPipeListener(usAddr)
-		ep, err := New(cfg, deps, []net.PacketConn{w.wire.listen(usAddr)}, []net.Listener{w.tcp})
+		listeners := []net.Listener{w.tcp}
+		if cfg.TLS.Cert != "" {
+			w.tls = newPipeListener(usTLS)
+			listeners = append(listeners, secured{w.tls})
+		}
+		ep, err := New(cfg, deps, []net.PacketConn{w.wire.listen(usAddr)}, listeners)
 		if err != nil {
 			t.Fatal(err)
 		}
