@@ -87,10 +87,8 @@ func (b *builder) addTrunks(all []Trunk) {
 		b.auth(spec, path)
 		b.register(spec, path)
 		b.limits(spec.Limits, path)
-		if iso := spec.NumberFormat.Country; iso != "" {
-			t.country = countryOf(iso)
-			b.fault(checkCountry(iso), "%s.number_format.country", path)
-		}
+		b.headers(spec.Headers, path)
+		t.country = b.numberFormat(spec.NumberFormat, path)
 		if unique {
 			b.table.trunks[spec.ID] = t
 			b.table.addGuest(spec)

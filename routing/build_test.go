@@ -111,7 +111,7 @@ func TestFaults(t *testing.T) {
 			"flows.sales[0].dial.targets[1].timeout: is not a ring time: PT1S to PT10M",
 		}},
 		{"destinations", func(s *Spec) {
-			dial(s).Targets = []Destination{{}, {URI: "sip:a@b", Trunk: "carrier-b"}, {Number: "22334455", Trunk: "carrier-c"}, {Trunk: "carrier-a", MediaRule: MediaLatch, Number: "+4722334455"}}
+			dial(s).Targets = []Destination{{}, {URI: "sip:a@b", Number: "+4722334455"}, {Number: "22334455", Trunk: "carrier-c"}, {Trunk: "carrier-a", MediaRule: MediaLatch, Number: "+4722334455"}}
 		}, []string{
 			"flows.sales[0].dial.targets[0]: is empty: a uri, or a number with a trunk",
 			"flows.sales[0].dial.targets[1]: is a uri, or a number with a trunk, not both",

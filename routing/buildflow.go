@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -58,7 +59,7 @@ func (b *builder) dial(d Dial, path string) []target {
 		at := fmt.Sprintf("%s.targets[%d]", path, i)
 		own := b.ring(spec.Timeout, ring, at)
 		switch {
-		case spec.URI != "" && (spec.Number != "" || spec.Trunk != ""):
+		case spec.URI != "" && spec.Number != "":
 			b.fault("is a uri, or a number with a trunk, not both", "%s", at)
 		case spec.URI != "":
 			out = append(out, b.direct(spec, own, at))
@@ -88,9 +89,14 @@ func (b *builder) ring(d Duration, otherwise time.Duration, path string) time.Du
 func (b *builder) direct(spec Destination, ring time.Duration, path string) target {
 	u, msg := parseURI(spec.URI)
 	b.fault(msg, "%s.uri", path)
+	manner := ""
+	if spec.Trunk != "" {
+		b.refer("trunk", spec.Trunk, path+".trunk", b.hasTrunk, b.trunkIDs)
+		manner = ", in the manner of trunk " + spec.Trunk
+	}
 	return target{
-		Target{URI: spec.URI, Timeout: ring, Media: b.media(spec.MediaRule, spec.MediaSources, path)},
-		fmt.Sprintf("straight to %s, rings %s", u.place(), ring),
+		Target{URI: spec.URI, Trunk: spec.Trunk, Timeout: ring, Media: b.media(spec.MediaRule, spec.MediaSources, path)},
+		fmt.Sprintf("straight to %s%s, rings %s", u.place(), manner, ring),
 	}
 }
 
@@ -110,10 +116,14 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 		b.fault(fmt.Sprintf("trunk %q has no targets to send calls to", t.id), "%s.trunk", path)
 	}
 	var out []target
+	format := t.spec.NumberFormat
 	for i, u := range t.targets {
+		if On(t.spec.Identity.UserPhone) {
+			u.params += ";user=phone"
+		}
 		out = append(out, target{
-			Target{URI: u.to(n.e164()), Trunk: t.id, Timeout: ring, Media: t.media},
-			fmt.Sprintf("%s by trunk %s, its target %d at %s, rings %s", n, t.id, i+1, u.place(), ring),
+			Target{URI: u.to(strings.ReplaceAll(format.Called(n.e164()), "#", "%23")), Trunk: t.id, Timeout: ring, Media: t.media},
+			fmt.Sprintf("%s by trunk %s, its target %d at %s%s, rings %s", n, t.id, i+1, u.place(), format.words(), ring),
 		})
 	}
 	return out

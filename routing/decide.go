@@ -92,6 +92,7 @@ func (w *walk) origin() bool {
 
 // number finds the tracking number and asks whether it may be called this way.
 func (w *walk) number() bool {
+	w.request.To = w.trunk.spec.NumberFormat.stripped(w.request.To)
 	called, how := read(w.request.To, w.trunk.country)
 	e, found := w.table.numbers[called]
 	if !found || called == 0 {

@@ -28,6 +28,7 @@ type Trunk struct {
 	Session      Session       `yaml:"session"`
 	Reliable     string        `yaml:"reliable"`    // 100rel (RFC 3262): supported (default) | required | off
 	EarlyMedia   string        `yaml:"early_media"` // what its callers hear before the answer: pass (default) | ringback
+	Headers      Headers       `yaml:"headers"`     // what else crosses it
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are
@@ -36,11 +37,6 @@ type TrunkTarget struct {
 	URI      string `yaml:"uri"`      // sip:host[:port][;transport=…], without a user part
 	Priority int    `yaml:"priority"` // 0 to 65535
 	Weight   int    `yaml:"weight"`   // 0 to 65535
-}
-
-// NumberFormat says how a trunk writes numbers.
-type NumberFormat struct {
-	Country string `yaml:"country"` // ISO 3166-1 alpha-2; empty: only numbers with a leading + are understood
 }
 
 // Account is a customer: the boundary of data, keys and limits.
@@ -89,8 +85,9 @@ type Dial struct {
 	Targets  []Destination `yaml:"targets"`
 }
 
-// Destination is where a call is answered: a URI, or a number reached through
-// a trunk, which rings each of the trunk's targets until one takes the call.
+// Destination is where a call is answered: a number reached through a trunk,
+// which rings each of the trunk's targets until one takes the call; or a URI,
+// spoken to in the manner of its trunk when it has one.
 type Destination struct {
 	URI          string   `yaml:"uri"`    // sip:user@host[:port][;transport=…]
 	Number       string   `yaml:"number"` // E.164 with the +
