@@ -271,9 +271,7 @@ func (c *Call) dial(a doDial) {
 	if relay := c.relay; relay != nil {
 		d.Over = func(a netip.Addr) ([]byte, error) { return relay.Over(media.Callee, a) }
 	}
-	if !c.machine.invite.Party.Private {
-		d.From = c.machine.decision.Caller.Reveal()
-	}
+	c.identify(&d)
 	l, err := c.ports.Dial(c.ctx, d, func(s Signal) { c.post(a.leg, s) })
 	if err != nil {
 		c.post(a.leg, Failed{At{c.now()}, causeOf(err, 500, "cannot dial")})

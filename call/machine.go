@@ -238,6 +238,7 @@ func (m *machine) routed(s Routed) {
 	m.publish(events.CallReceived, m.invite.At, events.CallReceivedData{
 		Agency: d.Agency, Trunk: m.invite.Trunk, Transport: m.invite.Transport, Direction: "inbound",
 		Caller: s.Caller, TrackingNumber: d.Number, Attribution: d.Attribution,
+		Attributes: m.invite.attributes(), Diverted: m.invite.Diverted.event(),
 	})
 	m.publish(events.LegCreated, m.invite.At, events.LegCreatedData{Leg: m.legs[0].ulid, Role: "a", Trunk: m.invite.Trunk})
 	switch {

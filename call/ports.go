@@ -50,10 +50,12 @@ type Invite struct {
 	Transport   string // "udp", "tcp"
 	Trunk       string // id, empty when no trunk has this source
 	Party       Party
-	To          string // user part of the Request-URI
+	To          string // user part of the Request-URI, or its number
 	MaxForwards int    // already lowered by one
 	SIPCallID   string
 	Body        []byte // the offer; empty: a delayed offer
+	Diverted    Diverted
+	Headers     []Header // those that the trunk lists
 }
 
 // Party is who calls, as received; personal data.
@@ -70,6 +72,11 @@ type Dial struct {
 	LegULID     string
 	Target      routing.Target
 	From        string // E.164 of the caller to show; empty: anonymous
+	Withheld    string // E.164 of a caller who does not want it shown, for a trunk that keeps it
+	Display     string // of the caller; empty when he is not to be shown
+	Number      string // the tracking number he called, E.164
+	Diverted    Diverted
+	Headers     []Header
 	MaxForwards int
 	Body        []byte // our offer
 	// Over returns the offer as it reads for a party that is reached at an

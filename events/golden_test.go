@@ -28,8 +28,9 @@ func samples() []Event {
 	data := map[string]any{
 		CallReceived: CallReceivedData{Agency: "demo-agency", Trunk: "carrier", Transport: "udp", Direction: "inbound",
 			Caller:         Party{Subject: "sub_01ARZ3NDEKTSV4RRFFQ69G5FAY", Masked: "+47*****12", Sealed: "c2VhbGVk"},
-			TrackingNumber: "+4721000001", Attribution: map[string]string{"source": "google-ads", "campaign": "autumn"}},
-		CallRejected: CallRejectedData{Status: "rejected", RejectReason: "number-unassigned", Cause: cause, Trace: trace},
+			TrackingNumber: "+4721000001", Attribution: map[string]string{"source": "google-ads", "campaign": "autumn"},
+			Attributes: map[string]string{"X-Campaign": "autumn"}, Diverted: &Diverted{Count: 1, Reason: "user-busy"}},
+		CallRejected: CallRejectedData{Status: "rejected", RejectReason: "number-unassigned", Limit: "trunk", Cause: cause, Trace: trace},
 		CallRouted: CallRoutedData{ConfigVersion: "3f2a", Flow: "sales", Strategy: "sequential", Targets: 1,
 			RecordingMode: "record-from-answer", RecordingFrom: "account", Trace: trace},
 		CallRinging:  CallRingingData{Status: "ringing"},

@@ -48,6 +48,13 @@ type Cause struct {
 	Source    string `json:"source"` // local | remote
 }
 
+// Diverted says that a call had been sent on before it came. By whom is not
+// told: that number belongs to somebody who is no party of it.
+type Diverted struct {
+	Count  int    `json:"count"`
+	Reason string `json:"reason"` // the last time, a word of RFC 5806
+}
+
 // Look is one line of a decision's trace.
 type Look struct {
 	What   string `json:"what"`
@@ -65,10 +72,13 @@ type (
 		Caller         Party             `json:"caller"`
 		TrackingNumber string            `json:"tracking_number,omitempty"` // E.164, only when it is one of ours
 		Attribution    map[string]string `json:"attribution,omitempty"`
+		Attributes     map[string]string `json:"attributes,omitempty"` // headers that the trunk lists, by their names
+		Diverted       *Diverted         `json:"diverted,omitempty"`
 	}
 	CallRejectedData struct {
 		Status       string `json:"status"` // rejected
 		RejectReason string `json:"reject_reason"`
+		Limit        string `json:"limit,omitempty"` // whose limit was reached: node, trunk, account, number
 		Cause        Cause  `json:"cause"`
 		Trace        []Look `json:"trace"`
 	}

@@ -1,6 +1,10 @@
 package routing
 
 import (
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -61,8 +65,9 @@ func eachFact(v reflect.Value, f func(field reflect.StructField, v reflect.Value
 }
 
 // A plain bool or number in a profile could never be turned off by a trunk: its
-// zero is not a word.
-func TestProfilesHoldOnlyFacts(t *testing.T) {
+// zero is not a word. And what no code reads is no fact.
+func TestProfilesHoldOnlyFactsThatAreRead(t *testing.T) {
+	read := selected(t, "../sip", "../call", ".")
 	for name, p := range profiles {
 		if msg := checkID(name); msg != "" {
 			t.Errorf("profile %q %s", name, msg)
@@ -74,9 +79,41 @@ func TestProfilesHoldOnlyFacts(t *testing.T) {
 			if v.Kind() == reflect.Bool || v.CanInt() {
 				t.Errorf("profile %s sets %s, a %s, which no trunk could turn off", name, field.Name, v.Kind())
 			}
+			if !read[field.Name] {
+				t.Errorf("profile %s sets %s, which nobody reads", name, field.Name)
+			}
 		})
 		if _, faults := NewTable(Spec{Trunks: []Trunk{{ID: "a", Profile: name}}}); len(faults) > 0 {
 			t.Errorf("profile %s: %v", name, faults)
 		}
 	}
+}
+
+// selected lists every name that code outside the checks and tests selects (x.Name).
+func selected(t *testing.T, dirs ...string) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no Go files in %s: %v", dir, err)
+		}
+		for _, name := range files {
+			base := filepath.Base(name)
+			if strings.HasSuffix(base, "_test.go") || dir == "." && (base == "profile.go" || base == "identity.go" || base == "build.go") {
+				continue
+			}
+			f, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					out[s.Sel.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	return out
 }

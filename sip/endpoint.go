@@ -290,7 +290,7 @@ func (e *Endpoint) stranger(b []byte, src netip.AddrPort) {
 		}
 		e.count.drop("unknown-source")
 		in := &incoming{Request: req, src: src, from: &hop{ep: e, network: "udp", addr: src}}
-		e.deps.Admit(in.invite(time.Now()), silent{})
+		e.deps.Admit(e.invite(in, time.Now()), silent{})
 	}, e.panicked)
 }
 

@@ -70,7 +70,11 @@ func parseTarget(s string) (gosip.Uri, error) {
 
 // withoutParams is the form of a URI for From and To (RFC 3261 19.1.1, table 1).
 func withoutParams(uri gosip.Uri) gosip.Uri {
-	return gosip.Uri{Scheme: uri.Scheme, User: uri.User, Host: uri.Host}
+	out := gosip.Uri{Scheme: uri.Scheme, User: uri.User, Host: uri.Host}
+	if v, ok := uri.UriParams.Get("user"); ok {
+		out.UriParams = gosip.HeaderParams{{K: "user", V: v}}
+	}
+	return out
 }
 
 // newRequest builds a request that leaves through h.

@@ -9,6 +9,7 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 
 	"ringdown/call"
+	"ringdown/routing"
 )
 
 // payloads that must not become a header of their own anywhere: line ends in
@@ -165,7 +166,7 @@ func TestParty(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.headers, err)
 		}
-		if got := party(msg.(*gosip.Request)); got != c.want {
+		if got := party(msg.(*gosip.Request), routing.Identity{}); got != c.want {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.headers, got, c.want)
 		}
 	}

@@ -35,7 +35,7 @@ func newInbound(e *Endpoint, in *incoming) {
 // start hands the call over. 100 goes first: the caller's timers stop.
 func (b *inbound) start() {
 	b.in.reply(100, nil)
-	send, refused := b.ep.deps.Admit(b.in.invite(time.Now()), b)
+	send, refused := b.ep.deps.Admit(b.ep.invite(b.in, time.Now()), b)
 	if refused != nil || send == nil {
 		c := localCause(503)
 		if refused != nil {

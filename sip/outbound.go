@@ -149,26 +149,21 @@ func (o *outbound) try(addr netip.AddrPort) bool {
 }
 
 // invite builds the INVITE from scratch: nothing of the caller's is in it but
-// his number, when it may be shown, and what the relay has written.
+// what the trunk may be shown of him, headers that both trunks list, and what
+// the relay has written.
 func (o *outbound) invite(h *hop) *gosip.Request {
 	req := newRequest(gosip.INVITE, o.uri, h, o.ep.branch(), o.dial.MaxForwards)
 	host, _ := h.sentBy()
-	from := &gosip.FromHeader{
-		Address: gosip.Uri{Scheme: "sip", User: userPart(o.dial.From), Host: host},
-		Params:  gosip.HeaderParams{{K: "tag", V: o.dlg.localTag}},
-	}
-	if o.dial.From == "" {
-		from.DisplayName = "Anonymous"
-		from.Address.User, from.Address.Host = "anonymous", "anonymous.invalid" // RFC 3323 4.1.1.3
-	}
+	policy, _ := o.ep.deps.Policy(o.dial.Target.Trunk)
+	who := shown{dial: &o.dial, policy: policy, host: host, target: o.uri}
 	id := gosip.CallIDHeader(o.dlg.callID)
-	req.AppendHeader(from)
+	req.AppendHeader(who.from(o.dlg.localTag))
 	req.AppendHeader(&gosip.ToHeader{Address: withoutParams(o.uri)})
 	req.AppendHeader(&id)
 	req.AppendHeader(&gosip.CSeqHeader{SeqNo: o.seq, MethodName: gosip.INVITE})
 	req.AppendHeader(h.contact())
-	if o.dial.From == "" {
-		req.AppendHeader(gosip.NewHeader("Privacy", "id"))
+	for _, h := range append(who.headers(), crossed(o.dial.Headers, policy.Headers.Out)...) {
+		req.AppendHeader(h)
 	}
 	req.AppendHeader(allowHeader())
 	setBody(req, o.offerTo(h))

@@ -7,33 +7,49 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 
 	"ringdown/call"
+	"ringdown/routing"
 )
 
 // maxDisplay is how much of a display name is kept.
 const maxDisplay = 128
 
 // invite tells the call layer of a new call.
-func (in *incoming) invite(at time.Time) call.Invite {
+func (e *Endpoint) invite(in *incoming, at time.Time) call.Invite {
+	policy, _ := e.deps.Policy(in.trunk)
 	forwards := 0
 	if mf := in.MaxForwards(); mf != nil {
 		forwards = int(mf.Val()) - 1
 	}
 	return call.Invite{
 		At: at, Source: in.src, Transport: in.from.network, Trunk: in.trunk,
-		Party: party(in.Request), To: plainUser(in.Recipient.User),
+		Party: party(in.Request, policy.Identity), To: uriUser(in.Recipient),
+		Diverted: diverted(in.Request), Headers: e.crossing(in.Request, policy.Headers.In),
 		MaxForwards: forwards, SIPCallID: in.CallID().Value(), Body: append([]byte(nil), in.Body()...),
 	}
 }
 
-// party is who calls: P-Asserted-Identity before From, since only trunks come
-// here and they are trusted to assert it (RFC 3325); private when the caller
-// asked for it or has no name to show.
-func party(req *gosip.Request) call.Party {
+// party is who calls. The numbers a trunk asserts go before From when it is
+// believed (RFC 3325 5): P-Asserted-Identity, the caller's own wish
+// (P-Preferred-Identity) and, where the trunk speaks it, Remote-Party-ID. A
+// caller is private when he asked for it, whoever says so, or has no name to show.
+func party(req *gosip.Request, id routing.Identity) call.Party {
 	from := req.From()
 	p := call.Party{User: uriUser(from.Address), Display: from.DisplayName}
 	p.Private = anonymous(from)
-	if id := asserted(req); id != nil {
-		p.User, p.Display = uriUser(id.Address), id.DisplayName
+	if id.Believes() {
+		names := []string{"p-asserted-identity", "p-preferred-identity"}
+		if routing.On(id.RemotePartyID) {
+			names = append(names, "remote-party-id")
+		}
+		for _, name := range names {
+			if who := asserted(req, name); who != nil {
+				p.User, p.Display = uriUser(who.Address), who.DisplayName
+				if privacy, _ := who.Params.Get("privacy"); name == "remote-party-id" && privacy != "" && !strings.EqualFold(privacy, "off") {
+					p.Private = true
+				}
+				break
+			}
+		}
 	}
 	for _, h := range req.GetHeaders("privacy") {
 		for _, v := range strings.FieldsFunc(strings.ToLower(h.Value()), func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
@@ -49,19 +65,14 @@ func anonymous(from *gosip.FromHeader) bool {
 		strings.EqualFold(strings.Trim(from.DisplayName, `" `), "anonymous")
 }
 
-// asserted returns the first asserted identity that names a user, or nil.
-func asserted(req *gosip.Request) *gosip.FromHeader {
-	for _, h := range req.GetHeaders("p-asserted-identity") {
-		rest := h.Value()
-		for rest != "" {
-			var value string
-			value, rest = cutValue(rest)
-			id := &gosip.FromHeader{}
-			var err error
-			id.DisplayName, err = gosip.ParseAddressValue(strings.TrimSpace(value), &id.Address, &id.Params)
-			if err == nil && uriUser(id.Address) != "" {
-				return id
-			}
+// asserted returns the first identity in a header that names a user, or nil.
+func asserted(req *gosip.Request, name string) *gosip.FromHeader {
+	for value := range headerValues(req, name) {
+		id := &gosip.FromHeader{}
+		var err error
+		id.DisplayName, err = gosip.ParseAddressValue(value, &id.Address, &id.Params)
+		if err == nil && uriUser(id.Address) != "" {
+			return id
 		}
 	}
 	return nil
@@ -97,10 +108,22 @@ func uriUser(uri gosip.Uri) string {
 	return ""
 }
 
-// plainUser takes the parameters off a user part and undoes escapes, unless one
+// plainUser takes the parameters off a user part (;npdi, ;isub, …; RFC 3966, RFC
+// 4694) but for the number that completes it, and undoes escapes, unless one
 // hides something that could not stand there plainly.
 func plainUser(s string) string {
-	s, _, _ = strings.Cut(s, ";")
+	s, params, _ := strings.Cut(s, ";")
+	for p := range strings.SplitSeq(params, ";") {
+		k, v, _ := strings.Cut(p, "=")
+		v, global := strings.CutPrefix(strings.Replace(strings.ToUpper(v), "%2B", "+", 1), "+")
+		if strings.EqualFold(k, "phone-context") && global && v != "" && strings.Trim(v, "0123456789") == "" {
+			return unescaped(s) + ";phone-context=+" + v
+		}
+	}
+	return unescaped(s)
+}
+
+func unescaped(s string) string {
 	if !strings.Contains(s, "%") {
 		return s
 	}

@@ -16,7 +16,7 @@ func (e *Endpoint) refuse(in *incoming, merged bool) (status int, headers []gosi
 		return 505, nil
 	case !methods[in.Method]:
 		return 405, []gosip.Header{allowHeader()}
-	case in.Recipient.Scheme != "sip":
+	case in.Recipient.Scheme != "sip" && !isTelCall(in):
 		return 416, nil
 	case len(in.Recipient.Headers) > 0: // RFC 3261 19.1.1: not in a Request-URI
 		return 400, nil
@@ -43,6 +43,12 @@ func (e *Endpoint) refuse(in *incoming, merged bool) (status int, headers []gosi
 		return 415, []gosip.Header{acceptHeader()}
 	}
 	return 0, nil
+}
+
+// isTelCall reports a call to a telephone number as such: RFC 3966, which some
+// trunks write into the Request-URI (RFC 3261 19.1.6).
+func isTelCall(in *incoming) bool {
+	return in.Recipient.Scheme == "tel" && in.IsInvite() && in.toTag == ""
 }
 
 // isLoop reports whether a request of ours has come back: a branch of this

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/routing"
 )
 
 const plain = `
@@ -239,7 +241,7 @@ func FuzzScreen(f *testing.F) {
 			return
 		}
 		if req, ok := msg.(*gosip.Request); ok && complete(req) {
-			party(req)
+			party(req, routing.Identity{RemotePartyID: new(bool)})
 			required(req)
 			contactOf(req)
 			recordRoutes(req)

@@ -86,6 +86,9 @@ func (s *story) who(b *strings.Builder) {
 		}
 	}
 	line(b, "Called", "%s", called)
+	if v := d.Diverted; v != nil {
+		line(b, "Sent on", "%s before it came here, the last time for: %s", times(v.Count), strings.ReplaceAll(v.Reason, "-", " "))
+	}
 	if len(d.Attribution) > 0 {
 		var parts []string
 		for _, k := range slices.Sorted(maps.Keys(d.Attribution)) {
