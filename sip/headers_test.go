@@ -42,7 +42,7 @@ func TestA03Row16Injection(t *testing.T) {
 				t.Fatal(err)
 			}
 			inv := w.callee.want("INVITE")
-			if s, tol := headersIn(inv.raw); s != 11-1 || tol != s {
+			if s, tol := headersIn(inv.raw); s != 14-1 || tol != s {
 				t.Errorf("%q: %d headers, %d for a tolerant reader\n%s", p, s, tol, inv.raw)
 			}
 			if inv.body != string(ourSDP) || strings.Contains(strings.ToLower(inv.get("From")), "\"<sip:evil") {
@@ -50,7 +50,7 @@ func TestA03Row16Injection(t *testing.T) {
 			}
 			d.Target.URI = "sip:" + p + "@" + calleeAddr
 			if _, err := w.ep.Dial(t.Context(), d, func(call.Signal) {}); err == nil {
-				if s, tol := headersIn(w.callee.want("INVITE").raw); s != 11-1 || tol != s {
+				if s, tol := headersIn(w.callee.want("INVITE").raw); s != 14-1 || tol != s {
 					t.Errorf("target %q passed as %d/%d headers", p, s, tol)
 				}
 			}

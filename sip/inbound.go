@@ -21,6 +21,7 @@ func newInbound(e *Endpoint, in *incoming) {
 	b := &inbound{in: in}
 	b.init(e)
 	b.heard()
+	b.session = e.sessionOf(in.trunk)
 	b.dlg = uasDialog(in)
 	b.key = b.dlg.key()
 	b.whenEarly = b.earlyRequest

@@ -27,19 +27,22 @@ const (
 // own order only, except where the endpoint's tables are.
 type leg struct {
 	serial
-	ep     *Endpoint
-	dlg    dialog
-	key    string // in the endpoint's dialogs, once there is one
-	state  state
-	signal func(call.Signal) // nil: nobody listens
-	answer *repeat           // our 2xx that waits for its ACK
-	offer  *incoming         // their re-INVITE or UPDATE that waits for Update
-	offers int               // how many came: the number of offer
-	ours   *reoffer          // our offer that is out or waits for another try
-	later  []byte            // our offer that waits for its turn
-	alive  time.Time         // when the peer was last heard of
-	hung   bool              // Hangup came when nothing could be sent yet
-	cause  call.Cause        // of that Hangup
+	ep      *Endpoint
+	dlg     dialog
+	key     string // in the endpoint's dialogs, once there is one
+	state   state
+	signal  func(call.Signal) // nil: nobody listens
+	answer  *repeat           // our 2xx that waits for its ACK
+	offer   *incoming         // their re-INVITE or UPDATE that waits for Update
+	offers  int               // how many came: the number of offer
+	ours    *reoffer          // our offer that is out or waits for another try
+	later   []byte            // our offer that waits for its turn
+	session session           // its timer
+	said    []byte            // our description in force
+	theirs  []byte            // the peer's
+	alive   time.Time         // when the peer was last heard of
+	hung    bool              // Hangup came when nothing could be sent yet
+	cause   call.Cause        // of that Hangup
 
 	whenEarly func(in *incoming) // a request before the final response
 	whenOver  func()             // resources beyond the dialog
@@ -71,6 +74,7 @@ func (l *leg) finish() {
 	}
 	l.state = over
 	l.stopAnswer()
+	l.stopSession()
 	l.dropReoffer()
 	l.ep.unregister(l, l.key)
 	l.dlg.peerHold(-1)
@@ -137,6 +141,8 @@ func (l *leg) byed(in *incoming) {
 func (l *leg) offered(in *incoming) {
 	reinvite := in.IsInvite()
 	switch {
+	case l.session.tooShort(in):
+		in.reply(422, nil, l.session.minHeader())
 	case l.offer != nil:
 		in.reply(500, nil, retryAfter(10))
 	case reinvite && (l.answer != nil || l.reoffering()),
@@ -153,7 +159,7 @@ func (l *leg) offered(in *incoming) {
 		l.tell(call.Offered{At: call.Now(), ID: l.offers, Body: append([]byte(nil), in.Body()...)})
 	default:
 		l.refreshTarget(in)
-		in.reply(200, nil, in.from.contact(), allowHeader())
+		l.accept(in, nil)
 	}
 }
 
@@ -226,12 +232,18 @@ func (l *leg) Refuse(id int, c call.Cause) {
 	})
 }
 
-// accept sends a 2xx that establishes or changes the session.
+// accept sends a 2xx that establishes or changes the session, for the first
+// time or again.
 func (l *leg) accept(in *incoming, body []byte) {
 	if in.IsInvite() {
 		in.tx.accepted.Store(true)
 	}
-	in.reply(200, body, in.from.contact(), allowHeader())
+	if in.agreed == nil {
+		in.agreed = append(l.session.accept(in), in.from.contact(), allowHeader(), supportedHeader())
+		l.startSession()
+		l.described(body, in.Body())
+	}
+	in.reply(200, body, in.agreed...)
 }
 
 // Hangup ends a fork's leg.
@@ -245,6 +257,7 @@ func (l *leg) bye(c call.Cause) {
 	}
 	l.state = ending
 	l.stopAnswer()
+	l.stopSession()
 	l.refuseOffer(487)
 	l.dropReoffer()
 	req, h := l.dlg.request(l.ep.ctx, l.ep, gosip.BYE, 0)
@@ -307,6 +320,7 @@ func (l *leg) acked(seq uint32, body []byte) {
 	}
 	l.heard()
 	l.stopAnswer()
+	l.described(nil, body)
 	switch {
 	case r.first:
 		l.tell(call.Acked{At: call.Now(), Body: body})

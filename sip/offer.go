@@ -19,6 +19,7 @@ const maxTries = 6
 // (RFC 3261 14.1), sent again after a glare. It is out between send and final.
 type reoffer struct {
 	body      []byte
+	refresh   bool // of the session only: nothing new is offered
 	tries     int
 	req       *gosip.Request
 	hop       *hop
@@ -59,7 +60,7 @@ func (l *leg) offerNext() {
 		l.send(l.ours)
 	case r.timer == nil && r.req == nil: // its time came while something was in its way
 		if l.later != nil {
-			r.body, l.later = l.later, nil
+			r.body, r.refresh, l.later = l.later, false, nil
 		}
 		l.send(r)
 	}
@@ -72,6 +73,10 @@ func (l *leg) send(r *reoffer) {
 	r.req, r.hop = l.dlg.request(l.ep.ctx, l.ep, gosip.INVITE, 0)
 	r.req.AppendHeader(r.hop.contact())
 	r.req.AppendHeader(allowHeader())
+	r.req.AppendHeader(supportedHeader())
+	for _, header := range l.session.again() {
+		r.req.AppendHeader(header)
+	}
 	setBody(r.req, r.body)
 	try := r.tries
 	current := func(f func()) func() {
@@ -136,7 +141,12 @@ func (l *leg) reofferAccepted(r *reoffer, res *gosip.Response) {
 		return
 	}
 	l.ours = nil
-	l.tell(call.Accepted{At: call.Now(), Body: description(res)})
+	l.session.accepted(res)
+	l.startSession()
+	body := description(res)
+	if changed := l.described(r.body, body); changed || !r.refresh {
+		l.tell(call.Accepted{At: call.Now(), Body: body})
+	}
 	l.offerNext()
 }
 
@@ -156,9 +166,15 @@ func (l *leg) reofferRefused(r *reoffer, res *gosip.Response) {
 				l.offerNext()
 			}
 		})
+	case l.session.raise(res) && r.tries < maxTries:
+		r.req = nil
+		l.offerNext()
 	default:
 		l.ours = nil
-		l.tell(call.Declined{At: call.Now(), Cause: causeOf(res)})
+		if !r.refresh {
+			l.tell(call.Declined{At: call.Now(), Cause: causeOf(res)})
+		}
+		l.startSession() // who refuses is alive
 		l.offerNext()
 	}
 }
@@ -207,7 +223,11 @@ func (l *leg) reofferEnded(r *reoffer) {
 	stop(r.timer)
 	if l.ours == r { // no answer at all
 		l.ours = nil
-		l.lost(localCause(408))
+		c := localCause(408)
+		if r.refresh {
+			c = silentPeer()
+		}
+		l.lost(c)
 	}
 }
 

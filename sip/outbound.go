@@ -24,6 +24,7 @@ type outbound struct {
 	seq     uint32
 	waiting []netip.AddrPort // addresses still to try
 	current *attempt         // nil: none is out
+	raises  int              // 422s taken
 	last    call.Cause       // why the address before did not do
 	forks   []*leg
 	saidBye map[string]bool // To tags whose BYE overtook their 2xx
@@ -71,6 +72,7 @@ func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)
 	o.signal = send
 	o.abort = o.crash
 	o.whenOver = o.release
+	o.session = e.sessionOf(d.Target.Trunk)
 	o.dlg = dialog{callID: newTag() + newTag(), localTag: newTag(), trunk: d.Target.Trunk}
 	e.register(&o.leg, "")
 	e.mu.Lock()
@@ -166,6 +168,10 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 		req.AppendHeader(h)
 	}
 	req.AppendHeader(allowHeader())
+	req.AppendHeader(supportedHeader())
+	for _, header := range o.session.offer() {
+		req.AppendHeader(header)
+	}
 	setBody(req, o.offerTo(h))
 	return req
 }
@@ -218,6 +224,9 @@ func (o *outbound) response(a *attempt, res *gosip.Response) {
 			return
 		}
 		o.current = nil
+		if o.longer(a, res) {
+			return
+		}
 		if res.StatusCode == 503 && len(o.waiting) > 0 && !o.hung { // RFC 3263 4.3
 			o.last = causeOf(res)
 			o.next()
@@ -259,7 +268,11 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	o.current = nil
 	o.state = confirmed
 	o.setDialog(d)
-	o.tell(call.Answered{At: call.Now(), Body: description(res)})
+	body := description(res)
+	o.said, o.theirs = a.req.Body(), body
+	o.session.accepted(res)
+	o.startSession()
+	o.tell(call.Answered{At: call.Now(), Body: body})
 	if o.saidBye[tag] {
 		o.tell(call.Bye{At: call.Now(), Cause: remoteCause(200, nil)})
 		o.finish()

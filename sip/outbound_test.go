@@ -19,13 +19,14 @@ func TestAttemptAnsweredAndEnded(t *testing.T) {
 		for h, want := range map[string]string{
 			"From": `<sip:+4790000001@10.0.0.1>;tag=` + inv.tag("From"), "To": "<sip:agent@10.2.0.1>", "Max-Forwards": "69",
 			"CSeq": "1 INVITE", "Contact": "<sip:10.0.0.1:5060>", "Content-Type": sdpType, "Allow": allowed, "Privacy": "",
+			"Supported": supported, "Session-Expires": "1800", "Min-SE": "90",
 			"Content-Length": fmt.Sprint(len(ourSDP)),
 		} {
 			if inv.get(h) != want {
 				t.Errorf("%s: %q, want %q", h, inv.get(h), want)
 			}
 		}
-		if len(inv.all("Via")) != 1 || inv.start != "INVITE sip:agent@"+calleeAddr+" SIP/2.0" || inv.body != string(ourSDP) || len(inv.headers) != 10 {
+		if len(inv.all("Via")) != 1 || inv.start != "INVITE sip:agent@"+calleeAddr+" SIP/2.0" || inv.body != string(ourSDP) || len(inv.headers) != 13 {
 			t.Errorf("%s", inv.raw)
 		}
 		w.callee.reply(inv, 100, "", "")

@@ -35,6 +35,9 @@ func (e *Endpoint) refuse(in *incoming, merged bool) (status int, headers []gosi
 		if _, ok := contactOf(in.Request); !ok {
 			return 400, nil
 		}
+		if s := e.sessionOf(in.trunk); s.tooShort(in) {
+			return 422, []gosip.Header{s.minHeader()}
+		}
 	}
 	if h := in.GetHeader("content-encoding"); h != nil && !strings.EqualFold(h.Value(), "identity") {
 		return 415, []gosip.Header{gosip.NewHeader("Accept-Encoding", "identity"), acceptHeader()}
@@ -62,20 +65,6 @@ func (e *Endpoint) isLoop(in *incoming) bool {
 		}
 	}
 	return false
-}
-
-// required lists the option tags of Require; we support none yet.
-func required(req *gosip.Request) string {
-	var tags []string
-	for _, h := range req.GetHeaders("require") {
-		for tag := range strings.SplitSeq(h.Value(), ",") {
-			tag = strings.TrimSpace(tag)
-			if tag != "" && len(tag) <= 64 && !strings.ContainsFunc(tag, func(r rune) bool { return r > 0x7e || !isToken(byte(r)) }) {
-				tags = append(tags, tag)
-			}
-		}
-	}
-	return strings.Join(tags, ", ")
 }
 
 func isSDP(m interface {

@@ -77,7 +77,7 @@ func (e *Endpoint) serve(in *incoming, l *leg) {
 			in.reply(503, nil, allowHeader(), gosip.NewHeader("Retry-After", strconv.Itoa(overloaded)))
 			return
 		}
-		in.reply(200, nil, allowHeader(), acceptHeader())
+		in.reply(200, nil, allowHeader(), acceptHeader(), supportedHeader())
 	default: // BYE, UPDATE, INFO outside any dialog
 		in.reply(481, nil)
 	}

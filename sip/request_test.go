@@ -73,7 +73,12 @@ func TestRefusedRequests(t *testing.T) {
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Max-Forwards: -"}, 483, ""},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Require: 100rel"}, 420, "Unsupported: 100rel"},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Require: foo, bar"}, 420, "Unsupported: foo, bar"},
-			{"OPTIONS sip:x@10.0.0.1 SIP/2.0", []string{"Require: timer"}, 420, "Unsupported: timer"},
+			{"OPTIONS sip:x@10.0.0.1 SIP/2.0", []string{"Require: timer"}, 200, "Supported: " + supported},
+			{"OPTIONS sip:x@10.0.0.1 SIP/2.0", []string{"Require: timer, foo"}, 420, "Unsupported: foo"},
+			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Session-Expires: 89", "Supported: timer"}, 422, "Min-SE: 90"},
+			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"x: 89;refresher=uac", "k: timer"}, 422, "Min-SE: 90"},
+			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Session-Expires: 89"}, 404, ""}, // written by a proxy
+			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Session-Expires: soon", "Supported: timer"}, 404, ""},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Supported: 100rel, timer"}, 404, ""},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Content-Type: multipart/mixed", "BODY x"}, 415, "Accept: application/sdp"},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"BODY x"}, 415, "Accept: application/sdp"},

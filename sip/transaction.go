@@ -60,6 +60,8 @@ type incoming struct {
 	trunk string         // of the source; empty: an address we dialled
 	toTag string         // as received; ours is put on the request at once
 	tx    *server        // nil for ACK and CANCEL
+
+	agreed []gosip.Header // of our 2xx; set and read in the leg's order
 }
 
 // reply answers in, inside its transaction or, for a CANCEL, without one.
