@@ -30,13 +30,14 @@ type Relay struct {
 
 	outlets [2]struct{ rtp, rtcp outlet } // towards each party
 
-	nego   sync.Mutex // one negotiation at a time
-	legs   [2]leg
-	told   [2][]media.Format // what the tap knows
-	own    *sdp.Description  // our own offer to the callee; nil: the caller made one
-	asked  *asked            // a new offer that was passed on and is not answered
-	before [2]*before        // what the last new offer of each side has replaced
-	closed bool
+	nego    sync.Mutex // one negotiation at a time
+	legs    [2]leg
+	invited [2]*invited       // who may take a party's place
+	told    [2][]media.Format // what the tap knows
+	own     *sdp.Description  // our own offer to the callee; nil: the caller made one
+	asked   *asked            // a new offer that was passed on and is not answered
+	before  [2]*before        // what the last new offer of each side has replaced
+	closed  bool
 
 	mu       sync.Mutex // the packet path
 	sides    [2]side

@@ -19,7 +19,8 @@ type side struct {
 	rtcpSeen  endpoint // where its RTCP came from, while its source is a learnt one
 	rtpRate   bucket
 	rtcpRate  bucket
-	started   bool // its first packet was noticed
+	started   bool     // its first packet was noticed
+	former    endpoint // where the party before sent from, whose place this one has taken
 }
 
 // flow counts what one party sent; written by the packet path, read by anyone.
@@ -55,7 +56,7 @@ func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, a
 	defer r.mu.Unlock()
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	switch {
-	case !me.ready || src.isZero():
+	case !me.ready || src.isZero() || src == me.former && src != me.source.exact:
 		return endpoint{}, media.DropSource, false
 	case !sound && (src == me.source.locked || me.source.permits(src)):
 		return endpoint{}, media.DropMalformed, false
@@ -145,7 +146,7 @@ func (in *rtpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*socke
 	to, verdict, first := r.judgeRTP(in.from, endpointOf(src), &h, sound, now)
 	f := &r.flows[index(in.from)]
 	if first {
-		f.first.Store(now + 1)
+		f.first.CompareAndSwap(0, now+1) // a new party starts too
 		r.notice(media.Notice{Kind: media.Started, Side: in.from, At: at, PT: h.pt})
 	}
 	if verdict != media.DropSource && verdict != media.DropMalformed && verdict != media.DropRate {

@@ -1,0 +1,175 @@
+package relay
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+
+	"ringdown/media"
+	"ringdown/media/sdp"
+)
+
+// invited is what somebody was offered who may take the place of a party.
+type invited struct {
+	session, version uint64
+	text             []byte
+}
+
+// Invite returns an offer to somebody who may take the place of a side's party:
+// what the other side speaks, at our ports of that side. addr is where he is
+// reached, which chooses the IP version; the zero Addr leaves it as it is. told
+// is what he was told last in another call; nil: he is new. The party itself is
+// not touched before [Relay.Replace]. Errors as of [Relay.Offer].
+func (r *Relay) Invite(to media.Side, addr netip.Addr, told []byte) ([]byte, error) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	peer := &r.legs[index(to.Other())]
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case peer.desc == nil:
+		return nil, errNoCall
+	}
+	in := invited{session: rand.Uint64() >> 1, version: 1}
+	var before *sdp.Description
+	if told != nil {
+		var err error
+		if before, err = sdp.Parse(told); err != nil {
+			return nil, fmt.Errorf("what the %s was told elsewhere: %w", to, err)
+		}
+		if id, version, ok := before.Origin(); ok {
+			in.session, in.version = id, version+1
+		}
+	}
+	if addr.IsValid() && r.pool.places[familyOf(addr)].bind.IsValid() {
+		if err := r.turn(to, familyOf(addr)); err != nil {
+			return nil, fmt.Errorf("offer to the %s: %w", to, err)
+		}
+	}
+	var err error
+	if in.text, err = sdp.Invite(peer.desc, before, r.ours(to, in)); err != nil {
+		return nil, fmt.Errorf("offer to the %s: %w", to, err)
+	}
+	r.invited[index(to)] = &in
+	return bytes.Clone(in.text), nil
+}
+
+func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
+	pair := r.legs[index(to)].pair
+	return sdp.Ours{ID: in.session, Version: in.version, Media: netip.AddrPortFrom(r.pool.places[pair.family].advertise, pair.port)}
+}
+
+// Replace gives a side to whoever answers the last [Relay.Invite] so. From the
+// moment it returns no packet of the party before is accepted. again is the
+// offer to make to the other side, whose answer [Relay.Take] takes; empty when
+// what it was told still holds.
+func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again []byte, err error) {
+	d, err := r.parse(body, src)
+	if err != nil {
+		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
+	}
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	in := r.invited[index(from)]
+	peer := &r.legs[index(from.Other())]
+	switch {
+	case r.closed:
+		return nil, errClosed
+	case in == nil || peer.desc == nil:
+		return nil, errNoOffer
+	}
+	if _, err = d.Suits(peer.desc); err != nil {
+		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
+	}
+	ask, err := r.retell(from, d)
+	if err == nil {
+		err = r.meet(from, d, true)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
+	}
+	r.move(from, d, src, *in, ask)
+	return ask.text, nil
+}
+
+// ReplaceBy gives a side to somebody who makes an offer himself, and returns
+// the answer for him. The rest is as of [Relay.Replace].
+func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answer, again []byte, err error) {
+	d, err := r.parse(body, src)
+	if err != nil {
+		return nil, nil, fmt.Errorf("offer of the new %s: %w", from, err)
+	}
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	peer := &r.legs[index(from.Other())]
+	switch {
+	case r.closed:
+		return nil, nil, errClosed
+	case peer.desc == nil:
+		return nil, nil, errNoCall
+	}
+	in := invited{session: rand.Uint64() >> 1, version: 1}
+	write := func() (err error) {
+		in.text, err = sdp.Reanswer(d, d, peer.desc, r.ours(from, in))
+		return err
+	}
+	if err = write(); err == nil {
+		_, err = d.Suits(peer.desc)
+	}
+	var ask description
+	if err == nil {
+		ask, err = r.retell(from, d)
+	}
+	if err == nil {
+		err = r.meet(from, d, false)
+	}
+	if err == nil {
+		err = write() // once more: his ports may be others now
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("offer of the new %s: %w", from, err)
+	}
+	r.move(from, d, src, in, ask)
+	return in.text, ask.text, nil
+}
+
+// retell writes what the other side has to be offered when this side is now d;
+// without text when what it was told still holds.
+func (r *Relay) retell(from media.Side, d *sdp.Description) (description, error) {
+	peer := &r.legs[index(from.Other())]
+	if told, err := sdp.Parse(peer.sent); err == nil {
+		if suits, err := d.Suits(told); suits && err == nil {
+			return description{}, nil
+		}
+	}
+	return r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Invite(d, peer.desc, us) })
+}
+
+// move puts somebody in a party's place. What was learnt of the party before is
+// forgotten first, so that nothing of it passes any more.
+func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in invited, ask description) {
+	r.mu.Lock()
+	s := &r.sides[index(from)]
+	was := s.source.locked
+	if was.isZero() {
+		was = s.source.exact
+	}
+	*s = side{former: was} // he may go on sending for a while, and from the new one's own host
+	r.mu.Unlock()
+	r.legs[index(from)].session = in.session
+	r.invited[index(from)] = nil
+	r.asked, r.before = nil, [2]*before{} // of the party before; nothing of it comes back
+	r.commit(from, d, src, description{from, in.text, in.version})
+	if len(ask.text) > 0 {
+		r.sent(ask)
+	}
+}
+
+// Told returns our last description to a side: what it takes along when it goes
+// to another call; nil when it was told nothing.
+func (r *Relay) Told(to media.Side) []byte {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	return bytes.Clone(r.legs[index(to)].sent)
+}
