@@ -52,6 +52,7 @@ type Endpoint struct {
 	count     *counts
 	door      *door
 	tx        *transactions
+	wallet    wallet // what trunks have challenged us with
 	sockets   []*socket
 	listeners []*listener
 	views     views

@@ -23,6 +23,7 @@ func newInbound(e *Endpoint, in *incoming) {
 	b.heard()
 	b.session = e.sessionOf(in.trunk)
 	b.dlg = uasDialog(in)
+	b.proof = e.proofOf(in.trunk)
 	b.key = b.dlg.key()
 	b.whenEarly = b.earlyRequest
 	b.abort = b.crash

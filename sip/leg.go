@@ -29,6 +29,7 @@ type leg struct {
 	serial
 	ep      *Endpoint
 	dlg     dialog
+	proof   *proof // what a challenge of the peer is answered with
 	key     string // in the endpoint's dialogs, once there is one
 	state   state
 	signal  func(call.Signal) // nil: nobody listens
@@ -265,12 +266,11 @@ func (l *leg) bye(c call.Cause) {
 		req.AppendHeader(r)
 	}
 	setBody(req, nil)
-	done := func() { l.do(l.finish) }
-	_, err := l.ep.request(req, h, func(res *gosip.Response) {
+	err := l.ask(req, h, func(res *gosip.Response) {
 		if !res.IsProvisional() {
-			done()
+			l.finish()
 		}
-	}, done)
+	}, l.finish)
 	if err != nil {
 		l.finish()
 	}

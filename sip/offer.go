@@ -24,6 +24,7 @@ type reoffer struct {
 	req       *gosip.Request
 	hop       *hop
 	client    *client
+	prove     *exchange
 	provided  bool
 	final     bool
 	cancelled bool
@@ -78,6 +79,10 @@ func (l *leg) send(r *reoffer) {
 		r.req.AppendHeader(header)
 	}
 	setBody(r.req, r.body)
+	if r.prove == nil {
+		r.prove = l.proof.begin()
+	}
+	r.prove.sign(r.req)
 	try := r.tries
 	current := func(f func()) func() {
 		return func() {
@@ -134,6 +139,7 @@ func (l *leg) reofferAccepted(r *reoffer, res *gosip.Response) {
 		l.dlg.target = uri
 	}
 	ack, h := l.dlg.request(l.ep.ctx, l.ep, gosip.ACK, r.req.CSeq().SeqNo)
+	likewise(ack, r.req)
 	setBody(ack, nil)
 	r.ack = &acknowledged{ack, h}
 	h.WriteMsg(ack)
@@ -153,6 +159,11 @@ func (l *leg) reofferAccepted(r *reoffer, res *gosip.Response) {
 // reofferRefused decides between another try, no, and a peer that is lost
 // (RFC 3261 14.1, 12.2.1.2).
 func (l *leg) reofferRefused(r *reoffer, res *gosip.Response) {
+	if r.prove.take(r.req, res) {
+		l.send(r)
+		return
+	}
+	r.prove = nil
 	wait, again := l.retryIn(res)
 	switch {
 	case res.StatusCode == 481 || res.StatusCode == 408:

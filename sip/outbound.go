@@ -36,6 +36,7 @@ type attempt struct {
 	req       *gosip.Request
 	hop       *hop
 	client    *client
+	prove     *exchange
 	provided  bool // a provisional response came
 	final     bool
 	cancelled bool
@@ -74,6 +75,7 @@ func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)
 	o.whenOver = o.release
 	o.session = e.sessionOf(d.Target.Trunk)
 	o.dlg = dialog{callID: newTag() + newTag(), localTag: newTag(), trunk: d.Target.Trunk}
+	o.proof = e.proofFor(d.Target.Trunk, uri.Host)
 	e.register(&o.leg, "")
 	e.mu.Lock()
 	e.calling[callingKey(o.dlg.callID, o.dlg.localTag)] = o
@@ -135,8 +137,15 @@ func (o *outbound) try(addr netip.AddrPort) bool {
 	o.ep.mu.Lock()
 	o.hops = append(o.hops, h)
 	o.ep.mu.Unlock()
+	return o.attempt(h, o.proof.begin())
+}
+
+// attempt makes the INVITE and sends it; another one when the first was challenged.
+func (o *outbound) attempt(h *hop, x *exchange) bool {
 	o.seq++
-	a := &attempt{req: o.invite(h), hop: h, acks: map[string]*acknowledged{}}
+	a := &attempt{req: o.invite(h), hop: h, prove: x, acks: map[string]*acknowledged{}}
+	x.sign(a.req)
+	var err error
 	a.client, err = o.ep.request(a.req, h, func(res *gosip.Response) {
 		o.do(func() { o.response(a, res) })
 	}, func() {
@@ -224,7 +233,7 @@ func (o *outbound) response(a *attempt, res *gosip.Response) {
 			return
 		}
 		o.current = nil
-		if o.longer(a, res) {
+		if o.longer(a, res) || a.prove.take(a.req, res) && !o.hung && o.attempt(a.hop, a.prove) {
 			return
 		}
 		if res.StatusCode == 503 && len(o.waiting) > 0 && !o.hung { // RFC 3263 4.3
@@ -258,6 +267,7 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	}
 	d := uacDialog(a.req, res, a.hop, o.dial.Target.Trunk)
 	ack, h := d.request(o.ep.ctx, o.ep, gosip.ACK, d.localSeq)
+	likewise(ack, a.req)
 	setBody(ack, nil)
 	a.acks[tag] = &acknowledged{ack, h}
 	h.WriteMsg(ack) // lost or failed: the callee repeats its 2xx
@@ -288,7 +298,7 @@ func (l *leg) setDialog(d dialog) {
 
 // fork is a 2xx beside the answer, or one that nobody waits for any more.
 func (o *outbound) fork(a *attempt, d dialog) {
-	f := &leg{state: confirmed}
+	f := &leg{state: confirmed, proof: o.proof}
 	f.init(o.ep)
 	f.setDialog(d)
 	if a.abandoned || o.state != confirmed {

@@ -43,20 +43,16 @@ func (l *leg) refreshByUpdate() {
 	}
 	setBody(req, nil)
 	final := false
-	_, err := l.ep.request(req, h, func(res *gosip.Response) {
-		l.do(func() {
-			l.heard()
-			if !res.IsProvisional() && !final {
-				final = true
-				l.refreshed(res)
-			}
-		})
+	err := l.ask(req, h, func(res *gosip.Response) {
+		l.heard()
+		if !res.IsProvisional() && !final {
+			final = true
+			l.refreshed(res)
+		}
 	}, func() {
-		l.do(func() {
-			if !final {
-				l.lost(silentPeer())
-			}
-		})
+		if !final {
+			l.lost(silentPeer())
+		}
 	})
 	if err != nil { // the way may come back before the session ends
 		l.refreshIn(refreshRetry)
