@@ -182,11 +182,11 @@ func (n *node) get(t *testing.T, path string) (status int, body string) {
 // live is how many calls are up.
 func (n *node) live(t *testing.T) int {
 	t.Helper()
-	var all []json.RawMessage
-	if err := json.Unmarshal([]byte(n.ask(t, "calls", "list", "--json")), &all); err != nil {
+	var list struct{ Calls []json.RawMessage }
+	if err := json.Unmarshal([]byte(n.ask(t, "calls", "list", "--json")), &list); err != nil {
 		t.Fatalf("calls list: %v", err)
 	}
-	return len(all)
+	return len(list.Calls)
 }
 
 // metric is the sum of a family in /metrics over its labels.

@@ -24,22 +24,23 @@ type event struct {
 
 // facts are the fields of payloads that the tests look at.
 type facts struct {
-	Status       string     `json:"status"`
-	EndedBy      string     `json:"ended_by"`
-	RejectReason string     `json:"reject_reason"`
-	Reason       string     `json:"reason"`
-	TalkMS       int64      `json:"talk_ms"`
-	BillableMS   int64      `json:"billable_ms"`
-	AnsweredAt   time.Time  `json:"answered_at"`
-	BridgedAt    time.Time  `json:"bridged_at"`
-	EndedAt      time.Time  `json:"ended_at"`
-	Estimated    bool       `json:"estimated"`
-	Recording    string     `json:"recording"`
-	Result       string     `json:"result"`
-	Completeness float64    `json:"completeness"`
-	Completion   string     `json:"completion"`
-	DurationMS   int64      `json:"duration_ms"`
-	Media        sideTotals `json:"media"`
+	Status         string     `json:"status"`
+	EndedBy        string     `json:"ended_by"`
+	RejectReason   string     `json:"reject_reason"`
+	Reason         string     `json:"reason"`
+	TrackingNumber string     `json:"tracking_number"`
+	TalkMS         int64      `json:"talk_ms"`
+	BillableMS     int64      `json:"billable_ms"`
+	AnsweredAt     time.Time  `json:"answered_at"`
+	BridgedAt      time.Time  `json:"bridged_at"`
+	EndedAt        time.Time  `json:"ended_at"`
+	Estimated      bool       `json:"estimated"`
+	Recording      string     `json:"recording"`
+	Result         string     `json:"result"`
+	Completeness   float64    `json:"completeness"`
+	Completion     string     `json:"completion"`
+	DurationMS     int64      `json:"duration_ms"`
+	Media          sideTotals `json:"media"`
 }
 
 type sideTotals struct{ Caller, Callee flow }
