@@ -153,7 +153,8 @@ func (m *machine) settle(l *leg, at time.Time, by Ender, c Cause) {
 }
 
 // end is the one way into the state ended. Everything that was begun is closed
-// here; call.ended goes out when the relay has told what it counted.
+// here; call.ended goes out when the relay has told what it counted and it is
+// known whether the caller ever heard of the answer.
 func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	m.become(ended)
 	m.status, m.endedAt = status, at
@@ -161,12 +162,13 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 		m.settle(m.legs[i], at, by, c)
 	}
 	m.final = m.summary(status, by, c)
+	m.uncounted = m.relay
+	m.unheard = !m.bridgedAt.IsZero() && !m.acked && !m.leg(A).gone && by != ByNoACK
 	m.do(doStopTimer{}, doTimer{timerLinger, lingerWait})
 	if m.relay {
 		m.do(doCloseRelay{})
-	} else {
-		m.publishEnd()
 	}
+	m.publishEnd()
 	if m.recording == recording {
 		m.recording = recordingOver
 		m.do(doCloseRecording{at})
@@ -216,12 +218,27 @@ func (t times) summary() events.CallEndedData {
 	return d
 }
 
+// publishEnd tells the end once nothing that belongs into it is open.
 func (m *machine) publishEnd() {
-	if m.final == nil {
+	if m.final == nil || m.uncounted || m.unheard {
 		return
 	}
 	m.publish(events.CallEnded, m.endedAt, *m.final)
 	m.final = nil
+}
+
+// heard settles what the end left open: whether the answer reached the caller,
+// when the callee hung up before the ACK. An ACK that was lost or is late on its
+// way must not make a talk free, nor a silence billed.
+func (m *machine) heard(yes bool) {
+	if !m.unheard {
+		return
+	}
+	m.unheard, m.acked = false, yes
+	if yes {
+		m.final.BillableMS = m.final.TalkMS
+	}
+	m.publishEnd()
 }
 
 // lastWords closes the books of a call whose goroutine broke: what was not told
@@ -236,6 +253,7 @@ func (m *machine) lastWords(at time.Time) []doPublish {
 		}
 		m.final = m.summary("failed", ByNodeLoss, internalError)
 	}
+	m.uncounted, m.unheard = false, false
 	m.publishEnd()
 	var out []doPublish
 	for _, a := range m.out {

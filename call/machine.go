@@ -84,7 +84,10 @@ type machine struct {
 	firstRing, answeredAt, bridgedAt, endedAt time.Time
 	final                                     *events.CallEndedData
 
-	silent   *silence // the side that stopped answering
+	silent    *silence // the side that stopped answering
+	uncounted bool     // the relay has not told yet what it counted
+	unheard   bool     // the call ended before the ACK: whether the caller heard the answer is open
+
 	finished bool
 
 	out []action
@@ -161,8 +164,8 @@ var ignored = map[state]map[string]bool{
 	ended: {
 		"Started": true, "Routed": true, "Offer": true, "Agreed": true,
 		"Accepted": true, "Declined": true, "Withdrawn": true,
-		"Ringing": true, "Failed": true, "Cancelled": true, "Acked": true, "NoAck": true, "Lost": true,
-		"Bye": true, "RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
+		"Ringing": true, "Failed": true, "Cancelled": true, "Lost": true,
+		"RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
 	},
 }
 
@@ -393,10 +396,19 @@ func (m *machine) inEnded(from LegID, s Signal) bool {
 			m.silent.lastLife(s.Stats)
 			m.billedUntil(m.final)
 		}
+		m.uncounted = false
 		m.publishEnd()
-	case Gone:
+	case Acked, Bye: // who hangs up has heard the answer
+		if from == A {
+			m.heard(true)
+		}
+	case NoAck, Gone:
+		if from == A {
+			m.heard(false)
+		}
 	case Timeout:
 		if s.Timer == timerLinger && !m.finished {
+			m.heard(false)
 			m.finished = true
 			m.do(doFinish{})
 		}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"text/template"
@@ -96,10 +97,14 @@ func (n *node) write(t *testing.T) {
 	}
 }
 
-// freePort finds a port of host that is free for TCP and UDP.
+// given are the addresses that freePort has named: the kernel may offer one
+// again before it is used.
+var given sync.Map
+
+// freePort finds a port of host that is free for TCP and UDP and was not given before.
 func freePort(t *testing.T, host string) string {
 	t.Helper()
-	for range 20 {
+	for range 50 {
 		l, err := net.Listen("tcp4", net.JoinHostPort(host, "0"))
 		if err != nil {
 			t.Fatal(err)
@@ -107,8 +112,11 @@ func freePort(t *testing.T, host string) string {
 		address := l.Addr().String()
 		c, err := net.ListenPacket("udp4", address)
 		l.Close()
-		if err == nil {
-			c.Close()
+		if err != nil {
+			continue
+		}
+		c.Close()
+		if _, again := given.LoadOrStore(address, true); !again {
 			return address
 		}
 	}
