@@ -21,7 +21,8 @@ const (
 	raceRate  = 50   // a second
 	// afterwards is when no leg may be alive any more: 64*T1 and a second.
 	afterwards = 33 * time.Second
-	// billedWithin is how far a bill may be from what went over the wire.
+	// billedWithin is how far a bill may be from what went over the wire, in
+	// milliseconds, on a machine that is not late itself.
 	billedWithin = 100
 )
 
@@ -89,6 +90,7 @@ func (r race) run(t *testing.T, seed uint64) {
 		rs.mu.Unlock()
 		r.callee(ctx, rs, i, in)
 	})
+	stopWatch := lateness()
 	beat := time.NewTicker(time.Second / raceRate)
 	defer beat.Stop()
 	for i := range raceCalls {
@@ -97,13 +99,14 @@ func (r race) run(t *testing.T, seed uint64) {
 	}
 	rs.wg.Wait()
 	played := time.Now()
+	late := stopWatch()
 	eventually(t, time.Until(played.Add(afterwards)), "the end of every leg", func() bool {
 		return n.metric(t, "ringdown_sip_legs") == 0
 	})
 	if k := n.live(t); k != 0 {
 		t.Errorf("%d calls are live", k)
 	}
-	rs.settle(t)
+	rs.settle(t, billedWithin+late.Milliseconds())
 	t.Logf("%d datagrams passed, %d were lost; all legs were gone %v after the last phone was done",
 		weatherA.passed+weatherB.passed, weatherA.lost+weatherB.lost, time.Since(played).Round(time.Second))
 	n.stop(t)
@@ -198,16 +201,16 @@ func (r *rounds) note(caller bool, way way, m *peeked, at time.Time) {
 	switch {
 	case caller && way == fromNode && m.status == "200" && m.about == "INVITE" && o.answered.IsZero():
 		o.answered = at
-	case caller && way == toNode && m.method == "ACK" && !o.answered.IsZero():
-		o.acked = true
-	case m.method == "BYE" && o.ended.IsZero() && !o.answered.IsZero():
+	case caller && way == toNode && (m.method == "ACK" || m.method == "BYE") && !o.answered.IsZero():
+		o.acked = true // who hangs up has heard the answer
+	}
+	if m.method == "BYE" && o.ended.IsZero() && !o.answered.IsZero() {
 		o.ended = at
-		o.acked = o.acked || caller && way == toNode
 	}
 }
 
 // settle holds what was told against what was seen.
-func (r *rounds) settle(t *testing.T) {
+func (r *rounds) settle(t *testing.T, within int64) {
 	t.Helper()
 	all := r.n.settled(t, raceCalls)
 	byNumber := map[string]*story{}
@@ -232,7 +235,7 @@ func (r *rounds) settle(t *testing.T) {
 		}
 		off := max(end.BillableMS-want, want-end.BillableMS)
 		worst = max(worst, off)
-		if off > billedWithin {
+		if off > within {
 			t.Errorf("call %d (%s): billed %d ms, the wire says %d (acknowledged: %v; ended as %s by %s)",
 				i, s.id, end.BillableMS, want, o.acked, end.Status, end.EndedBy)
 		}
@@ -245,7 +248,27 @@ func (r *rounds) settle(t *testing.T) {
 			r.judge(t, i, o, s)
 		}
 	}
-	t.Logf("outcomes %v; bills off by %d ms at most", outcomes, worst)
+	t.Logf("outcomes %v; bills off by %d ms at most, %d were allowed", outcomes, worst, within)
+}
+
+// lateness watches how late this machine wakes a goroutine that asked for 5 ms:
+// what others do on it is no fault of the bill.
+func lateness() (stop func() time.Duration) {
+	done, worst := make(chan struct{}), make(chan time.Duration, 1)
+	go func() { // ends with stop
+		var most time.Duration
+		for {
+			asked := time.Now()
+			select {
+			case <-time.After(5 * time.Millisecond):
+				most = max(most, time.Since(asked)-5*time.Millisecond)
+			case <-done:
+				worst <- most
+				return
+			}
+		}
+	}()
+	return func() time.Duration { close(done); return <-worst }
 }
 
 func over(d *siptest.Dialog) bool { return !d.Times().Ended.IsZero() }
