@@ -5,9 +5,11 @@
 // them and what they cost.
 //
 //	go run ./bench calls -n 100 -rate 20 -hold 8s
+//	go run ./bench setup -rate 400,800,1200
 //	go run ./bench kill -calls 50 -rounds 20
 //
-// It owns its phones (sip/siptest), a batch generator of RTP, and the judgement
+// It owns its phones (sip/siptest, and raw text where they would cost too much),
+// a batch generator of RTP, and the judgement
 // of what it measures. It imports no other room: what it knows of the product it
 // learns over the wire, from the command line and from /proc, like any stranger.
 // It speaks to 127.0.0.0/8 and ::1 only, ends by itself, and kills no process
@@ -35,6 +37,7 @@ const (
 const usage = `bench places calls through a ringdown serve process and measures it.
 
   bench calls [flags]   hold N calls with RTP: cost, loss, added latency, memory, set-up time
+  bench setup [flags]   set calls up and end them at a steady rate: CPU and memory a call, highest clean rate
   bench kill [flags]    kill -9 under recorded calls, again and again: what was lost, what was doubled
 
 bench COMMAND -h lists the flags. README.md beside this program explains the figures.
@@ -58,6 +61,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	switch args[0] {
 	case "calls":
 		err = runCalls(ctx, args[1:], out, errs)
+	case "setup":
+		err = runSetup(ctx, args[1:], out, errs)
 	case "kill":
 		err = runKill(ctx, args[1:], out, errs)
 	case "help", "-h", "--help":

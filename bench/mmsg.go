@@ -17,6 +17,9 @@ import (
 // batchSize packets.
 const batchSize = 64
 
+// bufferSize holds any RTP of ours, and any SIP message that `bench setup` meets.
+const bufferSize = 2048
+
 // mmsghdr is struct mmsghdr of sendmmsg(2) and recvmmsg(2) on 64-bit Linux.
 type mmsghdr struct {
 	hdr unix.Msghdr
@@ -30,7 +33,7 @@ type batch struct {
 	iovs    [batchSize]unix.Iovec
 	names   [batchSize]unix.RawSockaddrInet4
 	control [batchSize][64]byte
-	bufs    [batchSize][512]byte
+	bufs    [batchSize][bufferSize]byte
 }
 
 // socket is a non-blocking UDP socket whose kernel stamps arrivals.

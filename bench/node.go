@@ -27,6 +27,7 @@ type node struct {
 	config string
 	sip    string // host:port
 	http   string
+	signOf string // path that answers 200 when the node takes calls
 	child  *exec.Cmd
 	exited chan struct{} // closed when the child is gone
 }
@@ -39,6 +40,7 @@ type plan struct {
 	Mode           string
 	Agent          string // host:port of the callee phone
 	Lines          []line
+	NoBus          bool // the broker is away: events stay in the outbox
 }
 
 // line is one tracking number with a flow and a destination of its own, so that
@@ -58,7 +60,11 @@ media:
 http:
   listen: {{.HTTP}}
 nats:
+{{- if .NoBus}}
+  url: nats://127.0.0.1:9 # nobody is there
+{{- else}}
   embedded: true
+{{- end}}
 keys:
   provider: file
 recordings:
@@ -98,7 +104,10 @@ func lines(n int) []line {
 // newNode writes the configuration and has the binary check it. An empty binary
 // is built from this module first.
 func newNode(ctx context.Context, binary, dir string, p plan) (*node, error) {
-	n := &node{binary: binary, dir: dir, config: filepath.Join(dir, "ringdown.yaml")}
+	n := &node{binary: binary, dir: dir, config: filepath.Join(dir, "ringdown.yaml"), signOf: "/readyz"}
+	if p.NoBus {
+		n.signOf = "/healthz" // without a broker it serves calls, but would rather not
+	}
 	if n.binary == "" {
 		n.binary = filepath.Join(dir, "ringdown")
 		build := exec.CommandContext(ctx, "go", "build", "-o", n.binary, "ringdown/cmd/ringdown")
@@ -192,7 +201,7 @@ func (n *node) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.http+"/readyz", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.http+n.signOf, nil)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,8 @@ import (
 // clockTick is the unit of /proc/PID/stat: USER_HZ is 100 on every Linux port Go has.
 const clockTick = 10 * time.Millisecond
 
+const mb = 1 << 20
+
 // sample is what a process has used so far.
 type sample struct {
 	At       time.Time

@@ -96,7 +96,6 @@ func (r *report) cost(idle, from, to, end sample, count tally) {
 	if idle.CPU == 0 && idle.RSS == 0 {
 		return // no process was named
 	}
-	const mb = 1 << 20
 	calls, window := float64(max(r.Answered, 1)), to.At.Sub(from.At).Seconds()
 	used := to.CPU - from.CPU
 	p := &processReport{
