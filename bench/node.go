@@ -27,7 +27,7 @@ type node struct {
 	config string
 	sip    string // host:port
 	http   string
-	signOf string // path that answers 200 when the node takes calls
+	noBus  bool // it serves calls, but would rather not: /readyz says so
 	child  *exec.Cmd
 	exited chan struct{} // closed when the child is gone
 }
@@ -104,10 +104,7 @@ func lines(n int) []line {
 // newNode writes the configuration and has the binary check it. An empty binary
 // is built from this module first.
 func newNode(ctx context.Context, binary, dir string, p plan) (*node, error) {
-	n := &node{binary: binary, dir: dir, config: filepath.Join(dir, "ringdown.yaml"), signOf: "/readyz"}
-	if p.NoBus {
-		n.signOf = "/healthz" // without a broker it serves calls, but would rather not
-	}
+	n := &node{binary: binary, dir: dir, config: filepath.Join(dir, "ringdown.yaml"), noBus: p.NoBus}
 	if n.binary == "" {
 		n.binary = filepath.Join(dir, "ringdown")
 		build := exec.CommandContext(ctx, "go", "build", "-o", n.binary, "ringdown/cmd/ringdown")
@@ -200,8 +197,12 @@ const readyLimit = 60 * time.Second
 func (n *node) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
+	sign := "/readyz"
+	if n.noBus {
+		sign = "/healthz"
+	}
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.http+n.signOf, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.http+sign, nil)
 		if err != nil {
 			return err
 		}

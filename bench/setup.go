@@ -171,7 +171,7 @@ func (o *setupOptions) measure(ctx context.Context, n *node, l *load, rate float
 	if r.Events, err = n.metric(ctx, "ringdown_outbox_events_total"); err != nil {
 		return r, err
 	}
-	r.cost(marks, o.rest)
+	r.cost(marks)
 	return r, ctx.Err()
 }
 
@@ -246,7 +246,7 @@ type setupReport struct {
 
 // cost fills in what the process used, from the samples idle, loaded, drained
 // and rested.
-func (r *setupReport) cost(m []sample, rest time.Duration) {
+func (r *setupReport) cost(m []sample) {
 	calls := float64(max(r.Placed, 1))
 	r.PerCallMS = millis(m[3].CPU-m[0].CPU) / calls
 	r.LoadedMS = millis(m[1].CPU-m[0].CPU) / calls
