@@ -19,7 +19,7 @@ func (m *machine) inAnswering(from LegID, s Signal) bool {
 			return true
 		case s.Err != nil:
 			m.hangup(m.winner, Cause{Status: 503, Text: "events cannot be stored"})
-			m.reject(s.Time, Cause{Status: 503, Text: "events cannot be stored", Reason: ReasonOverload, Retry: retryLater})
+			m.reject(s.Time, Refused(ReasonOverload, "events cannot be stored"))
 		default:
 			m.bridge(s.Time, false)
 		}

@@ -55,6 +55,7 @@ func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
 func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
 	l.over = true
 	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event()})
+	c = truer(c)
 	if rank(c) >= rank(m.worst) {
 		m.worst = c
 	}

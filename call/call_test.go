@@ -176,7 +176,7 @@ func TestPanicEndsOneCall(t *testing.T) {
 					t.Errorf("panics %d", s.Panics)
 				}
 				w.panicIn = ""
-				sendHealthy(Cancelled{Now()})
+				sendHealthy(Cancelled{At: Now()})
 				sendHealthy(Gone{Now()})
 				if err := b.Wait(t.Context()); err != nil {
 					t.Fatal(err)
@@ -253,7 +253,7 @@ func TestLegThatNeverGoes(t *testing.T) {
 		b := w.board(Config{Calls: 1})
 		_, send := admitted(t, b)
 		w.b(0).keep = true
-		send(Cancelled{Now()})
+		send(Cancelled{At: Now()})
 		send(Gone{Now()})
 		synctest.Wait()
 		if n := len(b.Calls()); n != 0 {
@@ -266,7 +266,7 @@ func TestLegThatNeverGoes(t *testing.T) {
 		if s := b.Stats(); s.Live["ended"] != 0 {
 			t.Errorf("the call lingers: %+v", s)
 		}
-		sendNext(Cancelled{Now()})
+		sendNext(Cancelled{At: Now()})
 		sendNext(Gone{Now()})
 		w.b(1).send(Gone{Now()})
 		if err := b.Wait(t.Context()); err != nil {
@@ -304,7 +304,7 @@ func TestFullMailboxKeepsWhatMatters(t *testing.T) {
 		for range mailboxSoft + 50 {
 			c.post("b1", Ringing{Now(), 180, nil})
 		}
-		c.post(A, Cancelled{Now()})
+		c.post(A, Cancelled{At: Now()})
 		got := c.take()
 		if len(got) != mailboxSoft+1 {
 			t.Fatalf("%d letters, want %d", len(got), mailboxSoft+1)

@@ -8,7 +8,8 @@ import (
 )
 
 // Cause says why a leg or a call ended. It is the only currency for endings
-// between rooms; sip/status.go is the only place that turns it into SIP and back.
+// between rooms; causes.go is the only table between its codes, sip/status.go the
+// only place that turns it into headers and back.
 type Cause struct {
 	Status int    // SIP status code: 486; 200 for a normal end by BYE; 0 when SIP had no word in it
 	Q850   int    // ITU-T Q.850 cause, 0 when unknown
@@ -51,33 +52,13 @@ const (
 	ByMedia    Ender = "media-timeout"
 )
 
-// Refusal reasons that the switchboard itself gives; the others come from routing.
-const (
-	ReasonOverload            = "overload"
-	ReasonConcurrencyLimit    = "concurrency-limit"
-	ReasonCPSLimit            = "cps-limit"
-	ReasonRecordingImpossible = "recording-impossible"
-)
-
 // event is the cause as events show it.
 func (c Cause) event() events.Cause {
 	source := "local"
 	if c.Remote {
 		source = "remote"
 	}
-	return events.Cause{SIPStatus: c.Status, SIPReason: c.Text, Q850: c.Q850, Q850Text: q850Text[c.Q850], Source: source}
-}
-
-// q850Text names the causes of ITU-T Q.850 that calls here can end with.
-var q850Text = map[int]string{
-	1: "unallocated number", 16: "normal call clearing", 17: "user busy", 18: "no user responding",
-	19: "no answer from user", 20: "subscriber absent", 21: "call rejected", 22: "number changed",
-	26: "non-selected user clearing", 27: "destination out of order", 28: "invalid number format",
-	31: "normal, unspecified", 34: "no circuit available", 38: "network out of order",
-	41: "temporary failure", 42: "switching equipment congestion", 47: "resource unavailable",
-	55: "incoming calls barred", 58: "bearer capability not available", 63: "service not available",
-	65: "bearer capability not implemented", 88: "incompatible destination", 102: "recovery on timer expiry",
-	111: "protocol error", 127: "interworking, unspecified",
+	return events.Cause{SIPStatus: c.Status, SIPReason: c.Text, Q850: c.Q850, Q850Text: q850Codes[c.Q850].text, Source: source}
 }
 
 // rank orders the failures of several attempts: which of them is the truth the
@@ -94,24 +75,4 @@ func rank(c Cause) int {
 		return 2
 	}
 	return 1
-}
-
-// towardsCaller is what the caller's side hears of a failure on the other: the
-// destination's authentication, redirection and overload are not the caller's
-// business, and a 503 would make his carrier believe that we are down (RFC 3261 16.7).
-func towardsCaller(c Cause) Cause {
-	switch {
-	case c.Status == 0:
-		c.Status, c.Q850 = 480, 20
-	case c.Status == 408 && !c.Remote:
-		c.Status, c.Q850 = 502, 27
-	case !c.Remote:
-	case c.Status >= 300 && c.Status < 400:
-		c.Status, c.Q850 = 480, 20
-	case c.Status == 401, c.Status == 407, c.Status == 403:
-		c.Status, c.Q850 = 502, 21
-	case c.Status == 503:
-		c.Status, c.Q850 = 500, 41
-	}
-	return c
 }

@@ -17,16 +17,6 @@ const (
 	retryLater = 10 // seconds, for Retry-After
 )
 
-// refusalStatus says with which SIP status each refusal of routing goes out.
-// no-trunk-match has none: sip answers it with silence.
-var refusalStatus = map[routing.Reason]int{
-	routing.ACLDenied:        403,
-	routing.NumberUnassigned: 404,
-	routing.NumberSuspended:  480,
-	routing.NoRoute:          480,
-	routing.PolicyError:      500,
-}
-
 func bLeg(n int) LegID { return LegID("b" + strconv.Itoa(n)) }
 
 func (m *machine) mustRecord() bool { return m.decision.Recording.OnFailure == refuseCall }
@@ -36,7 +26,7 @@ func (m *machine) mustRecord() bool { return m.decision.Recording.OnFailure == r
 func (m *machine) leftEarly(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Cancelled:
-		m.abandon(s.Time, Cause{Status: 487, Q850: 16, Text: "caller gave up", Remote: true})
+		m.cancelled(s)
 	case Bye:
 		if from != A {
 			return false
@@ -65,8 +55,27 @@ func (m *machine) leftEarly(from LegID, s Signal) bool {
 	return true
 }
 
+// cancelled is the caller's side giving up, or telling that another place took
+// his call.
+func (m *machine) cancelled(s Cancelled) {
+	if s.Cause.Elsewhere() {
+		m.hangupAll(elsewhere)
+		m.end(s.Time, "canceled", ByCaller, s.Cause)
+		return
+	}
+	c := Cause{Status: 487, Q850: 16, Text: "caller gave up", Remote: true}
+	if s.Cause.Q850 != 0 {
+		c.Q850 = s.Cause.Q850
+	}
+	m.abandon(s.Time, c)
+}
+
 func (m *machine) abandon(at time.Time, c Cause) {
-	m.hangupAll(Cause{Status: 487, Q850: 16, Text: "caller gave up"})
+	out := Cause{Status: 487, Q850: 16, Text: "caller gave up"}
+	if c.Q850 != 0 {
+		out.Q850 = c.Q850
+	}
+	m.hangupAll(out)
 	m.end(at, "abandoned", ByCaller, c)
 }
 
@@ -85,7 +94,7 @@ func (m *machine) reject(at time.Time, c Cause) {
 }
 
 func (m *machine) refuseUnrecorded(at time.Time) {
-	c := Cause{Status: 503, Q850: 41, Text: "recording impossible", Reason: ReasonRecordingImpossible, Retry: retryLater}
+	c := Refused(ReasonRecordingImpossible, "recording impossible")
 	for _, l := range m.legs[1:] {
 		m.hangup(l.id, c)
 	}
@@ -94,6 +103,7 @@ func (m *machine) refuseUnrecorded(at time.Time) {
 
 // giveUp ends a call that reached nobody.
 func (m *machine) giveUp(at time.Time, c Cause, by Ender) {
+	c = truer(c)
 	status := "failed"
 	switch {
 	case c.Status == 486 || c.Status == 600 || c.Status == 603:
@@ -105,7 +115,7 @@ func (m *machine) giveUp(at time.Time, c Cause, by Ender) {
 		by = ByFlow
 	}
 	// The call's cause is what the caller heard; the legs keep their own.
-	c = towardsCaller(c)
+	c = c.TowardsCaller()
 	m.hangup(A, c)
 	m.end(at, status, by, c)
 }
@@ -133,7 +143,10 @@ func (m *machine) dismiss(id LegID, at time.Time) {
 		return
 	}
 	l.answered, l.hung, l.over = true, true, true
-	c := Cause{Status: 200, Q850: 26, Text: "answered too late"}
+	c := Cause{Status: 200, Q850: 16, Text: "answered too late"}
+	if m.winner != "" && m.winner != id {
+		c = elsewhere
+	}
 	m.publish(events.LegAnswered, at, events.LegAnsweredData{Leg: l.ulid})
 	m.do(doHangup{id, c})
 	m.publish(events.LegEnded, at, events.LegEndedData{Leg: l.ulid, EndedBy: string(ByFlow), Cause: c.event()})

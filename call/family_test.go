@@ -21,7 +21,7 @@ func TestAttemptAsksForItsOffer(t *testing.T) {
 		if got, err := d.Over(netip.MustParseAddr("2001:db8::7")); err != nil || string(got) != "to the callee at 2001:db8::7" {
 			t.Errorf("%q, %v", got, err)
 		}
-		send(Cancelled{Now()})
+		send(Cancelled{At: Now()})
 		send(Gone{Now()})
 		synctest.Wait()
 	})

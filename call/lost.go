@@ -34,7 +34,7 @@ func (m *machine) lost(from LegID, s Lost) {
 	}
 	m.silent = &silence{side, s.Alive}
 	m.settle(m.leg(from), s.Time, by, s.Cause)
-	m.hangup(other, Cause{Status: 200, Q850: s.Cause.Q850, Text: "other side was lost"})
+	m.hangup(other, s.Cause.onward("other side was lost"))
 	m.end(s.Time, "completed", by, s.Cause)
 }
 

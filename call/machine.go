@@ -248,9 +248,9 @@ func (m *machine) routed(s Routed) {
 	case m.refuse != nil:
 		m.reject(s.Time, *m.refuse)
 	case s.Err != nil:
-		m.reject(s.Time, Cause{Status: 500, Text: "routing failed", Reason: string(routing.PolicyError)})
+		m.reject(s.Time, Refused(string(routing.PolicyError), "routing failed"))
 	case d.Reject != "":
-		m.reject(s.Time, Cause{Status: refusalStatus[d.Reject], Text: string(d.Reject), Reason: string(d.Reject)})
+		m.reject(s.Time, Refused(string(d.Reject), ""))
 	case len(m.invite.Body) == 0:
 		m.giveUp(s.Time, Cause{Status: 488, Text: "offer missing"}, ByFlow)
 	default:
@@ -372,7 +372,7 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 func (m *machine) hangUpOther(at time.Time, gone media.Side, c Cause) {
 	by := enderOf(gone)
 	m.settle(m.leg(m.talk.on(gone)), at, by, c)
-	m.hangup(m.talk.on(gone.Other()), Cause{Status: 200, Q850: 16, Text: "other side hung up"})
+	m.hangup(m.talk.on(gone.Other()), c.onward("other side hung up"))
 	m.end(at, "completed", by, c)
 }
 

@@ -45,8 +45,11 @@ type (
 		At
 		Cause Cause
 	}
-	// Cancelled is a CANCEL on the a leg, before our final response.
-	Cancelled struct{ At }
+	// Cancelled is a CANCEL on the a leg, or its early BYE, before our final response.
+	Cancelled struct {
+		At
+		Cause Cause // what its Reason says; the zero Cause: nothing
+	}
 	// Acked is the ACK to our 2xx. Body is the answer when that held an offer.
 	Acked struct {
 		At

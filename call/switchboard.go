@@ -93,23 +93,28 @@ func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause
 // and a stranger's is refused before he can take what trunks need.
 func (b *Switchboard) refusal(in Invite) *Cause {
 	if in.Trunk == "" {
-		return &Cause{Status: refusalStatus[routing.NoTrunkMatch], Text: string(routing.NoTrunkMatch), Reason: string(routing.NoTrunkMatch)}
+		return refused(string(routing.NoTrunkMatch), "")
 	}
 	if b.draining {
-		return &Cause{Status: 503, Q850: 41, Text: "draining", Reason: ReasonOverload, Retry: retryLater}
+		return refused(ReasonOverload, "draining")
 	}
 	if b.live >= b.config.Calls {
-		return &Cause{Status: 503, Q850: 34, Text: "call limit reached", Reason: ReasonConcurrencyLimit, Retry: retryLater}
+		return refused(ReasonConcurrencyLimit, "call limit reached")
 	}
 	if d := in.At.Sub(b.filled); d > 0 {
 		b.tokens = min(float64(b.config.CPS), b.tokens+d.Seconds()*float64(b.config.CPS))
 		b.filled = in.At
 	}
 	if b.tokens < 1 {
-		return &Cause{Status: 503, Q850: 42, Text: "calls a second limit reached", Reason: ReasonCPSLimit, Retry: 1}
+		return refused(ReasonCPSLimit, "calls a second limit reached")
 	}
 	b.tokens--
 	return nil
+}
+
+func refused(reason, text string) *Cause {
+	c := Refused(reason, text)
+	return &c
 }
 
 // refuse runs the machine of a call that is not admitted, here and now: no

@@ -114,7 +114,7 @@ func TestStrangersTakeNothingFromTrunks(t *testing.T) {
 		}
 		w.decision.Reject = ""
 		_, send := admitted(t, b) // although there is one call a second only
-		send(Cancelled{Now()})
+		send(Cancelled{At: Now()})
 		send(Gone{Now()})
 		if err := b.Wait(t.Context()); err != nil {
 			t.Fatal(err)
@@ -166,24 +166,19 @@ func TestTowardsCaller(t *testing.T) {
 		{Cause{Status: 486, Remote: true}, Cause{Status: 486, Remote: true}},
 		{Cause{}, Cause{Status: 480, Q850: 20}},
 		{Cause{Status: 408}, Cause{Status: 502, Q850: 27}},
-		{Cause{Status: 408, Remote: true}, Cause{Status: 408, Remote: true}},
+		{Cause{Status: 408, Remote: true}, Cause{Status: 480, Remote: true}},
 		{Cause{Status: 302, Remote: true}, Cause{Status: 480, Q850: 20, Remote: true}},
 		{Cause{Status: 407, Remote: true}, Cause{Status: 502, Q850: 21, Remote: true}},
-		{Cause{Status: 503, Remote: true}, Cause{Status: 500, Q850: 41, Remote: true}},
+		{Cause{Status: 503, Q850: 34, Remote: true}, Cause{Status: 500, Q850: 34, Remote: true}},
+		{Cause{Status: 487, Q850: 31, Remote: true}, Cause{Status: 480, Q850: 31, Remote: true}},
+		{Cause{Status: 408, Q850: 102, Remote: true}, Cause{Status: 480, Q850: 102, Remote: true}},
 		{Cause{Status: 503}, Cause{Status: 503}},
 	}
 	for _, c := range cases {
-		if got := towardsCaller(c.in); got != c.out {
+		if got := c.in.TowardsCaller(); got != c.out {
 			t.Errorf("%+v goes out as %+v, want %+v", c.in, got, c.out)
-		}
-	}
-}
-
-func TestEveryRefusalOfRoutingHasAStatus(t *testing.T) {
-	for _, r := range []routing.Reason{routing.ACLDenied, routing.NumberUnassigned,
-		routing.NumberSuspended, routing.NoRoute, routing.PolicyError} {
-		if refusalStatus[r] == 0 {
-			t.Errorf("%s has no status", r)
+		} else if again := got.TowardsCaller(); again != got {
+			t.Errorf("%+v twice: %+v", c.in, again)
 		}
 	}
 }

@@ -179,9 +179,12 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "forked":
 		return Forked{at, refusedLeg{}}
 	case "failed":
-		return Failed{at, Cause{Status: number(arg(0)), Text: "from peer", Remote: arg(1) != "local"}}
+		return Failed{at, Cause{Status: number(arg(0)), Q850: number(arg(2)), Text: "from peer", Remote: arg(1) != "local"}}
 	case "cancelled":
-		return Cancelled{at}
+		if arg(0) == "elsewhere" {
+			return Cancelled{at, Cause{Status: 200, Q850: 26, Text: "answered elsewhere", Remote: true}}
+		}
+		return Cancelled{At: at}
 	case "acked":
 		return Acked{at, []byte(arg(0))}
 	case "no-ack":
@@ -193,6 +196,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		}
 		return Lost{at, zero.Add(time.Duration(number(arg(0))) * time.Millisecond), c}
 	case "bye":
+		if code := number(arg(0)); code != 0 {
+			return Bye{at, Cause{Status: code, Q850: Q850(code), Text: "from peer", Remote: true}}
+		}
 		return Bye{at, Cause{Status: 200, Q850: 16, Text: "hung up", Remote: true}}
 	case "offered":
 		return Offered{at, max(1, number(arg(0))), []byte("new-offer")}
@@ -255,6 +261,9 @@ func describe(a action) string {
 	case doRefuseOffer:
 		return fmt.Sprintf("refuse offer of %s", a.leg)
 	case doHangup:
+		if a.cause.Q850 != 0 && a.cause.Q850 != 16 {
+			return fmt.Sprintf("hangup %s %s, Q.850 %d", a.leg, a.cause, a.cause.Q850)
+		}
 		return fmt.Sprintf("hangup %s %s", a.leg, a.cause)
 	case doAdopt:
 		return fmt.Sprintf("adopt %s", a.leg)

@@ -27,7 +27,7 @@ func newInbound(e *Endpoint, in *incoming) {
 	b.key = b.dlg.key()
 	b.whenEarly = b.earlyRequest
 	b.abort = b.crash
-	cancelled := func() { b.do(b.cancelled) }
+	cancelled := func(c call.Cause) { b.do(func() { b.cancelled(c) }) }
 	in.tx.cancel.Store(&cancelled)
 	b.dlg.peerHold(1)
 	e.register(&b.leg, b.key)
@@ -107,12 +107,12 @@ func (b *inbound) Hangup(c call.Cause) {
 }
 
 // cancelled is a CANCEL, already answered. After our final response it means nothing.
-func (b *inbound) cancelled() {
+func (b *inbound) cancelled(c call.Cause) {
 	if b.state != early {
 		return
 	}
 	b.in.reply(487, nil)
-	b.tell(call.Cancelled{At: call.Now()})
+	b.tell(call.Cancelled{At: call.Now(), Cause: c})
 	b.finish()
 }
 
@@ -121,7 +121,7 @@ func (b *inbound) earlyRequest(in *incoming) {
 	switch in.Method {
 	case gosip.BYE: // a caller may end an early dialog so (RFC 3261 15)
 		in.reply(200, nil)
-		b.cancelled()
+		b.cancelled(causeOfCancel(in.Request))
 	case gosip.INVITE, gosip.UPDATE: // its first offer is not answered yet
 		in.reply(500, nil, retryAfter(10))
 	default:

@@ -152,7 +152,7 @@ func (l *leg) offered(in *incoming) {
 	case reinvite || len(in.Body()) > 0:
 		if reinvite {
 			in.reply(100, nil)
-			cancelled := func() { l.do(func() { l.cancelOffer(in) }) }
+			cancelled := func(call.Cause) { l.do(func() { l.cancelOffer(in) }) }
 			in.tx.cancel.Store(&cancelled)
 		}
 		l.offers++
@@ -262,7 +262,7 @@ func (l *leg) bye(c call.Cause) {
 	l.refuseOffer(487)
 	l.dropReoffer()
 	req, h := l.dlg.request(l.ep.ctx, l.ep, gosip.BYE, 0)
-	if r := reasonHeader(c, false); r != nil {
+	if r := reasonHeader(c, true); r != nil {
 		req.AppendHeader(r)
 	}
 	setBody(req, nil)
@@ -325,7 +325,7 @@ func (l *leg) acked(seq uint32, body []byte) {
 	case r.first:
 		l.tell(call.Acked{At: call.Now(), Body: body})
 	case r.offers && len(body) == 0:
-		l.tell(call.Declined{At: call.Now(), Cause: remoteCause(488, nil)})
+		l.tell(call.Declined{At: call.Now(), Cause: remoteCause(488)})
 	case r.offers:
 		l.tell(call.Accepted{At: call.Now(), Body: body})
 	}

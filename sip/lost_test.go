@@ -24,7 +24,7 @@ func TestLostTellsTheLastSignOfLife(t *testing.T) {
 		if !s.Alive.Equal(heard) || !s.Time.Equal(given) || s.Cause.Status != 408 {
 			t.Errorf("lost at %v, alive %v (want %v), cause %v", s.Time, s.Alive, heard, s.Cause)
 		}
-		if bye := w.carrier.want("BYE"); bye.get("Reason") != "Q.850;cause=102" {
+		if bye := w.carrier.want("BYE"); bye.get("Reason") != `Q.850;cause=102, SIP;cause=408;text="Request Timeout"` {
 			t.Errorf("BYE says %q", bye.get("Reason"))
 		}
 		l.do(func() { l.lost(localCause(408)) }) // of no effect any more

@@ -284,7 +284,7 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	o.startSession()
 	o.tell(call.Answered{At: call.Now(), Body: body})
 	if o.saidBye[tag] {
-		o.tell(call.Bye{At: call.Now(), Cause: remoteCause(200, nil)})
+		o.tell(call.Bye{At: call.Now(), Cause: remoteCause(200)})
 		o.finish()
 	}
 }
@@ -302,7 +302,11 @@ func (o *outbound) fork(a *attempt, d dialog) {
 	f.init(o.ep)
 	f.setDialog(d)
 	if a.abandoned || o.state != confirmed {
-		f.do(func() { f.bye(localCause(200)) })
+		c := localCause(200)
+		if o.state == confirmed { // the address tried after this one answered
+			c.Q850 = 26
+		}
+		f.do(func() { f.bye(c) })
 		return
 	}
 	o.forks = append(o.forks, f)

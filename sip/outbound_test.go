@@ -80,7 +80,7 @@ func TestAttemptRefused(t *testing.T) {
 		status int
 		extra  string
 		q850   int
-	}{{486, "", 17}, {486, `Reason: SIP;cause=1, q.850 ; cause=21 ;text="x"`, 21}, {404, "Reason: Q.850;cause=9999", 1}, {302, "", 31}, {401, "", 21}, {603, "", 21}, {503, "", 41}, {699, "", 31}} {
+	}{{486, "", 17}, {486, `Reason: SIP;cause=1, q.850 ; cause=21 ;text="x"`, 21}, {404, "Reason: Q.850;cause=9999", 1}, {302, "", 23}, {401, "", 21}, {603, "", 21}, {503, "", 41}, {699, "", 17}} {
 		t.Run(fmt.Sprint(c.status, c.extra), func(t *testing.T) {
 			bubble(t, func(w *world) {
 				_, signals, inv := w.dialled()
@@ -175,11 +175,11 @@ func TestRow04CancelSameHopSameBranch(t *testing.T) {
 		leg, signals, inv := w.dialled()
 		w.callee.reply(inv, 180, "agent", "", "Record-Route: <sip:10.1.0.1;lr>", "Contact: <sip:x@10.1.0.1>")
 		signal[call.Ringing](w, signals)
-		leg.Hangup(call.Cause{Status: 200})
+		leg.Hangup(call.Cause{Status: 200, Q850: 26})
 		cancel := w.callee.want("CANCEL sip:agent@" + calleeAddr + " SIP/2.0")
 		if cancel.get("Via") != inv.get("Via") || cancel.get("CSeq") != "1 CANCEL" || cancel.get("To") != inv.get("To") ||
 			cancel.get("From") != inv.get("From") || cancel.get("Route") != "" || cancel.get("Contact") != "" ||
-			cancel.get("Reason") != `SIP;cause=200;text="Call completed elsewhere"` {
+			cancel.get("Reason") != `SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26` {
 			t.Errorf("%s", cancel.raw)
 		}
 		w.callee.reply(cancel, 200, "agent", "")

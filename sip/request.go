@@ -134,7 +134,7 @@ func (e *Endpoint) onCancel(in *incoming) {
 	}
 	in.reply(200, nil)
 	if cancelled := s.cancel.Load(); cancelled != nil {
-		(*cancelled)()
+		(*cancelled)(causeOfCancel(in.Request))
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/call"
 )
 
 // transactions matches messages to sipgo's state machines (RFC 3261 17.1.3,
@@ -33,8 +35,8 @@ type server struct {
 	*gosip.ServerTx
 	hop      *hop
 	mergeKey string
-	cancel   atomic.Pointer[func()] // the leg of an INVITE, told of a CANCEL
-	accepted atomic.Bool            // answered 2xx: the ACK is the dialog's
+	cancel   atomic.Pointer[func(call.Cause)] // the leg of an INVITE, told of a CANCEL
+	accepted atomic.Bool                      // answered 2xx: the ACK is the dialog's
 }
 
 // client is a request of ours.

@@ -171,7 +171,7 @@ func mediaCause(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, relay.ErrNoPorts):
-		return fmt.Errorf("%w: %w", call.Cause{Status: 503, Q850: 34, Text: "no media ports left", Reason: call.ReasonOverload, Retry: 10}, err)
+		return fmt.Errorf("%w: %w", call.Refused(call.ReasonOverload, "no media ports left"), err)
 	case errors.Is(err, sdp.ErrMalformed):
 		return fmt.Errorf("%w: %w", call.Cause{Status: 400, Q850: 111, Text: "session description malformed"}, err)
 	case errors.Is(err, relay.ErrFamily):
@@ -221,7 +221,8 @@ type callerFields struct {
 // admit refuses new calls while their events could not be stored.
 func (n *node) admit(in call.Invite, a call.Leg) (func(call.Signal), *call.Cause) {
 	if n.outbox.Full() {
-		return nil, &call.Cause{Status: 503, Q850: 41, Text: "events cannot be stored", Reason: call.ReasonOverload, Retry: 10}
+		c := call.Refused(call.ReasonOverload, "events cannot be stored")
+		return nil, &c
 	}
 	if in.Trunk == "" { // the gate lets few of these through
 		n.log.Warn("call from an address that belongs to no trunk: not answered", "source", in.Source.Addr())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ringdown/call"
 	"ringdown/events"
 )
 
@@ -86,18 +87,6 @@ func droppedFor(reason string) string {
 	return strings.ReplaceAll(reason, "-", " ")
 }
 
-// sipPhrase names the responses people meet (RFC 3261 21).
-func sipPhrase(status int) string {
-	return map[int]string{
-		200: "OK", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type",
-		480: "Temporarily Unavailable", 481: "Call Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
-		484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
-		500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
-		504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
-		606: "Not Acceptable", 607: "Unwanted", 608: "Rejected",
-	}[status]
-}
-
 // causeWords says why a leg ended and who said so: `486 Busy Here, Q.850 17 user
 // busy, told by the far side`.
 func causeWords(c *events.Cause) string {
@@ -106,9 +95,9 @@ func causeWords(c *events.Cause) string {
 	}
 	var parts []string
 	if c.SIPStatus >= 300 {
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", c.SIPStatus, sipPhrase(c.SIPStatus))))
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", c.SIPStatus, call.Phrase(c.SIPStatus))))
 	}
-	if c.SIPReason != "" && !strings.EqualFold(c.SIPReason, sipPhrase(c.SIPStatus)) {
+	if c.SIPReason != "" && !strings.EqualFold(c.SIPReason, call.Phrase(c.SIPStatus)) {
 		parts = append(parts, c.SIPReason)
 	}
 	if c.Q850 != 0 {
