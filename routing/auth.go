@@ -103,7 +103,9 @@ func checkAlgorithm(s string) string {
 }
 
 // byDigest reports whether a trunk may prove itself by digest alone.
-func byDigest(t Trunk) bool { return len(t.Auth.Users) > 0 && len(t.Sources) == 0 }
+func byDigest(t Trunk) bool {
+	return len(t.Auth.Users) > 0 && len(t.Sources) == 0 && len(t.TLS.Names) == 0
+}
 
 // addGuest enters a trunk that may call from anywhere.
 func (t *Table) addGuest(spec Trunk) {

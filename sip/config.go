@@ -28,6 +28,7 @@ type Config struct {
 	Networks  []Network `yaml:"networks"`  // what holds for some peers instead
 	TLS       TLS       `yaml:"tls"`
 	Rate      Rate      `yaml:"rate"`
+	Bans      Bans      `yaml:"bans"`
 }
 
 // Rate limits messages before they are parsed, in messages a second.
@@ -44,6 +45,9 @@ func (c *Config) Defaults() {
 	c.TLS.MinVersion = cmp.Or(c.TLS.MinVersion, "1.2")
 	c.Rate.Source = cmp.Or(c.Rate.Source, 2000)
 	c.Rate.Total = cmp.Or(c.Rate.Total, 10000)
+	c.Bans.After = cmp.Or(c.Bans.After, 10)
+	c.Bans.First = cmp.Or(c.Bans.First, 10*time.Minute)
+	c.Bans.Longest = cmp.Or(c.Bans.Longest, max(24*time.Hour, c.Bans.First))
 }
 
 // Validate reports every fault with its path inside the section.
@@ -72,6 +76,7 @@ func (c Config) Validate(report func(path, msg string)) {
 	if c.Advertise != "" && !isHost(strings.Trim(c.Advertise, "[]")) {
 		report("advertise", fmt.Sprintf("%q is neither an IP address nor a host name (no port, no scheme)", c.Advertise))
 	}
+	c.Bans.validate(report)
 	if c.Rate.Source < 0 || c.Rate.Total < 0 {
 		report("rate", "must not be negative")
 	}

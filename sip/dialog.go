@@ -137,6 +137,6 @@ func (d *dialog) nextHop(ctx context.Context, e *Endpoint) *hop {
 }
 
 func (e *Endpoint) sameTrunk(ip netip.Addr, trunk string) bool {
-	id, ok := e.deps.Trunk(ip)
+	id, ok := e.trunkAt(ip)
 	return ok && trunk != "" && id == trunk
 }

@@ -15,6 +15,7 @@ import (
 
 	"ringdown/call"
 	"ringdown/routing"
+	"ringdown/sip/digest"
 )
 
 // Deps is what an endpoint needs of the others.
@@ -33,6 +34,12 @@ type Deps struct {
 	// Policy returns how a trunk is spoken to; ok is false for an unknown id. It
 	// is asked for each call and must not wait. nil: every trunk has the defaults.
 	Policy func(trunk string) (p routing.Trunk, ok bool)
+	// ByDigest names the trunks that may call from anywhere and are known by a
+	// password of a realm; all of them for an empty realm. nil: there are none.
+	ByDigest func(realm string) []string
+	// Banned is told of a stranger who gets no hearing any more, a few times a
+	// minute at the most. It must not wait. nil: nobody.
+	Banned func(Ban)
 	// Ready says whether new calls are taken; it decides the answer to OPTIONS
 	// only. nil: always.
 	Ready func() bool
@@ -52,7 +59,9 @@ type Endpoint struct {
 	count     *counts
 	door      *door
 	tx        *transactions
-	wallet    wallet // what trunks have challenged us with
+	asks      *digest.Guard // our challenges
+	tagKey    string        // of tags that are not remembered
+	wallet    wallet        // what trunks have challenged us with
 	sockets   []*socket
 	listeners []*listener
 	views     views
@@ -77,7 +86,7 @@ type Endpoint struct {
 // New makes an endpoint on sockets that are open; it closes them when it is
 // closed. Nothing is read before Run.
 func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener) (*Endpoint, error) {
-	cfg.Rate = fullRate(cfg.Rate)
+	cfg.Rate, cfg.Bans = filled(cfg.Rate, cfg.Bans)
 	if deps.Admit == nil || deps.Trunk == nil || deps.Log == nil {
 		return nil, errors.New("sip: Admit, Trunk and Log are needed")
 	}
@@ -86,6 +95,9 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	}
 	if deps.Policy == nil {
 		deps.Policy = func(string) (routing.Trunk, bool) { return routing.Trunk{}, false }
+	}
+	if deps.ByDigest == nil {
+		deps.ByDigest = func(string) []string { return nil }
 	}
 	if deps.Lookup == nil {
 		deps.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -99,8 +111,8 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		deps.TrunkOfNames = func([]string) (string, bool) { return "", false }
 	}
 	e := &Endpoint{
-		cfg: cfg, deps: deps, log: deps.Log, count: newCounts(), door: newDoor(deps.Trunk, cfg.Rate),
-		tx: newTransactions(deps.Log), instance: newTag(),
+		cfg: cfg, deps: deps, log: deps.Log, count: newCounts(), door: newDoor(deps.Trunk, cfg),
+		tx: newTransactions(deps.Log), instance: newTag(), asks: digest.NewGuard(), tagKey: newTag(),
 		dialogs: map[string]*leg{}, calling: map[string]*outbound{}, legs: map[*leg]struct{}{},
 		streams: map[netip.AddrPort][]*stream{}, dials: map[string]*dialling{}, slots: newSlots(),
 	}
@@ -125,14 +137,15 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		}
 		e.listeners = append(e.listeners, own)
 	}
+	e.keepDoor()
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
 }
 
-func fullRate(r Rate) Rate {
-	c := Config{Rate: r}
+func filled(r Rate, b Bans) (Rate, Bans) {
+	c := Config{Rate: r, Bans: b}
 	c.Defaults()
-	return c.Rate
+	return c.Rate, c.Bans
 }
 
 // Run serves until ctx ends or a socket breaks, then closes the endpoint.
@@ -214,6 +227,7 @@ func (e *Endpoint) spawn(f func()) bool {
 // Stats returns what was counted.
 func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
+	s.Bans, s.Banned = e.door.banStats()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Legs, s.Streams = len(e.legs), e.slots.total

@@ -2,66 +2,11 @@ package sip
 
 import (
 	"bytes"
-	"container/list"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 )
-
-// bucket lets rate events a second pass and burst at once.
-type bucket struct {
-	tokens float64
-	last   time.Time
-}
-
-func (b *bucket) take(now time.Time, rate, burst float64) bool {
-	if !b.last.IsZero() {
-		b.tokens = min(burst, b.tokens+rate*max(0, now.Sub(b.last).Seconds()))
-	} else {
-		b.tokens = burst
-	}
-	b.last = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
-
-// sources holds a bucket for each of the addresses heard last. It never holds
-// more than size of them, so spoofed addresses cost no memory; the one heard
-// longest ago gives way.
-type sources struct {
-	size        int
-	rate, burst float64
-	order       *list.List // of *source, heard last in front
-	byAddr      map[netip.Addr]*list.Element
-}
-
-type source struct {
-	addr netip.Addr
-	bucket
-}
-
-func newSources(size int, rate, burst float64) *sources {
-	return &sources{size: size, rate: rate, burst: burst, order: list.New(), byAddr: map[netip.Addr]*list.Element{}}
-}
-
-func (s *sources) take(addr netip.Addr, now time.Time) bool {
-	e, ok := s.byAddr[addr]
-	if !ok {
-		if s.order.Len() >= s.size {
-			last := s.order.Back()
-			delete(s.byAddr, s.order.Remove(last).(*source).addr)
-		}
-		e = s.order.PushFront(&source{addr: addr})
-		s.byAddr[addr] = e
-	} else {
-		s.order.MoveToFront(e)
-	}
-	return e.Value.(*source).take(now, s.rate, s.burst)
-}
 
 const (
 	knownSources   = 8192 // addresses of trunks with a bucket of their own
@@ -70,26 +15,43 @@ const (
 	// times a second for all of them; the rest is only counted.
 	strangerRate  = 1.0 / 60
 	strangersRate = 10.0
+	// Messages a second that are let in, to be challenged, from addresses nobody
+	// knows: of one, at once, and of all.
+	visitorRate  = 5.0
+	visitorBurst = 20.0
+	visitsRate   = 100.0
 )
 
 // door decides, before anything is parsed, whether a message may come in.
 type door struct {
-	trunk func(netip.Addr) (id string, ok bool)
+	trunk  func(netip.Addr) (id string, ok bool)
+	limit  func(trunk string) int // messages a second of one trunk; 0: half of all
+	guests func() bool            // some trunk may call from anywhere, by digest
+	told   func(banned)           // of a ban; runs without the lock, for a few a minute
 
 	mu        sync.Mutex
 	peers     map[netip.Addr]int // where our own attempts went, by live legs
+	trunks    map[string]*bucket
 	known     *sources
 	unknown   *sources
+	visitors  *sources
+	visits    bucket
+	proven    proven
+	bans      bans
 	total     bucket
 	totalRate float64
 	strangers bucket
 }
 
-func newDoor(trunk func(netip.Addr) (string, bool), r Rate) *door {
+func newDoor(trunk func(netip.Addr) (string, bool), c Config) *door {
+	r := c.Rate
 	return &door{
-		trunk: trunk, peers: map[netip.Addr]int{},
+		trunk: trunk, limit: func(string) int { return 0 }, guests: func() bool { return false }, told: func(banned) {},
+		peers: map[netip.Addr]int{}, trunks: map[string]*bucket{},
 		known:     newSources(knownSources, float64(r.Source), 2*float64(r.Source)),
 		unknown:   newSources(unknownSources, strangerRate, 1),
+		visitors:  newSources(unknownSources, visitorRate, visitorBurst),
+		bans:      newBans(c.Bans),
 		totalRate: float64(r.Total),
 	}
 }
@@ -115,14 +77,39 @@ func (d *door) admitFrom(trunk string, src netip.Addr, b []byte) (a admission, _
 	if !ok {
 		trunk, ok = d.trunk(src)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	now := time.Now()
-	if !ok && d.peers[src] == 0 {
-		if bytes.HasPrefix(b, []byte("INVITE ")) && d.unknown.take(src, now) && d.strangers.take(now, strangersRate, strangersRate) {
-			return sampled, "", ""
+	d.mu.Lock()
+	if !ok {
+		trunk = d.proven.of(src, now)
+	}
+	if trunk != "" || d.peers[src] > 0 {
+		defer d.mu.Unlock()
+		return d.admitKnown(trunk, src, now)
+	}
+	a, reason, ban := d.admitStranger(src, b, now)
+	d.mu.Unlock()
+	if ban != nil {
+		d.told(*ban)
+	}
+	return a, "", reason
+}
+
+// admitKnown limits who may talk to us. No such address is ever banned: over UDP
+// anybody can write under it.
+func (d *door) admitKnown(trunk string, src netip.Addr, now time.Time) (a admission, _, reason string) {
+	if trunk != "" {
+		rate := float64(d.limit(trunk))
+		if rate == 0 {
+			rate = d.totalRate / 2
 		}
-		return turnedAway, "", "unknown-source"
+		t := d.trunks[trunk]
+		if t == nil {
+			t = &bucket{}
+			d.trunks[trunk] = t
+		}
+		if !t.take(now, rate, 2*rate) {
+			return turnedAway, trunk, "trunk-rate"
+		}
 	}
 	if !d.known.take(src, now) || !d.total.take(now, d.totalRate, 2*d.totalRate) {
 		return turnedAway, trunk, "rate"
@@ -130,12 +117,69 @@ func (d *door) admitFrom(trunk string, src netip.Addr, b []byte) (a admission, _
 	return admitted, trunk, ""
 }
 
+// admitStranger lets in, by a trickle, what may be the begin of a trunk's call
+// from an address nobody knows, where there is such a trunk. The rest gets
+// silence, and each message brings its sender nearer to a ban.
+func (d *door) admitStranger(src netip.Addr, b []byte, now time.Time) (a admission, reason string, ban *banned) {
+	if d.bans.holds(src, now) {
+		return turnedAway, "banned", nil
+	}
+	invite := bytes.HasPrefix(b, []byte("INVITE "))
+	if d.guests() && (invite || bytes.HasPrefix(b, []byte("OPTIONS ")) || bytes.HasPrefix(b, []byte("ACK "))) {
+		if d.visitors.take(src, now) && d.visits.take(now, visitsRate, 2*visitsRate) {
+			return admitted, "", nil
+		}
+		return turnedAway, "visitor-rate", nil
+	}
+	ban = d.bans.strike(src, now, b, banScan)
+	if invite && d.unknown.take(src, now) && d.strangers.take(now, strangersRate, strangersRate) {
+		return sampled, "", ban
+	}
+	return turnedAway, "unknown-source", ban
+}
+
+// strike counts against a stranger what was found out after he was let in.
+func (d *door) strike(src netip.Addr, b []byte, why string) {
+	now := time.Now()
+	_, known := d.trunk(src)
+	d.mu.Lock()
+	var ban *banned
+	if !known && d.peers[src] == 0 && d.proven.of(src, now) == "" {
+		ban = d.bans.strike(src, now, b, why)
+	}
+	d.mu.Unlock()
+	if ban != nil {
+		d.told(*ban)
+	}
+}
+
+// prove notes that src has shown a password of trunk: for a while its messages
+// are limited as the trunk's. It has to show it again for each call.
+func (d *door) prove(src netip.Addr, trunk string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.proven.add(src, trunk, time.Now())
+}
+
 // knows reports whether src belongs to a trunk or is talked to.
 func (d *door) knows(src netip.Addr) bool {
 	_, ok := d.trunk(src)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return ok || d.peers[src] > 0
+	return ok || d.peers[src] > 0 || d.proven.of(src, time.Now()) != ""
+}
+
+func (d *door) isBanned(src netip.Addr) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.bans.holds(src, time.Now())
+}
+
+// banStats returns how many bans were pronounced and how many hold.
+func (d *door) banStats() (total uint64, live int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.bans.total, d.bans.live(time.Now())
 }
 
 // expect lets src in as long as a leg of ours talks to it; every call of it is

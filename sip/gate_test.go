@@ -34,8 +34,14 @@ func TestStrangersGetSilenceAndOneEvent(t *testing.T) {
 		}
 		time.Sleep(31 * time.Second) // of virtual time
 		stranger.invite()
+		stranger.quiet(time.Second)
+		if len(w.admits) != 0 {
+			t.Error("an event of a banned address")
+		}
+		time.Sleep(10 * time.Minute)
+		stranger.invite()
 		w.admitted()
-		if s := w.ep.Stats(); s.Drops["unknown-source"] != 121 || len(s.Requests) != 0 || s.Legs != 0 {
+		if s := w.ep.Stats(); s.Drops["unknown-source"] != 11 || s.Drops["banned"] != 111 || s.Bans != 1 || s.Banned != 0 || len(s.Requests) != 0 || s.Legs != 0 {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -67,10 +67,8 @@ func (h *hop) peerNames() []string {
 
 // trunk is whom the peer belongs to: by its certificate, or else by its address.
 func (h *hop) trunk() (id string, ok bool) {
-	if h.stream != nil && h.stream.trunk != "" {
-		return h.stream.trunk, true
-	}
-	return h.ep.deps.Trunk(h.addr.Addr())
+	id = evidence{certificate: h.certified(), source: h.addressed()}.trunk()
+	return id, id != ""
 }
 
 func (h *hop) local() netip.AddrPort {

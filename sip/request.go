@@ -36,7 +36,13 @@ func (e *Endpoint) onRequest(req *gosip.Request, from *hop) {
 		return
 	}
 	l := e.dialogOf(in)
-	if in.trunk == "" && l == nil && e.callingOf(in) == nil {
+	switch {
+	case l != nil || e.callingOf(in) != nil: // whoever the dialog is with
+	case in.toTag == "":
+		if !e.identify(in) {
+			return
+		}
+	case in.trunk == "":
 		e.count.drop("unknown-source") // an address we dialled may speak of that call only
 		return
 	}
@@ -107,6 +113,9 @@ func (e *Endpoint) onAck(in *incoming) {
 		return
 	}
 	l := e.dialogOf(in)
+	if l == nil && in.toTag == e.tagOf(in) {
+		return // to a challenge, which nothing is held for
+	}
 	if l == nil {
 		e.count.drop("stray-ack")
 		return

@@ -16,6 +16,8 @@ type Stats struct {
 	Drops     map[string]uint64 // messages not handled (or not sent: "egress"), by reason
 	Legs      int               // live
 	Streams   int               // open TCP connections
+	Bans      uint64            // of strangers
+	Banned    int               // strangers who are, now
 	Panics    uint64
 }
 

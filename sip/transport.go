@@ -95,7 +95,8 @@ func (e *Endpoint) serveTCP(l *listener) error {
 func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 	src, ok := addrPort(conn.RemoteAddr())
 	stranger := !e.door.knows(src.Addr())
-	if !ok || stranger && (l.network != "tls" || e.creds.clients == nil) {
+	visitor := stranger && e.door.guests()
+	if !ok || stranger && e.door.isBanned(src.Addr()) || stranger && !visitor && (l.network != "tls" || e.creds.clients == nil) {
 		e.count.drop("unknown-source")
 		conn.Close()
 		return
@@ -117,11 +118,11 @@ func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 	s.local, _ = addrPort(conn.LocalAddr())
 	if !e.spawn(func() { // ends with the connection, or with a handshake that fails
 		defer give()
-		if l.network == "tls" && !e.greet(s, stranger) {
+		if l.network == "tls" && !e.greet(s, stranger && !visitor) {
 			conn.Close()
 			return
 		}
-		if stranger {
+		if stranger && !(visitor && s.trunk == "") { // a visitor stays one
 			e.mu.Lock()
 			e.slots.known(src.Addr())
 			stranger = false
