@@ -30,10 +30,13 @@ type (
 		body   []byte
 		target int
 	}
-	// doAgree makes the caller's answer from the callee's; the answer is Agreed.
+	// doAgree makes the caller's answer from the callee's, which may be an offer
+	// when the callee was invited without one; the answer is Agreed.
 	doAgree struct {
+		leg    LegID
 		body   []byte
 		target int
+		offer  bool
 	}
 	// doRecord opens the recording aside; the answer is Recorded.
 	doRecord struct{}
@@ -41,18 +44,54 @@ type (
 	doTap struct{}
 	// doAnswer sends the caller's 200.
 	doAnswer struct{ body []byte }
-	// doReoffer lets the relay answer a new offer of an established leg.
+	// doReoffer lets the relay answer a new offer of an established leg, or pass
+	// it to other, when there is one; the answer is Settled.
 	doReoffer struct {
-		leg  LegID
-		side media.Side
-		id   int
-		body []byte
+		leg   LegID
+		side  media.Side
+		id    int
+		body  []byte
+		other LegID
 	}
 	// doRefuseOffer leaves the session of leg as it was.
 	doRefuseOffer struct {
-		leg LegID
-		id  int
+		leg    LegID
+		id     int
+		status int
 	}
+	// doSettle takes the answer to an offer that was passed on and gives the
+	// relay's to the leg that made it; the answer is Settled.
+	doSettle struct {
+		leg  LegID
+		side media.Side
+		body []byte
+		to   LegID
+		id   int
+	}
+	// doPresent offers a leg the session as it stands: in answer to the re-INVITE
+	// with that id, or, when it is 0, by one of ours. Settled comes only as Refused.
+	doPresent struct {
+		leg  LegID
+		side media.Side
+		id   int
+	}
+	// doTake takes a leg's answer to that; other is told when its codec is gone.
+	// The answer is Settled.
+	doTake struct {
+		leg   LegID
+		side  media.Side
+		body  []byte
+		other LegID
+	}
+	// doConclude gives a callee who made the only offer the caller's answer; the
+	// answer is Settled.
+	doConclude struct {
+		leg  LegID
+		body []byte
+	}
+	// doUndo takes back what the last new offer of a side has changed; the answer
+	// is Settled.
+	doUndo   struct{ side media.Side }
 	doHangup struct {
 		leg   LegID
 		cause Cause
@@ -93,6 +132,11 @@ func (doTap) isAction()            {}
 func (doAnswer) isAction()         {}
 func (doReoffer) isAction()        {}
 func (doRefuseOffer) isAction()    {}
+func (doSettle) isAction()         {}
+func (doPresent) isAction()        {}
+func (doTake) isAction()           {}
+func (doConclude) isAction()       {}
+func (doUndo) isAction()           {}
 func (doHangup) isAction()         {}
 func (doAdopt) isAction()          {}
 func (doTimer) isAction()          {}

@@ -44,10 +44,11 @@ func (m *machine) inAnswering(from LegID, s Signal) bool {
 		}
 		return m.leftEarly(from, s)
 	case Offered: // the callee may change the session as soon as our ACK is out
-		if from != m.winner {
-			return false
-		}
-		m.do(doReoffer{from, media.Callee, s.ID, s.Body})
+		m.offeredEarly(from, s)
+	case Withdrawn:
+		m.withdrawn(from, media.Callee, s)
+	case Settled:
+		m.settled(s)
 	case Failed:
 		return from != m.winner
 	default:
@@ -138,8 +139,12 @@ func (m *machine) commit(at time.Time) {
 func (m *machine) bridge(at time.Time, late bool) {
 	m.bridgedAt = at
 	m.talk = talking{A, m.winner}
+	if m.delayed() {
+		m.exchange = &exchange{step: firstAnswer, leg: A, asked: A}
+	}
 	m.become(inProgress)
 	m.do(doStopTimer{timerDurable}, doAnswer{m.agreed})
 	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
+	m.tellHolds(at)
 	m.do(doTimer{timerMax, m.max})
 }

@@ -41,6 +41,10 @@ func (m *machine) rings(l *leg, s Ringing) {
 	if first {
 		m.publish(events.LegEarlyMedia, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
 	}
+	if m.delayed() { // an offer for the caller needs a response that he acknowledges
+		m.do(doProgress{s.Status})
+		return
+	}
 	m.do(doEarly{status: s.Status, body: s.Body, target: l.target})
 }
 

@@ -164,17 +164,13 @@ func (c *Call) carryOut(a action) Signal {
 	case doProgress:
 		c.a.Progress(a.status, nil)
 	case doEarly:
-		body, err := c.agree(a.body, a.target)
+		body, err := c.relay.Answer(media.Callee, a.body, source(c.machine.target(a.target).Media))
 		if err != nil {
 			c.log.Warn("early media not passed on", "error", err)
 		}
 		c.a.Progress(a.status, body)
 	case doAgree:
-		body, err := c.agree(a.body, a.target)
-		if err != nil {
-			c.log.Warn("the callee's answer is refused", "error", err)
-		}
-		return Agreed{At{c.now()}, body, err}
+		return c.agree(a)
 	case doRecord:
 		c.record()
 	case doTap:
@@ -182,16 +178,21 @@ func (c *Call) carryOut(a action) Signal {
 	case doAnswer:
 		c.a.Answer(a.body)
 	case doReoffer:
-		body, err := c.relay.Reoffer(a.side, a.body)
-		if err != nil {
-			c.log.Info("new offer refused", "leg", string(a.leg), "error", err)
-			c.legs[a.leg].Refuse(a.id, Cause{Status: 488, Text: "offer not acceptable"})
-			return nil
-		}
-		c.legs[a.leg].Update(a.id, body)
+		return c.reoffer(a)
+	case doSettle:
+		return c.settle(a)
+	case doPresent:
+		return c.present(a)
+	case doTake:
+		return c.takeAnswer(a)
+	case doConclude:
+		return c.conclude(a)
+	case doUndo:
+		c.relay.Undo(a.side)
+		return c.settled(ResultUndone)
 	case doRefuseOffer:
 		if l := c.legs[a.leg]; l != nil {
-			l.Refuse(a.id, Cause{Status: 488, Text: "offer not acceptable"})
+			l.Refuse(a.id, Cause{Status: a.status, Text: "offer refused"})
 		}
 	case doHangup:
 		if l := c.legs[a.leg]; l != nil {
@@ -252,15 +253,16 @@ func (c *Call) offer() Signal {
 		return Offer{At{c.now()}, nil, err}
 	}
 	c.relay = relay
-	body, err := relay.Offer(media.Caller, c.machine.invite.Body, source(c.machine.decision.MediaSources))
+	var body []byte
+	if c.machine.delayed() {
+		body, err = relay.Open()
+	} else {
+		body, err = relay.Offer(media.Caller, c.machine.invite.Body, source(c.machine.decision.MediaSources))
+	}
 	if err != nil {
 		c.log.Warn("the caller's offer is refused", "error", err)
 	}
 	return Offer{At{c.now()}, body, err}
-}
-
-func (c *Call) agree(body []byte, target int) ([]byte, error) {
-	return c.relay.Answer(media.Callee, body, source(c.machine.target(target).Media))
 }
 
 func (c *Call) dial(a doDial) {
@@ -359,6 +361,7 @@ type View struct {
 	Bridged  time.Time `json:"bridged_at,omitzero"`
 	Legs     int       `json:"legs"`
 	Recorded bool      `json:"recorded"`
+	Held     []string  `json:"held,omitempty"` // who holds now: caller, callee
 	ended    bool
 }
 
@@ -368,6 +371,7 @@ func (c *Call) show() {
 	m := c.machine
 	c.view.Status, c.view.Bridged, c.view.Legs = m.callStatus(), m.bridgedAt, len(m.legs)
 	c.view.Recorded = m.recording == recording
+	c.view.Held = m.hold.heldBy()
 	if m.state == ended && !c.view.ended {
 		c.view.ended = true
 		if m.refuse == nil {

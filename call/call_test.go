@@ -63,7 +63,7 @@ func TestCallFromRingToEnd(t *testing.T) {
 		if v := b.Calls(); len(v) != 1 || v[0].Status != "ringing" || v[0].Account != "demo" || v[0].Caller != "+47*****12" {
 			t.Errorf("live calls: %+v", v)
 		}
-		callee.send(Answered{Now(), []byte("answer")})
+		callee.send(Answered{At: Now(), Body: []byte("answer")})
 		time.Sleep(10 * time.Millisecond)
 		synctest.Wait()
 		wantDid(t, a, `progress 180 ""`, `answer "relayed answer"`)
@@ -195,7 +195,7 @@ func TestPanicInProgressLeavesNothing(t *testing.T) {
 		b := w.board(Config{})
 		a, send := admitted(t, b)
 		callee := w.b(0)
-		callee.send(Answered{Now(), []byte("answer")})
+		callee.send(Answered{At: Now(), Body: []byte("answer")})
 		synctest.Wait()
 		send(Acked{At: Now()})
 		time.Sleep(10 * time.Second)
@@ -210,7 +210,7 @@ func TestPanicInProgressLeavesNothing(t *testing.T) {
 		if end := w.end(); end == nil || end.Status != "failed" || end.BillableMS > 10_000 {
 			t.Errorf("ended %+v", end)
 		}
-		callee.send(Answered{Now(), nil})
+		callee.send(Answered{At: Now(), Body: nil})
 		callee.send(Gone{Now()})
 		if err := b.Wait(t.Context()); err != nil {
 			t.Fatal(err)
@@ -231,7 +231,7 @@ func TestRecordingOpensTooLate(t *testing.T) {
 		w.recordFor = time.Minute
 		b := w.board(Config{})
 		_, send := admitted(t, b)
-		w.b(0).send(Answered{Now(), []byte("answer")})
+		w.b(0).send(Answered{At: Now(), Body: []byte("answer")})
 		time.Sleep(time.Second)
 		send(Bye{Now(), Cause{Status: 200}})
 		send(Gone{Now()})
@@ -280,7 +280,7 @@ func TestReofferAndRefusedReoffer(t *testing.T) {
 		w := newWorld()
 		b := w.board(Config{})
 		a, send := admitted(t, b)
-		w.b(0).send(Answered{Now(), []byte("answer")})
+		w.b(0).send(Answered{At: Now(), Body: []byte("answer")})
 		synctest.Wait()
 		send(Offered{Now(), 1, []byte("hold")})
 		send(Offered{Now(), 2, []byte("bad")})

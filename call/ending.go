@@ -176,7 +176,7 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	}
 	m.final = m.summary(status, by, c)
 	m.uncounted = m.relay
-	m.unheard = !m.bridgedAt.IsZero() && !m.acked && !m.leg(A).gone && by != ByNoACK
+	m.unheard = !m.bridgedAt.IsZero() && !m.acked && !m.leg(A).gone && by != ByNoACK && m.heardAnswer()
 	m.do(doStopTimer{}, doTimer{timerLinger, lingerWait})
 	if m.relay {
 		m.do(doCloseRelay{})
@@ -199,6 +199,7 @@ func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedDat
 	if !m.acked { // nobody is billed for an answer that may never have arrived
 		d.BillableMS = 0
 	}
+	d.HoldMS = m.hold.heldFor(m.endedAt).Milliseconds()
 	m.billedUntil(&d)
 	return &d
 }

@@ -84,6 +84,11 @@ type machine struct {
 	firstRing, answeredAt, bridgedAt, endedAt time.Time
 	final                                     *events.CallEndedData
 
+	exchange *exchange // an offer inside the call that is not concluded
+	answered *answered // the last one that was
+	owed     bool      // the winner made the only offer: it waits for the caller's answer
+	hold     holding
+
 	silent    *silence // the side that stopped answering
 	uncounted bool     // the relay has not told yet what it counted
 	unheard   bool     // the call ended before the ACK: whether the caller heard the answer is open
@@ -150,20 +155,16 @@ var ignored = map[state]map[string]bool{
 		"Acked":       true,
 		"RecordFault": true,
 		"Ringing":     true, // a late 18x, overtaken by its 2xx
-		"Withdrawn":   true,
 	},
 	inProgress: {
 		"RecordFault": true,
 		"Ringing":     true,
 		"Durable":     true, // came after timerDurable
 		"Agreed":      true,
-		"Accepted":    true, // nothing is offered yet
-		"Declined":    true,
-		"Withdrawn":   true,
 	},
 	ended: {
 		"Started": true, "Routed": true, "Offer": true, "Agreed": true,
-		"Accepted": true, "Declined": true, "Withdrawn": true,
+		"Accepted": true, "Declined": true, "Withdrawn": true, "Settled": true,
 		"Ringing": true, "Failed": true, "Cancelled": true, "Lost": true,
 		"RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
 	},
@@ -251,8 +252,6 @@ func (m *machine) routed(s Routed) {
 		m.reject(s.Time, Refused(string(routing.PolicyError), "routing failed"))
 	case d.Reject != "":
 		m.reject(s.Time, Refused(string(d.Reject), ""))
-	case len(m.invite.Body) == 0:
-		m.giveUp(s.Time, Cause{Status: 488, Text: "offer missing"}, ByFlow)
 	default:
 		m.publish(events.CallRouted, s.Time, events.CallRoutedData{
 			ConfigVersion: d.Version, Flow: d.Flow, Strategy: d.Strategy, Targets: len(d.Targets),
@@ -279,11 +278,12 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
 		m.answeredAt = s.Time
 		m.become(answering)
+		m.owed = s.Offer && m.delayed()
 		body := s.Body
-		if len(body) == 0 { // against RFC 3261 13.2.1, but gateways do: the answer was in the 183
+		if len(body) == 0 && !s.Offer { // against RFC 3261 13.2.1, but gateways do: the answer was in the 183
 			body = l.early
 		}
-		m.do(doStopTimer{timerRing}, doAgree{body: body, target: l.target})
+		m.do(doStopTimer{timerRing}, doAgree{leg: from, body: body, target: l.target, offer: s.Offer})
 	case Failed:
 		if from == m.current {
 			m.attemptFailed(s.Time, m.leg(from), s.Cause)
@@ -307,6 +307,10 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 			return true
 		}
 		return m.leftEarly(from, s)
+	case Offered:
+		m.offeredEarly(from, s)
+	case Settled:
+		m.settled(s)
 	case Lost:
 		if from == m.current {
 			m.attemptFailed(s.Time, m.leg(from), s.Cause)
@@ -323,11 +327,11 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Bye:
 		if side, ok := m.talk.side(from); ok {
-			m.acked = m.acked || from == A // who hangs up has heard the answer
+			m.acked = m.acked || from == A && m.heardAnswer() // who hangs up has heard the answer
 			m.hangUpOther(s.Time, side, s.Cause)
 		}
 	case Acked:
-		m.acked = m.acked || from == A
+		m.ackedBy(from, s)
 	case Lost:
 		if from == A || from == m.winner {
 			m.lost(from, s)
@@ -338,10 +342,21 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 	case Offered:
 		side, ok := m.talk.side(from)
 		if !ok {
-			m.do(doRefuseOffer{from, s.ID})
-			return true
+			return false
 		}
-		m.do(doReoffer{from, side, s.ID, s.Body})
+		m.offeredInCall(from, side, s)
+	case Withdrawn:
+		if side, ok := m.talk.side(from); ok {
+			m.withdrawn(from, side, s)
+		}
+	case Accepted:
+		if side, ok := m.talk.side(from); ok {
+			m.accepted(from, side, s)
+		}
+	case Declined:
+		m.declined(from, s.Time)
+	case Settled:
+		m.settled(s)
 	case Stop:
 		m.endBoth(s.Time, s.By, Cause{Status: 200, Q850: 16, Text: "stopped"})
 	case Timeout:
@@ -437,7 +452,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		m.do(doAdopt{l.id, s.Leg})
 		m.dismiss(l.id, s.Time)
 	case Offered:
-		m.do(doRefuseOffer{from, s.ID})
+		m.do(doRefuseOffer{from, s.ID, 488})
 	case Recorded:
 		m.recorded(s)
 	case Noticed:

@@ -14,7 +14,7 @@ import (
 var signalNames = map[string]string{
 	"Started": "started", "Routed": "routed", "Offer": "offer", "Ringing": "ringing", "Answered": "answered",
 	"Forked": "forked", "Failed": "failed", "Cancelled": "cancelled", "Acked": "acked", "NoAck": "no-ack",
-	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
+	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Settled": "settled", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
 	"Closed": "closed", "Stop": "stop", "Lost": "lost",
 }
@@ -29,7 +29,7 @@ func machineIn(t testing.TB, s state) *machine {
 	at := At{zero}
 	way := []letter{
 		{"", Started{at}}, {"", Routed{at, set.decision, events.Party{}, nil}}, {"", Offer{at, []byte("o"), nil}},
-		{"b1", Failed{at, Cause{Status: 486}}}, {"b2", Answered{at, nil}},
+		{"b1", Failed{at, Cause{Status: 486}}}, {"b2", Answered{At: at, Body: nil}},
 		{"", Agreed{at, []byte("a"), nil}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}},
 		{"a", Bye{at, Cause{}}},
 	}
@@ -61,6 +61,8 @@ func TestEveryPair(t *testing.T) {
 	for _, s := range []state{received, routingSt, ringing} { // no leg is answered
 		impossible[s] = append(impossible[s], "Accepted", "Declined", "Withdrawn")
 	}
+	impossible[received] = append(impossible[received], "Settled")
+	impossible[routingSt] = append(impossible[routingSt], "Settled")
 	impossible[answering] = append(impossible[answering], "Accepted", "Declined")
 	for _, s := range []state{received, routingSt, ringing, answering, inProgress, ended} {
 		for kind, name := range signalNames {
@@ -121,8 +123,14 @@ func TestAnyOrder(t *testing.T) {
 		}
 		set.decision.Recording.Mode = rapid.SampledFrom([]string{"do-not-record", recordFromAnswer, recordFromRinging}).Draw(r, "mode")
 		set.decision.Recording.OnFailure = rapid.SampledFrom([]string{"continue-unrecorded", refuseCall}).Draw(r, "on failure")
+		if rapid.Bool().Draw(r, "delayed offer") {
+			set.invite.Body = nil
+		}
 		w := newWitness(set)
-		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "withdrawn", "accepted", "declined", "gone",
+		w.settle = func() Result {
+			return rapid.SampledFrom([]Result{ResultDone, ResultAsked, ResultRefused}).Draw(r, "settled")
+		}
+		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "offered-empty", "withdrawn", "accepted", "declined", "gone",
 			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost"}
 		w.signal("", Started{At{zero}})
 		w.signal("", Routed{At{zero}, set.decision, events.Party{}, nil})
@@ -149,7 +157,7 @@ func TestAnyOrder(t *testing.T) {
 }
 
 var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
-	"acked": true, "no-ack": true, "bye": true, "offered": true, "withdrawn": true, "accepted": true, "declined": true, "gone": true, "lost": true}
+	"acked": true, "no-ack": true, "bye": true, "offered": true, "offered-empty": true, "withdrawn": true, "accepted": true, "declined": true, "gone": true, "lost": true}
 
 // witness runs a machine and checks what must hold whatever happens.
 type witness struct {
@@ -158,6 +166,7 @@ type witness struct {
 	opened, closedRec, tapped          int
 	legEnds                            map[string]int
 	answeredDurable                    bool
+	settle                             func() Result // what the relay says
 	fault                              string
 }
 
@@ -190,6 +199,14 @@ func (w *witness) signal(from LegID, s Signal) {
 	}
 }
 
+// settled is the relay's answer to what the machine has just asked.
+func (w *witness) settled(s Signal, r Result) {
+	if w.m.state == ended {
+		w.fail("the relay was asked after the end")
+	}
+	w.signal("", Settled{At{s.at()}, r, Holds{Caller: r == ResultDone, Callee: r == ResultAsked}})
+}
+
 func (w *witness) check(a action, s Signal) {
 	switch a := a.(type) {
 	case doOffer:
@@ -199,6 +216,26 @@ func (w *witness) check(a action, s Signal) {
 		w.signal("", Closed{At{s.at()}, defaultStats})
 	case doCloseRecording:
 		w.closedRec++
+	case doReoffer:
+		r := w.settle()
+		if a.other == "" && r == ResultAsked {
+			r = ResultRefused
+		}
+		w.settled(s, r)
+	case doTake:
+		r := w.settle()
+		if a.other == "" && r == ResultAsked {
+			r = ResultDone
+		}
+		w.settled(s, r)
+	case doUndo:
+		w.settled(s, ResultUndone)
+	case doSettle, doConclude:
+		r := w.settle()
+		if r == ResultAsked {
+			r = ResultDone
+		}
+		w.settled(s, r)
 	case doTap:
 		w.tapped++
 	case doAnswer:

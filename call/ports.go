@@ -132,6 +132,25 @@ type Relay interface {
 	// Reoffer takes a new offer of a side in an established session and returns
 	// our answer to it, which keeps what the other side has.
 	Reoffer(from media.Side, body []byte) ([]byte, error)
+	// Open makes an offer of our own to the callee, for a caller who made none.
+	// Answer then returns the offer for the caller.
+	Open() ([]byte, error)
+	// Join takes the offer of a side that was invited without one, in place of
+	// its answer, and returns the answers to both.
+	Join(from media.Side, body []byte, src media.Source) (toOther, toFrom []byte, err error)
+	// Ask takes a new offer that Reoffer could not answer and returns the one to
+	// make to the other side; Settle takes the answer to it and returns the one
+	// for the side that offered. Only Settle changes anything.
+	Ask(from media.Side, body []byte) ([]byte, error)
+	Settle(from media.Side, body []byte) ([]byte, error)
+	// Present returns an offer to a side of the session as it stands; Take takes
+	// the answer to it. again is the offer that the other side then needs, if any.
+	Present(to media.Side) ([]byte, error)
+	Take(from media.Side, body []byte, src media.Source) (again []byte, err error)
+	// Undo takes back what the last new offer of a side has changed.
+	Undo(from media.Side)
+	// Holds reports whether a side wants nothing sent to it now.
+	Holds(side media.Side) bool
 	// Over returns our last offer to a side as it reads for a party reached at an
 	// address: with ours of the same IP version, when there is one; nil before
 	// there is an offer.

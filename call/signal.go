@@ -28,10 +28,13 @@ type (
 		Status int
 		Body   []byte
 	}
-	// Answered is a 2xx of a b leg, already acknowledged by sip.
+	// Answered is a 2xx of a b leg, already acknowledged by sip; but with Offer
+	// Body is an offer, because the leg was invited without one, and the ACK
+	// waits for Leg.Update(0, answer).
 	Answered struct {
 		At
-		Body []byte
+		Body  []byte
+		Offer bool
 	}
 	// Forked is a further 2xx to the same INVITE from another place, already
 	// acknowledged: a dialog of its own that has to be ended. Leg is it; it has

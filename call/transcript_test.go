@@ -172,10 +172,13 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "ringing":
 		return Ringing{at, number(arg(0)), []byte(arg(1))}
 	case "answered":
-		if arg(0) == "empty" {
-			return Answered{at, nil}
+		switch arg(0) {
+		case "empty":
+			return Answered{At: at}
+		case "offer":
+			return Answered{At: at, Body: []byte("callee-offer"), Offer: true}
 		}
-		return Answered{at, []byte("answer")}
+		return Answered{At: at, Body: []byte("answer")}
 	case "forked":
 		return Forked{at, refusedLeg{}}
 	case "failed":
@@ -201,10 +204,21 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		}
 		return Bye{at, Cause{Status: 200, Q850: 16, Text: "hung up", Remote: true}}
 	case "offered":
-		return Offered{at, max(1, number(arg(0))), []byte("new-offer")}
+		o := Offered{at, max(1, number(arg(0))), []byte("new-offer")}
+		if arg(1) == "empty" {
+			o.Body = nil
+		}
+		return o
+	case "offered-empty":
+		return Offered{at, 1, nil}
+	case "settled":
+		return Settled{at, Result(arg(0)), Holds{arg(1) == "caller" || arg(1) == "both", arg(1) == "callee" || arg(1) == "both"}}
 	case "withdrawn":
 		return Withdrawn{at, max(1, number(arg(0)))}
 	case "accepted":
+		if arg(0) == "empty" {
+			return Accepted{At: at}
+		}
 		return Accepted{at, []byte("new-answer")}
 	case "declined":
 		return Declined{at, Cause{Status: max(488, number(arg(0))), Text: "from peer", Remote: true}}
@@ -249,6 +263,9 @@ func describe(a action) string {
 	case doEarly:
 		return fmt.Sprintf("early a %d %q", a.status, a.body)
 	case doAgree:
+		if a.offer {
+			return fmt.Sprintf("relay join %s %q target %d", a.leg, a.body, a.target)
+		}
 		return fmt.Sprintf("relay answer %q target %d", a.body, a.target)
 	case doRecord:
 		return "record"
@@ -257,9 +274,22 @@ func describe(a action) string {
 	case doAnswer:
 		return fmt.Sprintf("answer a %q", a.body)
 	case doReoffer:
-		return fmt.Sprintf("reoffer %s (%s) %q", a.leg, a.side, a.body)
+		return strings.TrimRight(fmt.Sprintf("reoffer %s (%s) %d %q, else ask %s", a.leg, a.side, a.id, a.body, a.other), " ")
 	case doRefuseOffer:
-		return fmt.Sprintf("refuse offer of %s", a.leg)
+		return fmt.Sprintf("refuse offer %d of %s %d", a.id, a.leg, a.status)
+	case doSettle:
+		return fmt.Sprintf("settle %s (%s) %q, update %s %d", a.leg, a.side, a.body, a.to, a.id)
+	case doPresent:
+		if a.id == 0 {
+			return fmt.Sprintf("offer %s (%s) the session as it is", a.leg, a.side)
+		}
+		return fmt.Sprintf("update %s (%s) %d with the session as it is", a.leg, a.side, a.id)
+	case doTake:
+		return strings.TrimRight(fmt.Sprintf("take %s (%s) %q, else tell %s", a.leg, a.side, a.body, a.other), " ")
+	case doConclude:
+		return fmt.Sprintf("conclude %s %q", a.leg, a.body)
+	case doUndo:
+		return fmt.Sprintf("undo %s", a.side)
 	case doHangup:
 		if a.cause.Q850 != 0 && a.cause.Q850 != 16 {
 			return fmt.Sprintf("hangup %s %s, Q.850 %d", a.leg, a.cause, a.cause.Q850)
@@ -296,6 +326,9 @@ func describePublish(a doPublish) string {
 		if d.BilledUntil != nil {
 			line += fmt.Sprintf(", billed until %d", time.Time(*d.BilledUntil).Sub(zero).Milliseconds())
 		}
+		if d.HoldMS > 0 {
+			line += fmt.Sprintf(", held %d", d.HoldMS)
+		}
 		if d.RejectReason != "" {
 			line += ", reason " + d.RejectReason
 		}
@@ -314,6 +347,8 @@ func describePublish(a doPublish) string {
 		line += fmt.Sprintf(" %s %s %d %q", d.Leg, d.Status, d.Cause.SIPStatus, d.Cause.SIPReason)
 	case events.LegEndedData:
 		line += fmt.Sprintf(" %s by %s %q", d.Leg, d.EndedBy, d.Cause.SIPReason)
+	case events.CallHeldData:
+		line += fmt.Sprintf(" %s %s", d.Party, d.Leg)
 	case events.CallBridgedData:
 		line += " " + d.Winner
 		if d.LateDurable {

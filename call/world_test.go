@@ -35,6 +35,8 @@ type world struct {
 	relays  int
 	closed  int
 	tapped  int
+	undone  int
+	holding media.Side // which side holds
 	recs    []*fakeRecording
 	notices func(media.Notice)
 }
@@ -192,7 +194,7 @@ func (r fakeRelay) Answer(_ media.Side, body []byte, _ media.Source) ([]byte, er
 
 func (r fakeRelay) Reoffer(_ media.Side, body []byte) ([]byte, error) {
 	switch string(body) {
-	case "bad":
+	case "bad", "new codec":
 		return nil, errors.New("bad offer")
 	case "panic":
 		panic("injected")
@@ -202,6 +204,52 @@ func (r fakeRelay) Reoffer(_ media.Side, body []byte) ([]byte, error) {
 
 func (r fakeRelay) Over(to media.Side, addr netip.Addr) ([]byte, error) {
 	return fmt.Appendf(nil, "to the %s at %s", to, addr), nil
+}
+
+func (r fakeRelay) Open() ([]byte, error) { return []byte("opened"), nil }
+
+func (r fakeRelay) Join(_ media.Side, body []byte, _ media.Source) (toOther, toFrom []byte, err error) {
+	return append([]byte("joined "), body...), append([]byte("joining "), body...), nil
+}
+
+func (r fakeRelay) Ask(_ media.Side, body []byte) ([]byte, error) {
+	if string(body) == "bad" {
+		return nil, errors.New("bad offer")
+	}
+	return append([]byte("asked "), body...), nil
+}
+
+func (r fakeRelay) Settle(_ media.Side, body []byte) ([]byte, error) {
+	if string(body) == "bad" {
+		return nil, errors.New("bad answer")
+	}
+	return append([]byte("settled "), body...), nil
+}
+
+func (r fakeRelay) Present(to media.Side) ([]byte, error) {
+	return []byte("presented to the " + to.String()), nil
+}
+
+func (r fakeRelay) Take(_ media.Side, body []byte, _ media.Source) ([]byte, error) {
+	switch string(body) {
+	case "bad":
+		return nil, errors.New("bad answer")
+	case "less":
+		return []byte("less"), nil
+	}
+	return nil, nil
+}
+
+func (r fakeRelay) Undo(media.Side) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.undone++
+}
+
+func (r fakeRelay) Holds(s media.Side) bool {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	return r.w.holding == s
 }
 
 func (r fakeRelay) Tap(media.Tap) { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }

@@ -10,6 +10,8 @@ const (
 	CallRinging  = "call.ringing"
 	CallAnswered = "call.answered"
 	CallBridged  = "call.bridged"
+	CallHeld     = "call.held"
+	CallResumed  = "call.resumed"
 	CallEnded    = "call.ended"
 
 	CallTransferRequested = "call.transfer.requested"
@@ -101,6 +103,11 @@ type (
 		Winner      string `json:"winner"`
 		LateDurable bool   `json:"late_durable,omitempty"` // call.answered was not on the disk yet when the caller was told
 	}
+	// CallHeldData is the payload of call.held and call.resumed.
+	CallHeldData struct {
+		Party string `json:"party"` // caller | callee: who wants nothing sent to it
+		Leg   string `json:"leg"`
+	}
 	CallEndedData struct {
 		Status        string       `json:"status"` // completed, busy, no-answer, failed, canceled, rejected, abandoned
 		EndedBy       string       `json:"ended_by"`
@@ -115,6 +122,7 @@ type (
 		RingMS        int64        `json:"ring_ms"`
 		BilledUntil   *Stamp       `json:"billed_until,omitempty"` // last sign of life of a side that stopped answering
 		TalkMS        int64        `json:"talk_ms"`                // bridged to ended, or to billed_until
+		HoldMS        int64        `json:"hold_ms,omitempty"`      // of the talk: while either party held
 		DurationMS    int64        `json:"duration_ms"`            // received to ended
 		BillableMS    int64        `json:"billable_ms"`
 		Estimated     bool         `json:"estimated"` // closed after a crash: ended_at is the last proof of life

@@ -8,7 +8,7 @@ import (
 // Types lists every type of this version, in the order of a call's life.
 func Types() []string {
 	return []string{
-		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged,
+		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted,
@@ -19,7 +19,7 @@ func Types() []string {
 // Known reports whether t is a type of this version.
 func Known(t string) bool {
 	switch t {
-	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged,
+	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted,
@@ -94,6 +94,8 @@ func fits(t string, data any) bool {
 		return t == CallTransferred
 	case CallTransferFailedData:
 		return t == CallTransferFailed
+	case CallHeldData:
+		return t == CallHeld || t == CallResumed
 	case CallEndedData:
 		return t == CallEnded
 	case LegCreatedData:

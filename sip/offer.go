@@ -150,7 +150,7 @@ func (l *leg) reofferAccepted(r *reoffer, res *gosip.Response) {
 	l.session.accepted(res)
 	l.startSession()
 	body := description(res)
-	if changed := l.described(r.body, body); changed || !r.refresh {
+	if changed := l.described(r.body, body); !r.refresh || changed && l.later == nil { // what waits is answered for itself
 		l.tell(call.Accepted{At: call.Now(), Body: body})
 	}
 	l.offerNext()

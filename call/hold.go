@@ -1,0 +1,77 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+)
+
+// Holds says which side wants nothing sent to it now: it has put the other on
+// hold, in the new way or the old one, or taken its audio out.
+type Holds struct{ Caller, Callee bool }
+
+// on returns whether a side holds.
+func (h Holds) on(s media.Side) bool {
+	if s == media.Caller {
+		return h.Caller
+	}
+	return h.Callee
+}
+
+// holding is what is known and was told of holds.
+type holding struct {
+	now, told Holds
+	since     time.Time     // when the call began to be held by anyone; zero: it is not
+	total     time.Duration // of the times before
+}
+
+// holdsNow takes what the relay says after a negotiation.
+func (m *machine) holdsNow(at time.Time, h Holds) {
+	m.hold.now = h
+	if m.state == inProgress {
+		m.tellHolds(at)
+	}
+}
+
+// tellHolds publishes what has changed, in a call that is connected.
+func (m *machine) tellHolds(at time.Time) {
+	h := &m.hold
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		l := m.leg(m.talk.on(side))
+		if l == nil || h.now.on(side) == h.told.on(side) {
+			continue
+		}
+		kind := events.CallResumed
+		if h.now.on(side) {
+			kind = events.CallHeld
+		}
+		m.publish(kind, at, events.CallHeldData{Party: side.String(), Leg: l.ulid})
+	}
+	h.told = h.now
+	switch held := h.now != (Holds{}); {
+	case held && h.since.IsZero():
+		h.since = at
+	case !held && !h.since.IsZero():
+		h.total += max(0, at.Sub(h.since))
+		h.since = time.Time{}
+	}
+}
+
+// heldFor is how long the call was held by anyone, until a moment.
+func (h holding) heldFor(until time.Time) time.Duration {
+	if h.since.IsZero() {
+		return h.total
+	}
+	return h.total + max(0, until.Sub(h.since))
+}
+
+// heldBy lists the parties who hold, for views.
+func (h holding) heldBy() (parties []string) {
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		if h.told.on(side) {
+			parties = append(parties, side.String())
+		}
+	}
+	return parties
+}
