@@ -244,7 +244,10 @@ func (c *Call) route() Signal {
 	c.mu.Lock()
 	c.view.Account, c.view.Number, c.view.Caller = c.account, d.Number, caller.Masked
 	c.mu.Unlock()
-	return Routed{At{c.now()}, d, caller, err}
+	if err != nil || c.machine.refuse != nil {
+		return Routed{At: At{c.now()}, Decision: d, Caller: caller, Err: err}
+	}
+	return Routed{At{c.now()}, d, caller, nil, c.board.claim(c, d)}
 }
 
 func (c *Call) offer() Signal {
@@ -339,13 +342,9 @@ func (c *Call) leave() {
 	}
 	c.mu.Lock()
 	c.closed = true
-	crashed := !c.view.ended
 	c.view.ended = true
 	c.mu.Unlock()
 	c.cancel()
-	if crashed {
-		c.board.over()
-	}
 	c.board.remove(c)
 }
 
@@ -374,9 +373,7 @@ func (c *Call) show() {
 	c.view.Held = m.hold.heldBy()
 	if m.state == ended && !c.view.ended {
 		c.view.ended = true
-		if m.refuse == nil {
-			c.board.over()
-		}
+		c.board.over(c.id)
 	}
 }
 

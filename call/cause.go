@@ -17,6 +17,7 @@ type Cause struct {
 	Remote bool   // told by the peer; otherwise our own decision
 	Reason string // reject_reason when we refused; empty otherwise
 	By     Ender  // who ended it, when somebody did
+	Limit  string // whose limit was reached, when one was: node, trunk, account, number
 	Retry  int    // Retry-After in seconds for a refusal, 0: none
 	Warn   int    // Warning code of RFC 3261 20.43 for a refusal, 0: none
 }

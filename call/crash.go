@@ -29,6 +29,10 @@ func (c *Call) crash(r any) {
 	for _, p := range c.machine.lastWords(c.now()) {
 		c.publish(p)
 	}
+	c.mu.Lock()
+	c.view.ended = true
+	c.mu.Unlock()
+	c.board.over(c.id) // its legs may take a while to go, its place is free
 	c.attend()
 }
 

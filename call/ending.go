@@ -86,8 +86,11 @@ func (m *machine) reject(at time.Time, c Cause) {
 	case ReasonOverload, ReasonConcurrencyLimit, ReasonCPSLimit:
 		by = ByLimit
 	}
+	if l, ok := c.look(); ok {
+		m.decision.Trace = append(m.decision.Trace, l)
+	}
 	m.publish(events.CallRejected, at, events.CallRejectedData{
-		Status: "rejected", RejectReason: c.Reason, Cause: c.event(), Trace: looks(m.decision.Trace),
+		Status: "rejected", RejectReason: c.Reason, Limit: c.Limit, Cause: c.event(), Trace: looks(m.decision.Trace),
 	})
 	m.hangup(A, c)
 	m.end(at, "rejected", by, c)

@@ -250,6 +250,8 @@ func (m *machine) routed(s Routed) {
 		m.reject(s.Time, *m.refuse)
 	case s.Err != nil:
 		m.reject(s.Time, Refused(string(routing.PolicyError), "routing failed"))
+	case s.Full != nil:
+		m.reject(s.Time, *s.Full)
 	case d.Reject != "":
 		m.reject(s.Time, Refused(string(d.Reject), ""))
 	default:

@@ -28,7 +28,7 @@ func machineIn(t testing.TB, s state) *machine {
 	m := newMachine(set.invite, nil, time.Hour, func() string { legs++; return "leg" })
 	at := At{zero}
 	way := []letter{
-		{"", Started{at}}, {"", Routed{at, set.decision, events.Party{}, nil}}, {"", Offer{at, []byte("o"), nil}},
+		{"", Started{at}}, {"", Routed{At: at, Decision: set.decision}}, {"", Offer{at, []byte("o"), nil}},
 		{"b1", Failed{at, Cause{Status: 486}}}, {"b2", Answered{At: at, Body: nil}},
 		{"", Agreed{at, []byte("a"), nil}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}},
 		{"a", Bye{at, Cause{}}},
@@ -133,7 +133,7 @@ func TestAnyOrder(t *testing.T) {
 		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "offered-empty", "withdrawn", "accepted", "declined", "gone",
 			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost"}
 		w.signal("", Started{At{zero}})
-		w.signal("", Routed{At{zero}, set.decision, events.Party{}, nil})
+		w.signal("", Routed{At: At{zero}, Decision: set.decision})
 		w.signal("", Offer{At{zero}, []byte("o"), nil})
 		now := 0
 		for range rapid.IntRange(0, 40).Draw(r, "signals") {

@@ -26,6 +26,11 @@ const A LegID = "a"
 type Ports struct {
 	// Route decides. It is called once a call and must not wait.
 	Route func(context.Context, routing.Request) (routing.Decision, error)
+	// Limits are those of a trunk, for calls that come in by it. nil: no trunk has any.
+	Limits func(trunk string) routing.Limits
+	// Busy says why the node can take no call more at this moment, in words; empty
+	// when it can. It must not wait. nil: it always can.
+	Busy func() string
 	// Identify turns the caller into the form events may carry.
 	Identify func(context.Context, string, Party) (events.Party, error)
 	// Dial starts an attempt and returns at once; what happens comes as Signals

@@ -108,6 +108,7 @@ type (
 		Decision routing.Decision
 		Caller   events.Party
 		Err      error
+		Full     *Cause // the account or the number takes no more calls
 	}
 	// Offer is our offer for the b legs, ready; or why there is none.
 	Offer struct {

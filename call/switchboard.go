@@ -51,10 +51,8 @@ type Switchboard struct {
 
 	mu       sync.Mutex
 	calls    map[ID]*Call
-	live     int // of those, how many have not ended: what the limit counts
+	places   places // of those that have not ended
 	draining bool
-	tokens   float64 // of the calls-a-second bucket
-	filled   time.Time
 	empty    chan struct{} // closed and renewed when the last call leaves
 
 	dropped, stray, panics atomic.Uint64
@@ -64,8 +62,7 @@ type Switchboard struct {
 // NewSwitchboard returns a board that admits at once.
 func NewSwitchboard(c Config, p Ports, log *slog.Logger) *Switchboard {
 	c.Defaults()
-	return &Switchboard{config: c, ports: p, log: log, calls: map[ID]*Call{},
-		tokens: float64(c.CPS), filled: time.Now(), empty: make(chan struct{})}
+	return &Switchboard{config: c, ports: p, log: log, calls: map[ID]*Call{}, places: newPlaces(), empty: make(chan struct{})}
 }
 
 // Admit takes a call in, or refuses it. Either way its events are told, from
@@ -75,11 +72,10 @@ func NewSwitchboard(c Config, p Ports, log *slog.Logger) *Switchboard {
 func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause) {
 	id := ID(events.NewID("call", in.At))
 	b.mu.Lock()
-	refuse := b.refusal(in)
+	refuse := b.refusal(id, in)
 	c := newCall(b, id, in, a, refuse)
 	if refuse == nil {
 		b.calls[id] = c
-		b.live++
 	}
 	b.mu.Unlock()
 	if refuse != nil {
@@ -91,25 +87,35 @@ func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause
 
 // refusal decides under the lock. A refused call takes nothing from the buckets,
 // and a stranger's is refused before he can take what trunks need.
-func (b *Switchboard) refusal(in Invite) *Cause {
+func (b *Switchboard) refusal(id ID, in Invite) *Cause {
 	if in.Trunk == "" {
 		return refused(string(routing.NoTrunkMatch), "")
 	}
 	if b.draining {
 		return refused(ReasonOverload, "draining")
 	}
-	if b.live >= b.config.Calls {
-		return refused(ReasonConcurrencyLimit, "call limit reached")
+	if b.ports.Busy != nil {
+		if why := b.ports.Busy(); why != "" {
+			return refused(ReasonOverload, why)
+		}
 	}
-	if d := in.At.Sub(b.filled); d > 0 {
-		b.tokens = min(float64(b.config.CPS), b.tokens+d.Seconds()*float64(b.config.CPS))
-		b.filled = in.At
+	claims := []claim{{place{kind: limitNode}, routing.Limits{Calls: b.config.Calls, CPS: b.config.CPS}}}
+	if b.ports.Limits != nil {
+		claims = append(claims, claim{place{limitTrunk, in.Trunk}, b.ports.Limits(in.Trunk)})
 	}
-	if b.tokens < 1 {
-		return refused(ReasonCPSLimit, "calls a second limit reached")
+	return b.places.take(id, in.At, claims...)
+}
+
+// claim asks for the places of a call that is routed: its account's and its
+// number's. Nothing of the relay's is taken yet.
+func (b *Switchboard) claim(c *Call, d routing.Decision) *Cause {
+	if d.Reject != "" {
+		return nil
 	}
-	b.tokens--
-	return nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.places.take(c.id, c.machine.invite.At,
+		claim{place{limitAccount, d.Account}, d.OfAccount}, claim{place{limitNumber, d.Number}, d.OfNumber})
 }
 
 func refused(reason, text string) *Cause {
@@ -244,10 +250,10 @@ func (b *Switchboard) list() []*Call {
 	return out
 }
 
-// over frees the place of a call that has ended; its legs may still be going.
-func (b *Switchboard) over() {
+// over frees the places of a call that has ended; its legs may still be going.
+func (b *Switchboard) over(id ID) {
 	b.mu.Lock()
-	b.live--
+	b.places.leave(id)
 	b.mu.Unlock()
 }
 
@@ -255,6 +261,7 @@ func (b *Switchboard) remove(c *Call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.calls, c.id)
+	b.places.leave(c.id) // of a call that broke before it ended
 	if len(b.calls) == 0 {
 		close(b.empty)
 		b.empty = make(chan struct{})

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -166,7 +167,11 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "started":
 		return Started{at}
 	case "routed":
-		return Routed{at, s.decision, events.Party{Masked: "+47*****12", Subject: "sub_1"}, fault}
+		r := Routed{At: at, Decision: s.decision, Caller: events.Party{Masked: "+47*****12", Subject: "sub_1"}, Err: fault}
+		if kind, ok := strings.CutPrefix(arg(0), "full-"); ok {
+			r.Full = claim{place: place{kind: kind}}.refusal(cmp.Or(arg(1), ReasonConcurrencyLimit))
+		}
+		return r
 	case "offer":
 		return Offer{at, []byte("our-offer"), fault}
 	case "ringing":
@@ -337,6 +342,9 @@ func describePublish(a doPublish) string {
 		}
 	case events.CallRejectedData:
 		line += fmt.Sprintf(" %s %d", d.RejectReason, d.Cause.SIPStatus)
+		if d.Limit != "" {
+			line += " of the " + d.Limit + ": " + d.Trace[len(d.Trace)-1].Text
+		}
 	case events.LegCreatedData:
 		line += fmt.Sprintf(" %s %s", d.Leg, d.Role)
 	case events.LegRingingData:

@@ -86,7 +86,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		b.session(spec, path)
 		b.auth(spec, path)
 		b.register(spec, path)
-		b.limits(spec.Limits, path)
+		b.trunkLimits(spec.Limits, path)
 		b.headers(spec.Headers, path)
 		t.country = b.numberFormat(spec.NumberFormat, path)
 		if unique {
@@ -184,8 +184,9 @@ func (b *builder) addAccounts(all []Account) {
 			b.fault(checkID(spec.Agency), "%s.agency", path)
 		}
 		b.recording(spec.Recording, path)
+		b.limits(spec.Limits, path)
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording}
+			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording, spec.Limits}
 		}
 	}
 }
@@ -222,10 +223,11 @@ func (b *builder) addNumbers(all []TrackingNumber) {
 		}
 		b.recording(spec.Recording, path)
 		b.attribution(spec.Attribution, path+".attribution")
+		b.limits(spec.Limits, path)
 		b.table.numbers[n] = entry{
 			account: b.accounts[spec.Account], flow: b.flows[spec.Flow],
 			suspended: spec.State == Suspended, trunks: slices.Clone(spec.Trunks),
-			recording: spec.Recording, attribution: maps.Clone(spec.Attribution),
+			recording: spec.Recording, attribution: maps.Clone(spec.Attribution), limits: spec.Limits,
 		}
 	}
 }

@@ -107,6 +107,7 @@ func (w *walk) number() bool {
 	w.called = e
 	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency
 	w.d.Attribution = maps.Clone(e.attribution)
+	w.d.OfAccount, w.d.OfNumber = e.account.limits, e.limits
 	w.look("number", Matched, called.String()+", "+how.String()+", belongs to account "+e.account.id)
 	if len(e.trunks) > 0 && !slices.Contains(e.trunks, w.trunk.id) {
 		return w.reject(ACLDenied, "number", Near,

@@ -37,6 +37,8 @@ type Decision struct {
 	Targets      []Target // in the order to try
 	Recording    Recording
 	Attribution  map[string]string
+	OfAccount    Limits // how many calls the account takes
+	OfNumber     Limits // and the number
 	Reject       Reason
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk

@@ -45,6 +45,7 @@ type Account struct {
 	Agency    string          `yaml:"agency"`
 	Recording RecordingPolicy `yaml:"recording"`
 	Retention Duration        `yaml:"retention"` // how long recordings are kept; zero: the platform's default
+	Limits    Limits          `yaml:"limits"`
 }
 
 // RecordingPolicy is what one level (number, flow, account) says about
@@ -65,6 +66,7 @@ type TrackingNumber struct {
 	Trunks      []string          `yaml:"trunks"` // the trunks it may be called through; empty: all
 	Recording   RecordingPolicy   `yaml:"recording"`
 	Attribution map[string]string `yaml:"attribution"` // copied into the events as it is
+	Limits      Limits            `yaml:"limits"`
 }
 
 // Flow is the list of steps a call walks.

@@ -35,6 +35,7 @@ type trunk struct {
 type account struct {
 	id, agency string
 	recording  RecordingPolicy
+	limits     Limits
 }
 
 type flow struct {
@@ -58,6 +59,7 @@ type entry struct {
 	trunks      []string // empty: all
 	recording   RecordingPolicy
 	attribution map[string]string
+	limits      Limits
 }
 
 // What holds when nobody says otherwise.

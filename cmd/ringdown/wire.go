@@ -36,6 +36,7 @@ type node struct {
 	disk     *store.Dir
 	recorder *recorder.Recorder
 	pool     *relay.Pool
+	lag      lag
 	board    *call.Switchboard
 	sip      *sip.Endpoint
 	api      *api.Server
@@ -126,7 +127,12 @@ func (n *node) openRecorder() (err error) {
 func (n *node) ports() call.Ports {
 	table := n.config.Table()
 	return call.Ports{
-		Route:    func(_ context.Context, r routing.Request) (routing.Decision, error) { return table.Decide(r), nil },
+		Route: func(_ context.Context, r routing.Request) (routing.Decision, error) { return table.Decide(r), nil },
+		Limits: func(trunk string) routing.Limits {
+			spec, _ := table.Trunk(trunk)
+			return spec.Limits.Limits
+		},
+		Busy:     n.busy,
 		Identify: n.identify,
 		Dial: func(ctx context.Context, d call.Dial, tell func(call.Signal)) (call.Leg, error) {
 			return n.sip.Dial(ctx, d, tell)

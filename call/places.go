@@ -1,0 +1,136 @@
+package call
+
+import (
+	"fmt"
+	"time"
+
+	"ringdown/routing"
+)
+
+// Whose limit a claim is made under: values of call.rejected's limit.
+const (
+	limitNode    = "node"
+	limitTrunk   = "trunk"
+	limitAccount = "account"
+	limitNumber  = "number"
+)
+
+// place is one limit: of the node, or of a trunk, an account or a number.
+type place struct{ kind, key string }
+
+// claim is a call's wish for a place.
+type claim struct {
+	place
+	limits routing.Limits
+}
+
+// places knows which live calls hold a place under which limit. Nothing is
+// counted up and down: the count is the size of a set of calls, a call leaves
+// all its sets at once, and leaving twice changes nothing. So a call that
+// crashed, was refused halfway or whose leg does not go holds no place. The
+// switchboard's lock guards it.
+type places struct {
+	held    map[place]map[ID]struct{}
+	of      map[ID][]place
+	buckets map[place]*bucket // one for each limit of calls a second that was asked for
+}
+
+// bucket holds up to one second of calls.
+type bucket struct {
+	tokens float64
+	filled time.Time
+}
+
+func newPlaces() places {
+	return places{held: map[place]map[ID]struct{}{}, of: map[ID][]place{}, buckets: map[place]*bucket{}}
+}
+
+// take gives a call all the places it claims, or none and says why: the first
+// limit that is reached, and what was asked for.
+func (p *places) take(id ID, at time.Time, claims ...claim) *Cause {
+	for _, c := range claims {
+		if c.limits.Calls > 0 && len(p.held[c.place]) >= c.limits.Calls {
+			return c.refusal(ReasonConcurrencyLimit)
+		}
+	}
+	for _, c := range claims {
+		if c.limits.CPS > 0 && p.bucket(c, at).tokens < 1 {
+			return c.refusal(ReasonCPSLimit)
+		}
+	}
+	for _, c := range claims {
+		if c.limits.CPS > 0 {
+			p.buckets[c.place].tokens--
+		}
+		if c.limits.Calls <= 0 {
+			continue
+		}
+		if p.held[c.place] == nil {
+			p.held[c.place] = map[ID]struct{}{}
+		}
+		p.held[c.place][id] = struct{}{}
+		p.of[id] = append(p.of[id], c.place)
+	}
+	return nil
+}
+
+// bucket returns the place's bucket as it is at a time.
+func (p *places) bucket(c claim, at time.Time) *bucket {
+	full := float64(c.limits.CPS)
+	b := p.buckets[c.place]
+	if b == nil {
+		b = &bucket{full, at}
+		p.buckets[c.place] = b
+	}
+	if d := at.Sub(b.filled); d > 0 {
+		b.tokens = min(full, b.tokens+d.Seconds()*full)
+		b.filled = at
+	}
+	return b
+}
+
+// leave gives back what a call holds, if it holds anything.
+func (p *places) leave(id ID) {
+	for _, at := range p.of[id] {
+		delete(p.held[at], id)
+		if len(p.held[at]) == 0 {
+			delete(p.held, at)
+		}
+	}
+	delete(p.of, id)
+}
+
+// refusal words a limit that is reached. The node's and a trunk's are 503: the
+// carrier may take another way, and should. An account's or number's are the
+// customer's own lines, all taken: busy (486), which no carrier answers by
+// trying elsewhere or by leaving the trunk alone; too many in a second is 480.
+func (c claim) refusal(reason string) *Cause {
+	text := "call limit reached"
+	if reason == ReasonCPSLimit {
+		text = "calls a second limit reached"
+	}
+	if c.kind != limitNode {
+		text = c.kind + " " + text
+	}
+	out := Refused(reason, text)
+	out.Limit = c.kind
+	if c.kind == limitAccount || c.kind == limitNumber {
+		out.Status = 480
+		if reason == ReasonConcurrencyLimit {
+			out.Status, out.Q850 = 486, 17
+		}
+	}
+	return &out
+}
+
+// look is the line of a trace that tells of a limit: the rule, not the number.
+func (c *Cause) look() (l routing.Look, ok bool) {
+	if c.Limit == "" {
+		return l, false
+	}
+	what := "calls at once"
+	if c.Reason == ReasonCPSLimit {
+		what = "calls a second"
+	}
+	return routing.Look{What: "limit", Result: "reached", Text: fmt.Sprintf("the %s's limit of %s", c.Limit, what)}, true
+}

@@ -1,0 +1,250 @@
+package call
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ringdown/events"
+	"ringdown/routing"
+)
+
+// capped is a world whose decisions and trunks have limits.
+func capped(w *world, trunk, account, number routing.Limits) Ports {
+	w.decision.OfAccount, w.decision.OfNumber = account, number
+	p := w.board(Config{Calls: 1000, CPS: 1000}).ports
+	p.Limits = func(string) routing.Limits { return trunk }
+	return p
+}
+
+func TestLimitsOfTrunkAccountAndNumber(t *testing.T) {
+	two, none := routing.Limits{Calls: 2}, routing.Limits{}
+	fast := routing.Limits{CPS: 2}
+	for _, c := range []struct {
+		name                   string
+		trunk, account, number routing.Limits
+		status, q850, retry    int
+		reason, limit          string
+	}{
+		{"trunk", two, none, none, 503, 34, 10, ReasonConcurrencyLimit, "trunk"},
+		{"account", none, two, none, 486, 17, 10, ReasonConcurrencyLimit, "account"},
+		{"number", none, none, two, 486, 17, 10, ReasonConcurrencyLimit, "number"},
+		{"trunk, a second", fast, none, none, 503, 42, 1, ReasonCPSLimit, "trunk"},
+		{"account, a second", none, fast, none, 480, 42, 1, ReasonCPSLimit, "account"},
+		{"number, a second", none, none, fast, 480, 42, 1, ReasonCPSLimit, "number"},
+		{"the account's is named first", none, two, two, 486, 17, 10, ReasonConcurrencyLimit, "account"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				ports := capped(w, c.trunk, c.account, c.number)
+				b := NewSwitchboard(Config{Calls: 1000, CPS: 1000}, ports, w.board(Config{}).log)
+				_, first := admitted(t, b)
+				_, second := admitted(t, b)
+				synctest.Wait()
+				relays := w.relays
+				third := &fakeLeg{}
+				in := defaultSetup().invite
+				in.At = time.Now()
+				send, refused := b.Admit(in, third)
+				synctest.Wait()
+				told := claim{place: place{kind: c.limit}}.refusal(c.reason)
+				switch {
+				case told.Status != c.status || told.Q850 != c.q850 || told.Retry != c.retry || told.Limit != c.limit:
+					t.Errorf("told %+v", told)
+				case c.limit != "trunk" && refused != nil:
+					t.Fatalf("refused before it was routed: %+v", refused)
+				case c.limit != "trunk":
+					wantDid(t, third, fmt.Sprintf("hangup %d", c.status))
+				case send != nil || refused == nil || *refused != *told:
+					t.Fatalf("refused with %+v", refused)
+				}
+				i := slices.IndexFunc(w.events, func(e events.Event) bool { return e.Type == events.CallRejected })
+				if i < 0 {
+					t.Fatal("no call.rejected")
+				}
+				d := w.events[i].Data.(events.CallRejectedData)
+				if d.RejectReason != c.reason || d.Limit != c.limit || d.Cause.SIPStatus != c.status || d.Cause.Q850 != c.q850 || len(d.Trace) == 0 {
+					t.Errorf("rejected with %+v", d)
+				}
+				if w.relays != relays {
+					t.Error("a port was taken for a call that is refused")
+				}
+				// The two that were there are untouched, and one leaving makes room.
+				if live := b.Calls(); len(live) != 2 {
+					t.Errorf("%d calls live", len(live))
+				}
+				first(Cancelled{At: Now()})
+				first(Gone{Now()})
+				time.Sleep(time.Second)
+				_, fourth := admitted(t, b)
+				synctest.Wait()
+				if live := b.Calls(); len(live) != 2 {
+					t.Errorf("%d calls live after one left and one came", len(live))
+				}
+				for _, send := range []func(Signal){second, fourth} {
+					send(Cancelled{At: Now()})
+					send(Gone{Now()})
+				}
+				if err := b.Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if len(b.places.held)+len(b.places.of) != 0 {
+					t.Errorf("places are held by nobody: %v", b.places.held)
+				}
+			})
+		})
+	}
+}
+
+// A call that broke, and one whose leg does not go, hold no place.
+func TestBrokenAndLingeringCallsHoldNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		one := routing.Limits{Calls: 1}
+		b := NewSwitchboard(Config{Calls: 1000, CPS: 1000}, capped(w, one, one, one), w.board(Config{}).log)
+		w.panicIn = "dial"
+		a := &fakeLeg{keep: true} // never says Gone
+		in := defaultSetup().invite
+		in.At = time.Now()
+		if _, refused := b.Admit(in, a); refused != nil {
+			t.Fatal(refused)
+		}
+		synctest.Wait()
+		w.panicIn = ""
+		if s := b.Stats(); s.Panics != 1 {
+			t.Fatalf("%d panics", s.Panics)
+		}
+		lingering, send := admitted(t, b)
+		lingering.mu.Lock()
+		lingering.keep = true
+		lingering.mu.Unlock()
+		send(Cancelled{At: Now()})
+		synctest.Wait()
+		_, last := admitted(t, b)
+		synctest.Wait()
+		if live := b.Calls(); len(live) != 1 {
+			t.Errorf("%d calls live", len(live))
+		}
+		last(Cancelled{At: Now()})
+		last(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestBusyNodeRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		ports := w.board(Config{}).ports
+		why := "no media ports left"
+		ports.Busy = func() string { return why }
+		b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
+		in := defaultSetup().invite
+		in.At = time.Now()
+		if _, refused := b.Admit(in, &fakeLeg{}); refused == nil || refused.Reason != ReasonOverload || refused.Status != 503 || refused.Retry == 0 || refused.Text != why {
+			t.Errorf("refused %+v", refused)
+		}
+		wantTold(t, w, events.CallReceived, events.LegCreated, events.CallRejected, events.LegEnded, events.CallEnded)
+		why = ""
+		_, send := admitted(t, b)
+		send(Cancelled{At: Now()})
+		send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Whatever is taken, refused and left, in any order and twice: what is held is
+// exactly what the calls that are in hold, no limit is passed, and a refusal is
+// given only at a limit that is reached.
+func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := newPlaces()
+		limits := map[place]routing.Limits{}
+		for _, kind := range []string{limitNode, limitTrunk, limitAccount, limitNumber} {
+			for _, key := range []string{"a", "b"} {
+				limits[place{kind, key}] = routing.Limits{Calls: rapid.IntRange(0, 4).Draw(t, "calls"), CPS: rapid.IntRange(0, 5).Draw(t, "cps")}
+			}
+		}
+		in := map[ID]map[place]bool{} // the model: who is in where
+		taken := map[place][]time.Time{}
+		now := zero
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 1500).Draw(t, "ms")) * time.Millisecond)
+			id := ID(fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "call")))
+			if rapid.Bool().Draw(t, "leaves") {
+				p.leave(id)
+				delete(in, id)
+				continue
+			}
+			var claims []claim
+			for _, kind := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{limitNode, limitTrunk, limitAccount, limitNumber}), 1, 3, rapid.ID[string]).Draw(t, "kinds") {
+				at := place{kind, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")}
+				if !in[id][at] { // a call asks for a place once
+					claims = append(claims, claim{at, limits[at]})
+				}
+			}
+			refused := p.take(id, now, claims...)
+			if refused != nil {
+				i := slices.IndexFunc(claims, func(c claim) bool { return c.kind == refused.Limit })
+				if i < 0 {
+					t.Fatalf("refused for a limit nobody asked about: %+v", refused)
+				}
+				c := claims[i]
+				if n := count(in, c.place); refused.Reason == ReasonConcurrencyLimit && (c.limits.Calls == 0 || n < c.limits.Calls) {
+					t.Fatalf("refused at %d of %+v", n, c)
+				}
+				continue
+			}
+			for _, c := range claims {
+				if in[id] == nil {
+					in[id] = map[place]bool{}
+				}
+				in[id][c.place] = true
+				taken[c.place] = append(taken[c.place], now)
+			}
+		}
+		for at, l := range limits {
+			if l.Calls > 0 && (len(p.held[at]) != count(in, at) || len(p.held[at]) > l.Calls) {
+				t.Fatalf("%v: %d held, %d in, %d allowed", at, len(p.held[at]), count(in, at), l.Calls)
+			}
+			if l.CPS == 0 {
+				continue
+			}
+			for i, from := range taken[at] { // any second: the rate and one burst
+				n := 0
+				for _, later := range taken[at][i:] {
+					if later.Sub(from) < time.Second {
+						n++
+					}
+				}
+				if n > 2*l.CPS {
+					t.Fatalf("%v: %d in a second, %d allowed", at, n, l.CPS)
+				}
+			}
+		}
+		for id := range in {
+			p.leave(id)
+			p.leave(id)
+		}
+		if len(p.held)+len(p.of) != 0 {
+			t.Fatalf("held by nobody: %v %v", p.held, p.of)
+		}
+	})
+}
+
+func count(in map[ID]map[place]bool, at place) (n int) {
+	for _, places := range in {
+		if places[at] {
+			n++
+		}
+	}
+	return n
+}
