@@ -175,7 +175,7 @@ func (e *Endpoint) complain(what string, peer netip.Addr, err error) {
 func (e *Endpoint) serveStream(s *stream) {
 	defer e.dropStream(s)
 	h := &hop{ep: e, network: s.network, addr: s.remote, stream: s}
-	f := &frames{conn: s.conn, busy: func() bool { return s.users.Load() > 0 }}
+	f := &frames{conn: s.conn, send: s.send, pings: !s.accepted, busy: func() bool { return s.users.Load() > 0 }}
 	for {
 		msg, scr, fault, err := f.next()
 		if err != nil {
