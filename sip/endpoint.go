@@ -66,6 +66,7 @@ type Endpoint struct {
 	listeners []*listener
 	views     views
 	creds     *credentials
+	udpOnly   udpOnly
 	instance  string // in every branch of ours: how a loop is seen
 
 	mu         sync.Mutex

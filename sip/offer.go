@@ -232,6 +232,10 @@ func (l *leg) reofferEnded(r *reoffer) {
 	}
 	r.final = true
 	stop(r.timer)
+	if l.ours == r && !r.provided && !r.cancelled && l.state == confirmed && l.ep.fallBack(r.client) {
+		l.send(r)
+		return
+	}
 	if l.ours == r { // no answer at all
 		l.ours = nil
 		c := localCause(408)
@@ -249,7 +253,7 @@ func (l *leg) cancelReoffer(r *reoffer) {
 	}
 	r.cancelled = true
 	stop(r.timer)
-	l.ep.request(cancelOf(r.req), r.hop, func(*gosip.Response) {}, func() {}) // unsent: the limit below ends it
+	l.ep.request(cancelOf(r.req), r.client.hop, func(*gosip.Response) {}, func() {}) // unsent: the limit below ends it
 	r.timer = l.after(allT1, r.client.Terminate)
 }
 

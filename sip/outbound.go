@@ -205,6 +205,9 @@ func (o *outbound) silent(a *attempt) {
 	}
 	a.abandoned = true
 	o.last = localCause(408)
+	if o.ep.fallBack(a.client) {
+		o.waiting = slices.Insert(o.waiting, 0, a.hop.addr)
+	}
 	if a == o.current {
 		o.current = nil
 		o.next()
@@ -332,6 +335,9 @@ func (o *outbound) ended(a *attempt) {
 		o.fail(localCause(408))
 	default:
 		o.last = localCause(503)
+		if o.ep.fallBack(a.client) {
+			o.waiting = slices.Insert(o.waiting, 0, a.hop.addr)
+		}
 		o.next()
 	}
 }
@@ -376,7 +382,7 @@ func (o *outbound) cancel(a *attempt) {
 	if r := reasonHeader(o.cause, true); r != nil {
 		req.AppendHeader(r)
 	}
-	o.ep.request(req, a.hop, func(*gosip.Response) {}, func() {}) // unsent: the limit below ends it
+	o.ep.request(req, a.client.hop, func(*gosip.Response) {}, func() {}) // unsent: the limit below ends it
 	a.timer = o.after(allT1, a.client.Terminate)
 }
 

@@ -79,7 +79,9 @@ func (c *caller) read() {
 		if err != nil {
 			return
 		}
-		c.got <- parseText(buf[:n])
+		if string(buf[:n]) != "\r\n\r\n" { // a ping
+			c.got <- parseText(buf[:n])
+		}
 	}
 }
 

@@ -42,9 +42,10 @@ type server struct {
 // client is a request of ours.
 type client struct {
 	*gosip.ClientTx
-	hop   *hop
-	in    serial // responses reach the state machine in the order they arrived
-	final int    // status of the final response; used inside in only
+	hop     *hop   // where the request went
+	instead bool   // by TCP, because it was too large for UDP
+	in      serial // responses reach the state machine in the order they arrived
+	final   int    // status of the final response; used inside in only
 }
 
 func newTransactions(log *slog.Logger) *transactions {
@@ -147,7 +148,7 @@ func (t *transactions) forgetServer(key string, s *server) {
 	}
 }
 
-// request sends req to h in a transaction. on gets every response, a repeated
+// request sends req to h in a transaction, or to the hop that it fits. on gets every response, a repeated
 // or forked 2xx included; ended is called once, when nothing more will come.
 // Both are called from goroutines of the transaction and must not wait. An
 // error means that ended will not be called.
@@ -157,7 +158,8 @@ func (e *Endpoint) request(req *gosip.Request, h *hop, on func(*gosip.Response),
 		return nil, err
 	}
 	t := e.tx
-	c := &client{ClientTx: gosip.NewClientTx(key, req, h, t.log), hop: h}
+	way := e.fit(req, h)
+	c := &client{ClientTx: gosip.NewClientTx(key, req, way, t.log), hop: way, instead: way != h}
 	c.in.caught = e.panicked
 	t.mu.Lock()
 	t.clients[key] = c
@@ -171,6 +173,12 @@ func (e *Endpoint) request(req *gosip.Request, h *hop, on func(*gosip.Response),
 	c.OnRetransmission(on)
 	if err := c.Init(); err != nil {
 		c.Terminate()
+		if e.fallBack(c) {
+			branch, _ := req.Via().Params.Get("branch")
+			req.ReplaceHeader(h.via(branch))
+			req.SetTransport(h.transport())
+			return e.request(req, h, on, ended)
+		}
 		return nil, err
 	}
 	if !e.spawn(func() { c.pass(on, ended) }) { // ends with the transaction
@@ -183,6 +191,8 @@ func (e *Endpoint) request(req *gosip.Request, h *hop, on func(*gosip.Response),
 // pass empties the state machine's channel, which must never be kept waiting:
 // its lock is held meanwhile.
 func (c *client) pass(on func(*gosip.Response), ended func()) {
+	c.hop.hold(1)
+	defer c.hop.hold(-1)
 	for {
 		select {
 		case res := <-c.Responses():

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,6 +156,9 @@ func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 		deps.Trunk = trunks
 		if deps.Lookup == nil {
 			deps.Lookup = names(nil)
+		}
+		if deps.Connect == nil {
+			deps.Connect = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
 		}
 		deps.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		w.tcp = newPipeListener(usAddr)
