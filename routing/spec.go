@@ -26,9 +26,10 @@ type Trunk struct {
 	Identity     Identity      `yaml:"identity"`
 	Transfer     Transfer      `yaml:"transfer"` // what it may do with REFER and Replaces
 	Session      Session       `yaml:"session"`
-	Reliable     string        `yaml:"reliable"`    // 100rel (RFC 3262): supported (default) | required | off
-	EarlyMedia   string        `yaml:"early_media"` // what its callers hear before the answer: pass (default) | ringback
-	Headers      Headers       `yaml:"headers"`     // what else crosses it
+	Reliable     string        `yaml:"reliable"`      // 100rel (RFC 3262): supported (default) | required | off
+	DelayedOffer bool          `yaml:"delayed_offer"` // calls out through it go without an offer: it makes the first
+	EarlyMedia   string        `yaml:"early_media"`   // what its callers hear before the answer: pass (default) | ringback
+	Headers      Headers       `yaml:"headers"`       // what else crosses it
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are

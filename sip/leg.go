@@ -38,6 +38,7 @@ type leg struct {
 	offers  int               // how many came: the number of offer
 	ours    *reoffer          // our offer that is out or waits for another try
 	later   []byte            // our offer that waits for its turn
+	owed    func([]byte)      // sends the ACK that waits for our answer to the offer in a 2xx; nil: none does
 	session session           // its timer
 	said    []byte            // our description in force
 	theirs  []byte            // the peer's
@@ -77,6 +78,7 @@ func (l *leg) finish() {
 	l.stopAnswer()
 	l.stopSession()
 	l.dropReoffer()
+	l.pay(nil)
 	l.ep.unregister(l, l.key)
 	l.dlg.peerHold(-1)
 	last := l.signal
@@ -146,8 +148,8 @@ func (l *leg) offered(in *incoming) {
 		in.reply(422, nil, l.session.minHeader())
 	case l.offer != nil:
 		in.reply(500, nil, retryAfter(10))
-	case reinvite && (l.answer != nil || l.reoffering()),
-		len(in.Body()) > 0 && (l.answer != nil && l.answer.offers || l.reoffering()):
+	case reinvite && (l.answer != nil || l.reoffering() || l.owed != nil),
+		len(in.Body()) > 0 && (l.answer != nil && l.answer.offers || l.reoffering() || l.owed != nil):
 		in.reply(491, nil) // a 2xx of ours is not acknowledged yet, or an offer of ours not answered
 	case reinvite || len(in.Body()) > 0:
 		if reinvite {
@@ -204,9 +206,15 @@ func (l *leg) cancelOffer(in *incoming) {
 func (l *leg) Progress(int, []byte) {}
 func (l *leg) Answer([]byte)        {}
 
-// Update answers the offer with that number, if it still waits.
+// Update answers the offer with that number, if it still waits; 0 is the offer
+// in the 2xx of an INVITE that held none.
 func (l *leg) Update(id int, body []byte) {
 	l.do(func() {
+		if id == 0 {
+			l.pay(body)
+			l.offerNext()
+			return
+		}
 		in := l.offer
 		if in == nil || id != l.offers || len(body) == 0 {
 			return
@@ -261,6 +269,7 @@ func (l *leg) bye(c call.Cause) {
 	l.stopSession()
 	l.refuseOffer(487)
 	l.dropReoffer()
+	l.pay(nil)
 	req, h := l.dlg.request(l.ep.ctx, l.ep, gosip.BYE, 0)
 	if r := reasonHeader(c, true); r != nil {
 		req.AppendHeader(r)

@@ -51,7 +51,7 @@ func (l *leg) Offer(body []byte) {
 // offerNext sends the offer that waits, when nothing is in its way (RFC 3261
 // 14.1: no other INVITE transaction in either direction; RFC 3264 4: no other offer).
 func (l *leg) offerNext() {
-	if l.state != confirmed || l.offer != nil || l.answer != nil || l.hung {
+	if l.state != confirmed || l.offer != nil || l.answer != nil || l.owed != nil || l.hung {
 		return
 	}
 	switch r := l.ours; {

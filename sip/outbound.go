@@ -181,7 +181,11 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 	for _, header := range o.session.offer() {
 		req.AppendHeader(header)
 	}
-	setBody(req, o.offerTo(h))
+	var offer []byte
+	if !policy.DelayedOffer {
+		offer = o.offerTo(h)
+	}
+	setBody(req, offer)
 	return req
 }
 
@@ -224,7 +228,7 @@ func (o *outbound) response(a *attempt, res *gosip.Response) {
 			o.cancel(a)
 		}
 		if a == o.current && !a.final && res.StatusCode >= 180 && res.StatusCode < 190 {
-			o.tell(call.Ringing{At: call.Now(), Status: res.StatusCode, Body: description(res)})
+			o.tell(call.Ringing{At: call.Now(), Status: res.StatusCode, Body: a.early(res)})
 		}
 	case res.IsSuccess():
 		a.final = true
@@ -264,17 +268,24 @@ func description(m interface {
 func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	a.timer.Stop()
 	tag, _ := res.To().Params.Get("tag")
-	if again := a.acks[tag]; again != nil {
-		again.hop.WriteMsg(again.ack)
+	if again, known := a.acks[tag]; known {
+		if again != nil {
+			again.hop.WriteMsg(again.ack)
+		}
 		return
 	}
 	d := uacDialog(a.req, res, a.hop, o.dial.Target.Trunk)
-	ack, h := d.request(o.ep.ctx, o.ep, gosip.ACK, d.localSeq)
-	likewise(ack, a.req)
-	setBody(ack, nil)
-	a.acks[tag] = &acknowledged{ack, h}
-	h.WriteMsg(ack) // lost or failed: the callee repeats its 2xx
-	if a != o.current || o.state != early {
+	counts := a == o.current && o.state == early
+	if counts && len(a.req.Body()) == 0 {
+		o.owe(a, tag)
+	} else {
+		ack, h := d.request(o.ep.ctx, o.ep, gosip.ACK, d.localSeq)
+		likewise(ack, a.req)
+		setBody(ack, nil)
+		a.acks[tag] = &acknowledged{ack, h}
+		h.WriteMsg(ack) // lost or failed: the callee repeats its 2xx
+	}
+	if !counts {
 		o.fork(a, d)
 		return
 	}
@@ -285,7 +296,7 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	o.said, o.theirs = a.req.Body(), body
 	o.session.accepted(res)
 	o.startSession()
-	o.tell(call.Answered{At: call.Now(), Body: body})
+	o.tell(call.Answered{At: call.Now(), Body: body, Offer: o.owed != nil})
 	if o.saidBye[tag] {
 		o.tell(call.Bye{At: call.Now(), Cause: remoteCause(200)})
 		o.finish()
