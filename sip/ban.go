@@ -239,6 +239,3 @@ func (e *Endpoint) keepDoor() {
 		}, e.panicked)
 	}
 }
-
-// trunkAt names the trunk that an address belongs to.
-func (e *Endpoint) trunkAt(addr netip.Addr) (id string, ok bool) { return e.deps.Trunk(addr) }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ type Deps struct {
 	// ByDigest names the trunks that may call from anywhere and are known by a
 	// password of a realm; all of them for an empty realm. nil: there are none.
 	ByDigest func(realm string) []string
+	// Trunks lists the ids of all trunks; those that say so are registered with.
+	// nil: none.
+	Trunks func() []string
 	// Banned is told of a stranger who gets no hearing any more, a few times a
 	// minute at the most. It must not wait. nil: nobody.
 	Banned func(Ban)
@@ -61,6 +65,7 @@ type Endpoint struct {
 	tx        *transactions
 	asks      *digest.Guard // our challenges
 	tagKey    string        // of tags that are not remembered
+	bindings  bindings      // of our registrations
 	wallet    wallet        // what trunks have challenged us with
 	sockets   []*socket
 	listeners []*listener
@@ -69,15 +74,16 @@ type Endpoint struct {
 	udpOnly   udpOnly
 	instance  string // in every branch of ours: how a loop is seen
 
-	mu         sync.Mutex
-	isClosed   bool
-	dialogs    map[string]*leg      // by dialogKey, confirmed or of the caller
-	calling    map[string]*outbound // by Call-ID and our tag, until the leg is over
-	legs       map[*leg]struct{}
-	streams    map[netip.AddrPort][]*stream // by the peer's address
-	dials      map[string]*dialling         // by way.key
-	slots      slots
-	complaints bucket
+	mu            sync.Mutex
+	isClosed      bool
+	dialogs       map[string]*leg      // by dialogKey, confirmed or of the caller
+	calling       map[string]*outbound // by Call-ID and our tag, until the leg is over
+	legs          map[*leg]struct{}
+	streams       map[netip.AddrPort][]*stream // by the peer's address
+	dials         map[string]*dialling         // by way.key
+	slots         slots
+	complaints    bucket
+	registrations []*registration
 
 	ctx    context.Context // of the endpoint's life: ends name look-ups and dials
 	cancel context.CancelFunc
@@ -99,6 +105,9 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	}
 	if deps.ByDigest == nil {
 		deps.ByDigest = func(string) []string { return nil }
+	}
+	if deps.Trunks == nil {
+		deps.Trunks = func() []string { return nil }
 	}
 	if deps.Lookup == nil {
 		deps.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -159,6 +168,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	for _, l := range e.listeners {
 		e.spawn(func() { broken <- e.serveTCP(l) }) // ended by Close
 	}
+	e.startRegistrations()
 	select {
 	case <-ctx.Done():
 		return nil
@@ -177,6 +187,7 @@ func (e *Endpoint) Close() error {
 	for l := range e.legs {
 		legs = append(legs, l)
 	}
+	registrations := slices.Clone(e.registrations)
 	streams := make([]*stream, 0, len(e.streams))
 	for _, s := range e.streams {
 		streams = append(streams, s...)
@@ -193,6 +204,9 @@ func (e *Endpoint) Close() error {
 		}
 		for _, s := range streams {
 			s.raw.Close()
+		}
+		for _, r := range registrations {
+			r.do(r.halt)
 		}
 		e.tx.close()
 		for _, l := range legs {
@@ -229,6 +243,7 @@ func (e *Endpoint) spawn(f func()) bool {
 func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
 	s.Bans, s.Banned = e.door.banStats()
+	s.Registrations = e.bindings.states()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Legs, s.Streams = len(e.legs), e.slots.total

@@ -30,7 +30,7 @@ func newInbound(e *Endpoint, in *incoming) {
 	cancelled := func(c call.Cause) { b.do(func() { b.cancelled(c) }) }
 	in.tx.cancel.Store(&cancelled)
 	b.dlg.peerHold(1)
-	if _, known := in.from.trunk(); !known { // known by a password: let in as long as the call lasts
+	if _, ours := e.deps.Trunk(in.src.Addr()); !ours { // known by a password or a binding: let in as long as the call lasts
 		e.door.expect(in.src.Addr())
 		b.whenOver = func() { time.AfterFunc(allT1+t2, func() { e.door.forget(in.src.Addr()) }) }
 	}

@@ -167,6 +167,9 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 	host, _ := h.sentBy()
 	policy, _ := o.ep.deps.Policy(o.dial.Target.Trunk)
 	who := shown{dial: &o.dial, policy: policy, host: host, target: o.uri}
+	for _, r := range o.ep.serviceRoute(o.dial.Target.Trunk, h.addr.Addr()) {
+		req.AppendHeader(&gosip.RouteHeader{Address: r})
+	}
 	id := gosip.CallIDHeader(o.dlg.callID)
 	req.AppendHeader(who.from(o.dlg.localTag))
 	req.AppendHeader(&gosip.ToHeader{Address: withoutParams(o.uri)})

@@ -22,7 +22,7 @@ func (e *Endpoint) invite(in *incoming, at time.Time) call.Invite {
 	}
 	return call.Invite{
 		At: at, Source: in.src, Transport: in.from.network, Trunk: in.trunk,
-		Party: party(in.Request, policy.Identity), To: uriUser(in.Recipient),
+		Party: party(in.Request, policy.Identity), To: e.called(in, policy),
 		Diverted: diverted(in.Request), Headers: e.crossing(in.Request, policy.Headers.In),
 		MaxForwards: forwards, SIPCallID: in.CallID().Value(), Body: append([]byte(nil), in.Body()...),
 	}

@@ -63,6 +63,11 @@ func challenge(header, realm, nonce string, more ...string) string {
 // proved wants right credentials in a request; they are returned.
 func (w *world) proved(m message, header, realm, nonce string) digest.Credentials {
 	w.Helper()
+	return w.provedAs(m, "ringdown", header, realm, nonce)
+}
+
+func (w *world) provedAs(m message, name, header, realm, nonce string) digest.Credentials {
+	w.Helper()
 	for _, v := range m.all(header) {
 		c, err := digest.ParseCredentials(v)
 		if err != nil || c.Realm != realm {
@@ -74,7 +79,7 @@ func (w *world) proved(m message, header, realm, nonce string) digest.Credential
 		if c.QOP != "" {
 			asked.QOP = []string{"auth"}
 		}
-		want, _ := asked.Answer(digest.Secret{Username: "ringdown", Password: "zanzibar"}, method, uri, c.CNonce, c.NC)
+		want, _ := asked.Answer(digest.Secret{Username: name, Password: "zanzibar"}, method, uri, c.CNonce, c.NC)
 		if c.Response != want.Response || c.Nonce != nonce || c.URI != uri {
 			w.Errorf("%s: %s", m.start, v)
 		}

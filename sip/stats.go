@@ -10,15 +10,16 @@ import (
 // Stats is what the endpoint has counted since it was made. No value of a label
 // comes from a peer.
 type Stats struct {
-	Requests  map[string]uint64 // received and parsed, by method; "other" for what we do not speak
-	Responses map[string]uint64 // sent, by class: "1xx" to "6xx"
-	Answers   map[string]uint64 // received, by class
-	Drops     map[string]uint64 // messages not handled (or not sent: "egress"), by reason
-	Legs      int               // live
-	Streams   int               // open TCP connections
-	Bans      uint64            // of strangers
-	Banned    int               // strangers who are, now
-	Panics    uint64
+	Requests      map[string]uint64 // received and parsed, by method; "other" for what we do not speak
+	Responses     map[string]uint64 // sent, by class: "1xx" to "6xx"
+	Answers       map[string]uint64 // received, by class
+	Drops         map[string]uint64 // messages not handled (or not sent: "egress"), by reason
+	Legs          int               // live
+	Streams       int               // open TCP connections
+	Registrations map[string]string // of ours: trying, registered, failed or left, by trunk
+	Bans          uint64            // of strangers
+	Banned        int               // strangers who are, now
+	Panics        uint64
 }
 
 type counts struct {

@@ -33,7 +33,7 @@ const maxAuthorizations = 4
 // identify finds the trunk of a request outside any dialog and reports whether
 // it may go on; otherwise it was challenged, or gets silence.
 func (e *Endpoint) identify(in *incoming) bool {
-	v := evidence{certificate: in.from.certified(), source: in.from.addressed()}
+	v := evidence{certificate: in.from.certified(), source: cmp.Or(e.calledAs(in), in.from.addressed())}
 	verdict := e.prove(in, &v)
 	in.trunk = v.trunk()
 	p, _ := e.deps.Policy(in.trunk)

@@ -115,7 +115,10 @@ func TestCallFromAnywhereByPassword(t *testing.T) {
 			t.Errorf("tags %s, %s", m.tag("To"), again.tag("To"))
 		}
 		pbx.ackKnock(1, m.tag("To"))
-		if len(w.ep.tx.servers) != 0 || len(w.ep.legs) != 0 {
+		w.ep.tx.mu.Lock()
+		held := len(w.ep.tx.servers)
+		w.ep.tx.mu.Unlock()
+		if held != 0 || w.ep.Stats().Legs != 0 {
 			t.Error("a challenge holds something")
 		}
 		pbx.knock("INVITE", "pbx.example", 2, pbx.answerTo(asked[1], "INVITE", "bob", "zanzibar", 1))
@@ -148,6 +151,8 @@ func TestCallFromAnywhereByPassword(t *testing.T) {
 			t.Errorf("%v", s.Drops)
 		}
 		time.Sleep(time.Minute)
+		w.ep.door.mu.Lock()
+		defer w.ep.door.mu.Unlock()
 		if n := len(w.ep.door.peers); n != 0 {
 			t.Errorf("%d addresses still welcome", n)
 		}

@@ -111,6 +111,7 @@ func (n *node) beat(ctx context.Context) error {
 // up the rest, seal, flush, deliver.
 func (n *node) goodbye(cut context.Context, drainTimeout time.Duration) error {
 	n.board.Drain()
+	n.leave(cut)
 	waiting, cancel := context.WithTimeout(cut, drainTimeout)
 	defer cancel()
 	n.log.Info("draining: new calls are refused", "live", len(n.board.Calls()), "timeout", drainTimeout)
@@ -137,6 +138,16 @@ func (n *node) goodbye(cut context.Context, drainTimeout time.Duration) error {
 		err = errors.Join(err, errors.New("cut by a second signal"))
 	}
 	return err
+}
+
+// leaveWait bounds how long registrars may take to let go of us.
+const leaveWait = 3 * time.Second
+
+// leave takes our registrations back, so that providers send their calls elsewhere.
+func (n *node) leave(cut context.Context) {
+	ctx, cancel := context.WithTimeout(cut, leaveWait)
+	defer cancel()
+	n.sip.Leave(ctx)
 }
 
 // tellDrain says every few seconds which calls the goodbye waits for. The

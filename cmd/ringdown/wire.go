@@ -86,7 +86,7 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 		return n, err
 	}
 	n.board = call.NewSwitchboard(c.Limits, n.ports(), log)
-	n.sip, err = sip.New(c.SIP, sip.Deps{Admit: n.admit, Trunk: c.Table().TrunkOf, TrunkOfNames: c.Table().TrunkOfNames, Policy: c.Table().Trunk, ByDigest: c.Table().TrunksByDigest, Ready: n.admits, Log: log}, packets, streams)
+	n.sip, err = sip.New(c.SIP, sip.Deps{Admit: n.admit, Trunk: c.Table().TrunkOf, TrunkOfNames: c.Table().TrunkOfNames, Policy: c.Table().Trunk, ByDigest: c.Table().TrunksByDigest, Trunks: c.Table().Trunks, Ready: n.admits, Log: log}, packets, streams)
 	if err != nil {
 		return n, err
 	}
