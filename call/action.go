@@ -42,6 +42,8 @@ type (
 	doRecord struct{}
 	// doTap joins the two planes: the relay copies to the recording from now on.
 	doTap struct{}
+	// doSilence stops the early media of a side until its next description.
+	doSilence struct{ side media.Side }
 	// doAnswer sends the caller's 200.
 	doAnswer struct{ body []byte }
 	// doReoffer lets the relay answer a new offer of an established leg, or pass
@@ -129,6 +131,7 @@ func (doEarly) isAction()          {}
 func (doAgree) isAction()          {}
 func (doRecord) isAction()         {}
 func (doTap) isAction()            {}
+func (doSilence) isAction()        {}
 func (doAnswer) isAction()         {}
 func (doReoffer) isAction()        {}
 func (doRefuseOffer) isAction()    {}

@@ -72,7 +72,7 @@ func (m *machine) answeringTimeout(s Timeout) bool {
 		if m.committed {
 			m.bridge(s.Time, true)
 		}
-	case timerRing: // fired while it was being stopped
+	case timerRing, timerRingback: // fired while it was being stopped
 	default:
 		return false
 	}

@@ -23,31 +23,6 @@ func (m *machine) dialNext(at time.Time) {
 	m.do(doTimer{timerRing, t.Timeout}, doDial{leg: l.id, target: n})
 }
 
-func (m *machine) rings(l *leg, s Ringing) {
-	if !l.rang {
-		l.rang = true
-		m.publish(events.LegRinging, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
-	}
-	if m.firstRing.IsZero() {
-		m.firstRing = s.Time
-		m.publish(events.CallRinging, s.Time, events.CallRingingData{Status: "ringing"})
-	}
-	if len(s.Body) == 0 {
-		m.do(doProgress{s.Status})
-		return
-	}
-	first := l.early == nil
-	l.early = s.Body
-	if first {
-		m.publish(events.LegEarlyMedia, s.Time, events.LegRingingData{Leg: l.ulid, SIP: s.Status})
-	}
-	if m.delayed() { // an offer for the caller needs a response that he acknowledges
-		m.do(doProgress{s.Status})
-		return
-	}
-	m.do(doEarly{status: s.Status, body: s.Body, target: l.target})
-}
-
 // attemptFailed ends an attempt that the other side refused or that could not be reached.
 func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
 	m.do(doStopTimer{timerRing})
@@ -59,6 +34,8 @@ func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
 func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
 	l.over = true
 	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event()})
+	m.stopRingback()
+	m.silence(l, at)
 	c = truer(c)
 	if rank(c) >= rank(m.worst) {
 		m.worst = c

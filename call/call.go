@@ -165,8 +165,9 @@ func (c *Call) carryOut(a action) Signal {
 		c.a.Progress(a.status, nil)
 	case doEarly:
 		body, err := c.relay.Answer(media.Callee, a.body, source(c.machine.target(a.target).Media))
-		if err != nil {
+		if err != nil { // the caller's own phone rings instead
 			c.log.Warn("early media not passed on", "error", err)
+			a.status = 180
 		}
 		c.a.Progress(a.status, body)
 	case doAgree:
@@ -175,6 +176,8 @@ func (c *Call) carryOut(a action) Signal {
 		c.record()
 	case doTap:
 		c.relay.Tap(c.recording)
+	case doSilence:
+		c.relay.Silence(a.side)
 	case doAnswer:
 		c.a.Answer(a.body)
 	case doReoffer:

@@ -205,6 +205,7 @@ func (m *machine) ackedBy(from LegID, s Acked) {
 	case from != A:
 	case x == nil || x.step != firstAnswer:
 		m.acked = true
+		m.sentAt(s.Sent)
 	case len(s.Body) == 0:
 		m.neverAgreed(s.Time, "answer missing")
 	case m.owed:

@@ -25,11 +25,12 @@ const (
 
 // Timers of the machine.
 const (
-	timerRing    Timer = "ring"    // this target has rung long enough
-	timerRecord  Timer = "record"  // the recording takes too long to open
-	timerDurable Timer = "durable" // the disk takes too long; answer all the same
-	timerMax     Timer = "max"     // the longest call allowed
-	timerLinger  Timer = "linger"  // a leg does not go
+	timerRing     Timer = "ring"     // this target has rung long enough
+	timerRingback Timer = "ringback" // the caller has heard nothing for long enough
+	timerRecord   Timer = "record"   // the recording takes too long to open
+	timerDurable  Timer = "durable"  // the disk takes too long; answer all the same
+	timerMax      Timer = "max"      // the longest call allowed
+	timerLinger   Timer = "linger"   // a leg does not go
 )
 
 const (
@@ -73,6 +74,10 @@ type machine struct {
 	talk     talking // once bridged
 	next     int     // next target to try
 	worst    Cause
+
+	heardOf  progress  // by the caller, before the answer
+	passing  LegID     // the attempt whose early media the caller hears
+	ringback time.Time // when his phone is to ring by itself; zero: not awaited
 
 	relay     bool // a relay was asked for
 	recording recordingState
@@ -155,8 +160,12 @@ var ignored = map[state]map[string]bool{
 		"Acked":       true,
 		"RecordFault": true,
 		"Ringing":     true, // a late 18x, overtaken by its 2xx
+		"Trying":      true,
+		"Silenced":    true,
 	},
 	inProgress: {
+		"Trying":      true,
+		"Silenced":    true,
 		"RecordFault": true,
 		"Ringing":     true,
 		"Durable":     true, // came after timerDurable
@@ -165,7 +174,7 @@ var ignored = map[state]map[string]bool{
 	ended: {
 		"Started": true, "Routed": true, "Offer": true, "Agreed": true,
 		"Accepted": true, "Declined": true, "Withdrawn": true, "Settled": true,
-		"Ringing": true, "Failed": true, "Cancelled": true, "Lost": true,
+		"Ringing": true, "Trying": true, "Silenced": true, "Failed": true, "Cancelled": true, "Lost": true,
 		"RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
 	},
 }
@@ -270,6 +279,14 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		if from == m.current {
 			m.rings(m.leg(from), s)
 		}
+	case Trying:
+		if from == m.current {
+			m.taken(s.Time)
+		}
+	case Silenced:
+		if l := m.leg(from); l != nil {
+			m.silence(l, s.Time)
+		}
 	case Answered:
 		if from != m.current {
 			return false
@@ -285,12 +302,17 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		if len(body) == 0 && !s.Offer { // against RFC 3261 13.2.1, but gateways do: the answer was in the 183
 			body = l.early
 		}
+		m.stopRingback()
 		m.do(doStopTimer{timerRing}, doAgree{leg: from, body: body, target: l.target, offer: s.Offer})
 	case Failed:
 		if from == m.current {
 			m.attemptFailed(s.Time, m.leg(from), s.Cause)
 		}
 	case Timeout:
+		if s.Timer == timerRingback {
+			m.ringbackDue(s.Time)
+			return true
+		}
 		if s.Timer != timerRing {
 			return false
 		}
@@ -365,7 +387,7 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 		switch s.Timer {
 		case timerMax:
 			m.endBoth(s.Time, ByLimit, Cause{Status: 200, Q850: 16, Text: "longest call allowed"})
-		case timerDurable, timerRecord: // fired while it was being stopped
+		case timerDurable, timerRecord, timerRingback: // fired while it was being stopped
 		default:
 			return false
 		}
@@ -417,6 +439,9 @@ func (m *machine) inEnded(from LegID, s Signal) bool {
 		m.publishEnd()
 	case Acked, Bye: // who hangs up has heard the answer
 		if from == A {
+			if a, ok := s.(Acked); ok {
+				m.sentAt(a.Sent)
+			}
 			m.heard(true)
 		}
 	case NoAck, Gone:

@@ -164,7 +164,7 @@ func delayed(t *testing.T, answer Answered, f func(w *world, a, b *fakeLeg, send
 func TestCallerWithoutAnOffer(t *testing.T) {
 	delayed(t, Answered{Body: []byte("answer")}, func(w *world, a, b *fakeLeg, send func(Signal)) {
 		did(t, a, `answer "relayed answer"`)
-		send(Acked{Now(), []byte("mine")})
+		send(Acked{At: Now(), Body: []byte("mine")})
 		time.Sleep(2 * time.Second)
 		send(Bye{Now(), Cause{}})
 		synctest.Wait()
@@ -174,7 +174,7 @@ func TestCallerWithoutAnOffer(t *testing.T) {
 		}
 	})
 	delayed(t, Answered{Body: []byte("answer")}, func(w *world, a, b *fakeLeg, send func(Signal)) {
-		send(Acked{Now(), []byte("bad")})
+		send(Acked{At: Now(), Body: []byte("bad")})
 		synctest.Wait()
 		did(t, b, `hangup 488`)
 		if end := w.end(); end == nil || end.BillableMS != 0 || end.Status != "failed" {
@@ -187,12 +187,12 @@ func TestNeitherMakesTheOffer(t *testing.T) {
 	delayed(t, Answered{Body: []byte("theirs"), Offer: true}, func(w *world, a, b *fakeLeg, send func(Signal)) {
 		did(t, a, `answer "relayed theirs"`)
 		did(t, b)
-		send(Acked{Now(), []byte("mine")})
+		send(Acked{At: Now(), Body: []byte("mine")})
 		synctest.Wait()
 		did(t, b, `update 0 "relayed mine"`)
 	})
 	delayed(t, Answered{Body: []byte("theirs"), Offer: true}, func(w *world, a, b *fakeLeg, send func(Signal)) {
-		send(Acked{Now(), []byte("bad")})
+		send(Acked{At: Now(), Body: []byte("bad")})
 		synctest.Wait()
 		did(t, b, `hangup 488`)
 	})

@@ -16,7 +16,7 @@ var signalNames = map[string]string{
 	"Forked": "forked", "Failed": "failed", "Cancelled": "cancelled", "Acked": "acked", "NoAck": "no-ack",
 	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Settled": "settled", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
-	"Closed": "closed", "Stop": "stop", "Lost": "lost",
+	"Closed": "closed", "Stop": "stop", "Lost": "lost", "Trying": "trying", "Silenced": "silenced",
 }
 
 // machineIn brings a machine into a state by the shortest way.
@@ -51,8 +51,8 @@ func machineIn(t testing.TB, s state) *machine {
 func TestEveryPair(t *testing.T) {
 	// Answers to questions the machine has not asked in that state.
 	impossible := map[state][]string{
-		received:   {"Routed", "Offer", "Ringing", "Answered", "Forked", "Failed", "Cancelled", "Acked", "NoAck", "Bye", "Offered", "Agreed", "Recorded", "RecordFault", "Durable", "Timeout", "Noticed", "Closed", "Stop", "Gone", "Lost"},
-		routingSt:  {"Started", "Ringing", "Answered", "Failed", "NoAck", "Agreed", "RecordFault", "Durable", "Timeout", "Closed"},
+		received:   {"Routed", "Offer", "Ringing", "Answered", "Forked", "Failed", "Cancelled", "Acked", "NoAck", "Bye", "Offered", "Agreed", "Recorded", "RecordFault", "Durable", "Timeout", "Noticed", "Closed", "Stop", "Gone", "Lost", "Trying", "Silenced"},
+		routingSt:  {"Started", "Ringing", "Trying", "Silenced", "Answered", "Failed", "NoAck", "Agreed", "RecordFault", "Durable", "Timeout", "Closed"},
 		ringing:    {"Started", "Routed", "Offer", "NoAck", "Agreed", "Durable", "Closed"},
 		answering:  {"Started", "Routed", "Offer", "NoAck", "Closed"},
 		inProgress: {"Started", "Routed", "Offer", "Closed"},
@@ -131,7 +131,7 @@ func TestAnyOrder(t *testing.T) {
 			return rapid.SampledFrom([]Result{ResultDone, ResultAsked, ResultRefused}).Draw(r, "settled")
 		}
 		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "offered-empty", "withdrawn", "accepted", "declined", "gone",
-			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost"}
+			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost", "trying", "silenced"}
 		w.signal("", Started{At{zero}})
 		w.signal("", Routed{At: At{zero}, Decision: set.decision})
 		w.signal("", Offer{At{zero}, []byte("o"), nil})
@@ -140,7 +140,7 @@ func TestAnyOrder(t *testing.T) {
 			now += rapid.IntRange(0, 30_000).Draw(r, "ms")
 			name := rapid.SampledFrom(names).Draw(r, "signal")
 			from := rapid.SampledFrom([]LegID{"", A, "b1", "b2", "b3"}).Draw(r, "from")
-			args := []string{rapid.SampledFrom([]string{"", "error", "ring", "record", "durable", "486", "603"}).Draw(r, "arg")}
+			args := []string{rapid.SampledFrom([]string{"", "error", "ring", "record", "durable", "ringback", "486", "603"}).Draw(r, "arg")}
 			if w.m.leg(from) == nil || w.m.leg(from).gone {
 				from = "" // a leg that is not there or said Gone says nothing
 			}
@@ -157,7 +157,7 @@ func TestAnyOrder(t *testing.T) {
 }
 
 var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
-	"acked": true, "no-ack": true, "bye": true, "offered": true, "offered-empty": true, "withdrawn": true, "accepted": true, "declined": true, "gone": true, "lost": true}
+	"acked": true, "no-ack": true, "bye": true, "offered": true, "offered-empty": true, "withdrawn": true, "accepted": true, "declined": true, "gone": true, "lost": true, "trying": true, "silenced": true}
 
 // witness runs a machine and checks what must hold whatever happens.
 type witness struct {

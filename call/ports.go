@@ -160,6 +160,9 @@ type Relay interface {
 	// address: with ours of the same IP version, when there is one; nil before
 	// there is an offer.
 	Over(to media.Side, addr netip.Addr) ([]byte, error)
+	// Silence accepts nothing from a side and sends nothing to it until its next
+	// Answer: whoever sent early media is gone, the call goes on.
+	Silence(side media.Side)
 	// Tap gives t a copy of each packet forwarded from now on.
 	Tap(t media.Tap)
 	// Close frees the ports (into quarantine), waits for the last packet and

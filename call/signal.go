@@ -28,6 +28,12 @@ type (
 		Status int
 		Body   []byte
 	}
+	// Trying says that a b leg has taken its INVITE: the first provisional
+	// response, 100 included. It may come once for each address that is tried.
+	Trying struct{ At }
+	// Silenced says that the place whose early media was told last rings no
+	// more, and no other has any (RFC 6228).
+	Silenced struct{ At }
 	// Answered is a 2xx of a b leg, already acknowledged by sip; but with Offer
 	// Body is an offer, because the leg was invited without one, and the ACK
 	// waits for Leg.Update(0, answer).
@@ -57,6 +63,7 @@ type (
 	Acked struct {
 		At
 		Body []byte
+		Sent time.Time // when the a leg's answer went, if it had to wait for a PRACK
 	}
 	// NoAck says that the ACK to a 2xx of ours did not come in 64*T1: to the
 	// answer, or to a later re-INVITE of either side. The leg is saying BYE.

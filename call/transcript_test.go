@@ -89,6 +89,8 @@ func (s *setup) set(t *testing.T, line string) {
 	case "reject":
 		s.decision.Reject = routing.Reason(value)
 		s.decision.Targets = nil
+	case "ringback":
+		s.decision.Ringback = true
 	case "no-account":
 		s.decision.Account = ""
 	case "no-offer":
@@ -176,6 +178,10 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		return Offer{at, []byte("our-offer"), fault}
 	case "ringing":
 		return Ringing{at, number(arg(0)), []byte(arg(1))}
+	case "trying":
+		return Trying{at}
+	case "silenced":
+		return Silenced{at}
 	case "answered":
 		switch arg(0) {
 		case "empty":
@@ -194,7 +200,11 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		}
 		return Cancelled{At: at}
 	case "acked":
-		return Acked{at, []byte(arg(0))}
+		a := Acked{At: at, Body: []byte(arg(0))}
+		if n := number(arg(1)); n > 0 { // when the answer really went
+			a.Body, a.Sent = nil, zero.Add(time.Duration(n)*time.Millisecond)
+		}
+		return a
 	case "no-ack":
 		return NoAck{at, at.Time.Add(-32 * time.Second)}
 	case "lost": // [alive in ms] [status]
@@ -276,6 +286,8 @@ func describe(a action) string {
 		return "record"
 	case doTap:
 		return "tap"
+	case doSilence:
+		return fmt.Sprintf("silence the %s", a.side)
 	case doAnswer:
 		return fmt.Sprintf("answer a %q", a.body)
 	case doReoffer:

@@ -30,15 +30,16 @@ type world struct {
 	recordFor time.Duration // how long opening a recording takes
 	diskFor   time.Duration // how long an event takes to be durable
 
-	events  []events.Event
-	legs    []*fakeLeg // b legs in the order of dialling
-	relays  int
-	closed  int
-	tapped  int
-	undone  int
-	holding media.Side // which side holds
-	recs    []*fakeRecording
-	notices func(media.Notice)
+	events   []events.Event
+	legs     []*fakeLeg // b legs in the order of dialling
+	relays   int
+	closed   int
+	tapped   int
+	undone   int
+	holding  media.Side // which side holds
+	recs     []*fakeRecording
+	notices  func(media.Notice)
+	silenced int
 }
 
 func newWorld() *world { return &world{decision: defaultSetup().decision} }
@@ -252,7 +253,8 @@ func (r fakeRelay) Holds(s media.Side) bool {
 	return r.w.holding == s
 }
 
-func (r fakeRelay) Tap(media.Tap) { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }
+func (r fakeRelay) Silence(media.Side) { r.w.mu.Lock(); r.w.silenced++; r.w.mu.Unlock() }
+func (r fakeRelay) Tap(media.Tap)      { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }
 
 func (r fakeRelay) Close() media.Stats {
 	r.w.mu.Lock()

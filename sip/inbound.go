@@ -12,7 +12,8 @@ import (
 // inbound is a caller's leg: the UAS of an INVITE.
 type inbound struct {
 	leg
-	in *incoming
+	in   *incoming
+	ring ringing
 }
 
 // newInbound makes the leg of an INVITE outside any dialog and starts it. The
@@ -25,7 +26,10 @@ func newInbound(e *Endpoint, in *incoming) {
 	b.dlg = uasDialog(in)
 	b.proof = e.proofOf(in.trunk)
 	b.key = b.dlg.key()
-	b.whenEarly = b.earlyRequest
+	b.session.knows(in)
+	policy, _ := e.deps.Policy(in.trunk)
+	b.ring = newRinging(in, policy.Reliable)
+	b.whenEarly, b.whenPrack, b.whenOver = b.earlyRequest, b.pracked, b.stopRinging
 	b.abort = b.crash
 	cancelled := func(c call.Cause) { b.do(func() { b.cancelled(c) }) }
 	in.tx.cancel.Store(&cancelled)
@@ -72,28 +76,6 @@ func (b *inbound) refuse(c call.Cause) {
 	b.in.reply(status, nil, headers...)
 }
 
-// Progress sends a provisional response; a description makes it early media.
-func (b *inbound) Progress(status int, body []byte) {
-	b.do(func() {
-		if b.state != early || status < 101 || status > 199 {
-			return
-		}
-		b.in.reply(status, body, b.in.from.contact(), allowHeader())
-	})
-}
-
-// Answer sends the 2xx and sees to its ACK.
-func (b *inbound) Answer(body []byte) {
-	b.do(func() {
-		if b.state != early {
-			return
-		}
-		b.state = confirmed
-		b.accept(b.in, body)
-		b.repeatAnswer(b.in, body, true)
-	})
-}
-
 // Hangup refuses the call or says goodbye. A BYE waits for the ACK to our 2xx
 // (RFC 3261 15), or for it to be overdue.
 func (b *inbound) Hangup(c call.Cause) {
@@ -126,10 +108,30 @@ func (b *inbound) earlyRequest(in *incoming) {
 	case gosip.BYE: // a caller may end an early dialog so (RFC 3261 15)
 		in.reply(200, nil)
 		b.cancelled(causeOfCancel(in.Request))
-	case gosip.INVITE, gosip.UPDATE: // its first offer is not answered yet
+	case gosip.PRACK:
+		b.pracked(in)
+	case gosip.UPDATE:
+		b.earlyUpdate(in)
+	case gosip.INVITE: // its first offer is not answered yet
 		in.reply(500, nil, retryAfter(10))
 	default:
 		in.reply(200, nil, allowHeader())
+	}
+}
+
+// earlyUpdate is an UPDATE before the answer: an offer only when his first one
+// has been answered reliably (RFC 3311 5.2).
+func (b *inbound) earlyUpdate(in *incoming) {
+	switch {
+	case len(in.Body()) == 0:
+		b.refreshTarget(in, nil)
+		in.reply(200, nil, in.from.contact(), allowHeader(), supportedHeader())
+	case b.ring.asking:
+		in.reply(491, nil)
+	case !b.ring.settled || b.offer != nil:
+		in.reply(500, nil, retryAfter(10))
+	default:
+		b.present(in)
 	}
 }
 

@@ -42,11 +42,13 @@ type leg struct {
 	session session           // its timer
 	said    []byte            // our description in force
 	theirs  []byte            // the peer's
+	sent    time.Time         // when a 2xx went that had to wait
 	alive   time.Time         // when the peer was last heard of
 	hung    bool              // Hangup came when nothing could be sent yet
 	cause   call.Cause        // of that Hangup
 
 	whenEarly func(in *incoming) // a request before the final response
+	whenPrack func(in *incoming) // a PRACK, also after it
 	whenOver  func()             // resources beyond the dialog
 	abort     func()             // after a panic: the shortest way out
 }
@@ -75,6 +77,7 @@ func (l *leg) finish() {
 		return
 	}
 	l.state = over
+	l.refuseOffer(487)
 	l.stopAnswer()
 	l.stopSession()
 	l.dropReoffer()
@@ -124,6 +127,10 @@ func (l *leg) request(in *incoming) {
 		l.whenEarly(in)
 	case in.Method == gosip.BYE:
 		l.byed(in)
+	case in.Method == gosip.PRACK && l.whenPrack != nil:
+		l.whenPrack(in)
+	case in.Method == gosip.PRACK:
+		in.reply(481, nil)
 	case in.Method == gosip.INVITE || in.Method == gosip.UPDATE:
 		l.offered(in)
 	default: // INFO and OPTIONS: heard, and of no effect
@@ -157,13 +164,18 @@ func (l *leg) offered(in *incoming) {
 			cancelled := func(call.Cause) { l.do(func() { l.cancelOffer(in) }) }
 			in.tx.cancel.Store(&cancelled)
 		}
-		l.offers++
-		l.offer = in
-		l.tell(call.Offered{At: call.Now(), ID: l.offers, Body: append([]byte(nil), in.Body()...)})
+		l.present(in)
 	default:
-		l.refreshTarget(in)
+		l.refreshTarget(in, nil)
 		l.accept(in, nil)
 	}
+}
+
+// present gives an offer to the call, which answers by Update or Refuse.
+func (l *leg) present(in *incoming) {
+	l.offers++
+	l.offer = in
+	l.tell(call.Offered{At: call.Now(), ID: l.offers, Body: append([]byte(nil), in.Body()...)})
 }
 
 // retryAfter returns a Retry-After of 0 to n seconds (RFC 3261 14.2).
@@ -175,9 +187,12 @@ func retryAfter(n int64) gosip.Header {
 	return gosip.NewHeader("Retry-After", strconv.FormatInt(r.Int64(), 10))
 }
 
-func (l *leg) refreshTarget(in *incoming) {
-	if uri, ok := contactOf(in.Request); ok {
-		l.dlg.target = uri
+// refreshTarget takes the new target of an accepted request, answered by ours.
+func (l *leg) refreshTarget(in *incoming, ours []byte) {
+	l.dlg.retarget(in)
+	if d := in.early; d != nil {
+		d.retarget(in)
+		d.ours, d.said = ours, in.Body()
 	}
 }
 
@@ -220,7 +235,7 @@ func (l *leg) Update(id int, body []byte) {
 			return
 		}
 		l.offer = nil
-		l.refreshTarget(in)
+		l.refreshTarget(in, body)
 		l.accept(in, body)
 		if in.IsInvite() {
 			l.repeatAnswer(in, body, false)
@@ -332,7 +347,7 @@ func (l *leg) acked(seq uint32, body []byte) {
 	l.described(nil, body)
 	switch {
 	case r.first:
-		l.tell(call.Acked{At: call.Now(), Body: body})
+		l.tell(call.Acked{At: call.Now(), Body: body, Sent: l.sent})
 	case r.offers && len(body) == 0:
 		l.tell(call.Declined{At: call.Now(), Cause: remoteCause(488)})
 	case r.offers:

@@ -20,7 +20,7 @@ func TestTwoEndpointsOnLoopback(t *testing.T) {
 			signals := make(chan call.Signal, 64)
 			d := call.Dial{From: "+4790000001", MaxForwards: 69, Body: ourSDP}
 			d.Target.URI = "sip:+4721000001@" + theirs.addr + ";transport=" + network
-			leg, err := ours.Dial(t.Context(), d, func(s call.Signal) { signals <- s })
+			leg, err := ours.Dial(t.Context(), d, into(signals))
 			if err != nil {
 				t.Fatal(err)
 			}

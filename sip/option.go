@@ -4,12 +4,27 @@ import (
 	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/routing"
 )
 
 // supported lists the option tags that we understand (RFC 3261 19.2).
-const supported = timerTag
+const supported = timerTag + ", " + reliableTag
 
 func supportedHeader() gosip.Header { return gosip.NewHeader("Supported", supported) }
+
+// options are the headers of an INVITE of ours that say what we know and need.
+// Without an offer of ours nothing is to come reliably: it would be the callee's
+// offer, and our answer to it would have to be in the PRACK.
+func options(reliable string, offered bool) []gosip.Header {
+	switch {
+	case reliable == routing.ReliableOff || !offered:
+		return []gosip.Header{gosip.NewHeader("Supported", timerTag+", "+goneTag)}
+	case reliable == routing.ReliableRequired:
+		return []gosip.Header{gosip.NewHeader("Supported", supported+", "+goneTag), gosip.NewHeader("Require", reliableTag)}
+	}
+	return []gosip.Header{gosip.NewHeader("Supported", supported+", "+goneTag)}
+}
 
 // compact are the short names of the lists read here (RFC 3261 7.3.3, RFC 4028 13.1).
 var compact = map[string]string{"supported": "k"}

@@ -38,10 +38,13 @@ type attempt struct {
 	client    *client
 	prove     *exchange
 	provided  bool // a provisional response came
+	taken     bool // that has been told
 	final     bool
 	cancelled bool
 	abandoned bool                     // nobody waits for it: a 2xx is said goodbye to at once
 	acks      map[string]*acknowledged // by To tag of each 2xx
+	places    map[string]*earlyDialog  // by To tag of each place that rings
+	heard     string                   // To tag of the one whose description was told last
 	timer     *time.Timer
 }
 
@@ -180,15 +183,14 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 		req.AppendHeader(h)
 	}
 	req.AppendHeader(allowHeader())
-	req.AppendHeader(supportedHeader())
-	for _, header := range o.session.offer() {
+	var body []byte
+	if !policy.DelayedOffer {
+		body = o.offerTo(h)
+	}
+	for _, header := range append(options(policy.Reliable, len(body) > 0), o.session.offer()...) {
 		req.AppendHeader(header)
 	}
-	var offer []byte
-	if !policy.DelayedOffer {
-		offer = o.offerTo(h)
-	}
-	setBody(req, offer)
+	setBody(req, body)
 	return req
 }
 
@@ -230,8 +232,8 @@ func (o *outbound) response(a *attempt, res *gosip.Response) {
 		if a.abandoned || o.hung {
 			o.cancel(a)
 		}
-		if a == o.current && !a.final && res.StatusCode >= 180 && res.StatusCode < 190 {
-			o.tell(call.Ringing{At: call.Now(), Status: res.StatusCode, Body: a.early(res)})
+		if a == o.current && !a.final {
+			o.provisional(a, res)
 		}
 	case res.IsSuccess():
 		a.final = true
@@ -288,6 +290,7 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 		a.acks[tag] = &acknowledged{ack, h}
 		h.WriteMsg(ack) // lost or failed: the callee repeats its 2xx
 	}
+	place := a.resume(&d, tag)
 	if !counts {
 		o.fork(a, d)
 		return
@@ -296,7 +299,14 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	o.state = confirmed
 	o.setDialog(d)
 	body := description(res)
-	o.said, o.theirs = a.req.Body(), body
+	if len(body) == 0 { // it was in a response before, reliable or, by old gateways, not
+		body = place.said
+	}
+	o.described(a.req.Body(), body)
+	o.described(place.ours, nil)
+	if o.offer != nil && o.offer.early != place {
+		o.refuseOffer(487) // of a place that did not answer
+	}
 	o.session.accepted(res)
 	o.startSession()
 	o.tell(call.Answered{At: call.Now(), Body: body, Offer: o.owed != nil})
@@ -405,11 +415,17 @@ func (o *outbound) cancel(a *attempt) {
 func (o *outbound) overtaken(in *incoming) {
 	tag, _ := in.From().Params.Get("tag")
 	l := o.ep.legOf(in)
+	var place *earlyDialog
+	if o.current != nil {
+		place = o.current.places[tag]
+	}
 	switch {
 	case l == &o.leg:
 		l.request(in)
 	case l != nil: // of a fork
 		l.do(func() { l.request(in) })
+	case place != nil && in.Method != gosip.BYE:
+		o.earlyRequest(in, place)
 	case in.Method == gosip.BYE:
 		in.reply(200, nil)
 		o.saidBye[tag] = true

@@ -19,7 +19,7 @@ func TestAttemptAnsweredAndEnded(t *testing.T) {
 		for h, want := range map[string]string{
 			"From": `<sip:+4790000001@10.0.0.1>;tag=` + inv.tag("From"), "To": "<sip:agent@10.2.0.1>", "Max-Forwards": "69",
 			"CSeq": "1 INVITE", "Contact": "<sip:10.0.0.1:5060>", "Content-Type": sdpType, "Allow": allowed, "Privacy": "",
-			"Supported": supported, "Session-Expires": "1800", "Min-SE": "90",
+			"Supported": "timer, 100rel, 199", "Session-Expires": "1800", "Min-SE": "90",
 			"Content-Length": fmt.Sprint(len(ourSDP)),
 		} {
 			if inv.get(h) != want {
@@ -349,6 +349,8 @@ func TestCalleeReinvitesAndHangsUp(t *testing.T) {
 		w.callee.requestIn(inv, "agent", "UPDATE", 7, offer) // our INVITE is open
 		w.callee.want("SIP/2.0 491")
 		w.callee.requestIn(inv, "agent", "INFO", 8, "")
+		w.callee.want("SIP/2.0 200")
+		w.callee.requestIn(inv, "nobody", "INFO", 9, "") // of no early dialog
 		w.callee.want("SIP/2.0 481")
 		w.callee.reply(inv, 200, "agent", offer)
 		w.callee.want("ACK")

@@ -248,10 +248,15 @@ func likewise(ack, invite *gosip.Request) {
 // challenges to it: a final response that comes to on is the last word. on and
 // ended run in the leg's order; after an error neither will.
 func (l *leg) ask(req *gosip.Request, h *hop, on func(*gosip.Response), ended func()) error {
-	return l.askSigned(l.proof.begin(), req, h, on, ended)
+	return l.askIn(&l.dlg, req, h, on, ended)
 }
 
-func (l *leg) askSigned(x *exchange, req *gosip.Request, h *hop, on func(*gosip.Response), ended func()) error {
+// askIn is ask for another dialog of the leg.
+func (l *leg) askIn(d *dialog, req *gosip.Request, h *hop, on func(*gosip.Response), ended func()) error {
+	return l.askSigned(l.proof.begin(), d, req, h, on, ended)
+}
+
+func (l *leg) askSigned(x *exchange, d *dialog, req *gosip.Request, h *hop, on func(*gosip.Response), ended func()) error {
 	x.sign(req)
 	done := false // told, or sent again
 	_, err := l.ep.request(req, h, func(res *gosip.Response) {
@@ -262,8 +267,8 @@ func (l *leg) askSigned(x *exchange, req *gosip.Request, h *hop, on func(*gosip.
 				on(res)
 			default:
 				done = true
-				l.dlg.localSeq++
-				if l.askSigned(x, l.ep.again(req, l.dlg.localSeq), h, on, ended) != nil {
+				d.localSeq++
+				if l.askSigned(x, d, l.ep.again(req, d.localSeq), h, on, ended) != nil {
 					ended()
 				}
 			}

@@ -42,7 +42,7 @@ func (w *world) dialTrunk(trunk, uri string) (call.Leg, chan call.Signal) {
 	signals := make(chan call.Signal, 64)
 	d := call.Dial{Call: "call_1", Leg: "b1", From: "+4790000001", MaxForwards: 69, Body: ourSDP}
 	d.Target.URI, d.Target.Trunk = uri, trunk
-	leg, err := w.ep.Dial(w.Context(), d, func(s call.Signal) { signals <- s })
+	leg, err := w.ep.Dial(w.Context(), d, into(signals))
 	if err != nil {
 		w.Fatal(err)
 	}

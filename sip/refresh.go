@@ -107,5 +107,5 @@ func (o *outbound) longer(a *attempt, res *gosip.Response) bool {
 		return false
 	}
 	o.raises++
-	return o.try(a.hop.addr)
+	return o.attempt(a.hop, a.prove)
 }

@@ -28,7 +28,7 @@ func (e *Endpoint) refuse(in *incoming, merged bool) (status int, headers []gosi
 	if unknown := required(in.Request); unknown != "" {
 		return 420, []gosip.Header{gosip.NewHeader("Unsupported", unknown)}
 	}
-	if in.Method != gosip.INVITE && in.Method != gosip.UPDATE {
+	if in.Method != gosip.INVITE && in.Method != gosip.UPDATE && in.Method != gosip.PRACK {
 		return 0, nil
 	}
 	if in.toTag == "" && in.IsInvite() {

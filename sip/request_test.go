@@ -61,7 +61,7 @@ func TestRefusedRequests(t *testing.T) {
 			{"NOTIFY sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
 			{"REFER sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
 			{"PUBLISH sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
-			{"PRACK sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
+			{"PRACK sip:x@10.0.0.1 SIP/2.0", nil, 481, ""},
 			{"FOO sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
 			{"INVITE sip:x@10.0.0.1 SIP/3.0", nil, 505, ""},
 			{"INVITE urn:service:sos SIP/2.0", nil, 416, ""},
@@ -71,7 +71,7 @@ func TestRefusedRequests(t *testing.T) {
 			{"INVITE sip:x@10.0.0.1?Route=y SIP/2.0", nil, 400, ""},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Max-Forwards: 0"}, 483, ""},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Max-Forwards: -"}, 483, ""},
-			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Require: 100rel"}, 420, "Unsupported: 100rel"},
+			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Require: 100rel"}, 404, ""},
 			{"INVITE sip:x@10.0.0.1 SIP/2.0", []string{"Require: foo, bar"}, 420, "Unsupported: foo, bar"},
 			{"OPTIONS sip:x@10.0.0.1 SIP/2.0", []string{"Require: timer"}, 200, "Supported: " + supported},
 			{"OPTIONS sip:x@10.0.0.1 SIP/2.0", []string{"Require: timer, foo"}, 420, "Unsupported: foo"},
@@ -269,7 +269,7 @@ func TestPanicEndsOneCall(t *testing.T) {
 		w.callee.reply(inv, 180, "agent", "")
 		w.callee.want("CANCEL")
 		synctest.Wait()
-		if fmt.Sprint(got) != "[call.Ringing call.Gone]" {
+		if fmt.Sprint(got) != "[call.Trying call.Gone]" {
 			t.Errorf("signals %v", got)
 		}
 		w.noSignal(up.signals, time.Minute)

@@ -65,6 +65,7 @@ type incoming struct {
 	tx    *server        // nil for ACK and CANCEL
 
 	agreed []gosip.Header // of our 2xx; set and read in the leg's order
+	early  *earlyDialog   // a callee's, whose request came before his answer; likewise
 }
 
 // reply answers in, inside its transaction or, for a CANCEL, without one.

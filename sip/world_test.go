@@ -441,12 +441,22 @@ func (w *world) dialled() (call.Leg, chan call.Signal, message) {
 	return leg, signals, w.callee.want("INVITE")
 }
 
+// into gives a leg's signals to a channel, but for call.Trying, which comes
+// before anything else of an attempt.
+func into(signals chan call.Signal) func(call.Signal) {
+	return func(s call.Signal) {
+		if _, ok := s.(call.Trying); !ok {
+			signals <- s
+		}
+	}
+}
+
 func (w *world) dial(uri string) (call.Leg, chan call.Signal) {
 	w.Helper()
 	signals := make(chan call.Signal, 64)
 	d := call.Dial{Call: "call_1", Leg: "b1", From: "+4790000001", MaxForwards: 69, Body: ourSDP}
 	d.Target.URI = uri
-	leg, err := w.ep.Dial(w.Context(), d, func(s call.Signal) { signals <- s })
+	leg, err := w.ep.Dial(w.Context(), d, into(signals))
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -1,0 +1,18 @@
+package relay
+
+import "ringdown/media"
+
+// Silence forgets what a side has said: until its next [Relay.Answer] nothing is
+// accepted from it and nothing sent to it. It is for early media whose sender
+// has gone while the call goes on. Before a description, and after Close, it
+// does nothing.
+func (r *Relay) Silence(side media.Side) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	r.legs[index(side)].desc = nil
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.sides[index(side)]
+	s.ready, s.source = false, source{}
+}
