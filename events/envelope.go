@@ -28,8 +28,10 @@ func Check(e Event) error {
 	switch {
 	case !ValidAccount(e.Account):
 		return errors.New("account: not an id")
-	case !ValidCall(e.Call):
+	case !OfNode(e.Type) && !ValidCall(e.Call):
 		return errors.New("call: not a call id")
+	case OfNode(e.Type) && (!ValidNode(e.Call) || e.Account != System):
+		return errors.New("call: an event of the node has an id of its own, on account " + System)
 	case !Known(e.Type):
 		return errors.New("type: not an event of " + Version)
 	case !fits(e.Type, e.Data):
@@ -137,7 +139,7 @@ func Decode(b []byte) (Event, error) {
 		return Event{}, errors.New("event: specversion: not 1.0")
 	case !ValidAccount(v.Account):
 		return Event{}, errors.New("event: account: not an id")
-	case !ValidCall(v.Call):
+	case !validStory(v.Call):
 		return Event{}, errors.New("event: call: not a call id")
 	case !validType(v.Type):
 		return Event{}, errors.New("event: type: not a type")
@@ -159,10 +161,11 @@ func ID(call string, seq uint64) string {
 }
 
 // Subject returns where e is published: ringdown.v1.<account>.call.<call>.<event>,
-// the types call.* without their first word. It is empty for an event that
+// the types call.* without their first word, or, of the node,
+// ringdown.v1._sys.node.<id>.<event>. It is empty for an event that
 // Encode would refuse for its ids or type: nothing else gets into a subject.
 func Subject(e Event) string {
-	if !ValidAccount(e.Account) || !ValidCall(e.Call) || !validType(e.Type) {
+	if !ValidAccount(e.Account) || !validStory(e.Call) || !validType(e.Type) {
 		return ""
 	}
 	return CallSubject(e.Account, e.Call) + strings.TrimPrefix(e.Type, "call.")
@@ -171,8 +174,11 @@ func Subject(e Event) string {
 // CallSubject is the subject of a call's events up to and with the last dot;
 // with ">" behind it, all of them. It is empty when an id is not one.
 func CallSubject(account, call string) string {
-	if !ValidAccount(account) || !ValidCall(call) {
+	if !ValidAccount(account) || !validStory(call) {
 		return ""
+	}
+	if ValidNode(call) {
+		return "ringdown." + Version + "." + account + ".node." + call + "."
 	}
 	return "ringdown." + Version + "." + account + ".call." + call + "."
 }

@@ -88,6 +88,8 @@ func TestEncodeRefuses(t *testing.T) {
 		{"year", func(e *Event) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "n", "time: outside"},
 		{"seq", func(e *Event) { e.Seq = 0 }, "n", "seq: must be above 0"},
 		{"node", func(e *Event) {}, "edge 1", "node: not an id"},
+		{"node's own type in a call", func(e *Event) { e.Type, e.Data = SIPSourceBanned, SIPSourceBannedData{} }, "n", "an id of its own"},
+		{"node's own id for a call", func(e *Event) { e.Call = "node_" + e.Call[5:] }, "n", "call: not a call id"},
 		{"payload", func(e *Event) { e.Data = LegAnsweredData{} }, "n", "is not the payload of call.received"},
 		{"nil", func(e *Event) { e.Data = nil }, "n", "is not the payload"},
 		{"nil pointer", func(e *Event) { e.Data = (*CallReceivedData)(nil) }, "n", "is not the payload"},

@@ -59,10 +59,15 @@ func samples() []Event {
 		RecordingResumed:   RecordingResumedData{Recording: goldenRec},
 		RecordingDegraded:  RecordingDegradedData{Recording: goldenRec, Reason: "disk slow"},
 		RecordingCompleted: RecordingCompletedData{Recording: goldenRec, Result: "ok", Completeness: 1, Completion: "closed", DurationMS: 8000, Bytes: 131072, Segments: 32, Root: "00ff"},
+		SIPSourceBanned:    SIPSourceBannedData{Source: "198.51.100.7/32", Reason: "scan", Until: stamp, Count: 2},
 		RecordingFailed:    RecordingFailedData{Recording: goldenRec, Reason: "disk full"},
 	}
 	var all []Event
 	for i, t := range Types() {
+		if OfNode(t) {
+			all = append(all, Event{Account: System, Call: "node_01ARZ3NDEKTSV4RRFFQ69G5FAZ", Type: t, Time: at, Seq: 1, Data: data[t]})
+			continue
+		}
 		all = append(all, Event{Account: "demo", Call: goldenCall, Type: t, Time: at, Seq: uint64(i + 1), Data: data[t]})
 	}
 	return all
@@ -93,7 +98,7 @@ func TestGolden(t *testing.T) {
 			if !bytes.Equal(pretty.Bytes(), want) {
 				t.Errorf("%s\n%s\nwant\n%s", file, &pretty, want)
 			}
-			if back, err := Decode(want); err != nil || ID(back.Call, back.Seq) != ID(goldenCall, e.Seq) || back.Type != e.Type || back.Account != "demo" || !back.Time.Equal(e.Time.Truncate(time.Millisecond)) {
+			if back, err := Decode(want); err != nil || ID(back.Call, back.Seq) != ID(e.Call, e.Seq) || back.Type != e.Type || back.Account != e.Account || !back.Time.Equal(e.Time.Truncate(time.Millisecond)) {
 				t.Errorf("decoded %+v, %v", back, err)
 			}
 		})

@@ -13,6 +13,7 @@ func Types() []string {
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
+		SIPSourceBanned,
 	}
 }
 
@@ -23,7 +24,8 @@ func Known(t string) bool {
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted,
-		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed:
+		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
+		SIPSourceBanned:
 		return true
 	}
 	return false
@@ -122,6 +124,8 @@ func fits(t string, data any) bool {
 		return t == RecordingCompleted
 	case RecordingFailedData:
 		return t == RecordingFailed
+	case SIPSourceBannedData:
+		return t == SIPSourceBanned
 	}
 	return false
 }

@@ -68,6 +68,9 @@ func (n *node) stories(t *testing.T) []*story {
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			t.Fatalf("events tail: %v", err)
 		}
+		if !strings.HasPrefix(e.Call, "call_") {
+			continue // of the node: see told
+		}
 		s := byID[e.Call]
 		if s == nil {
 			s = &story{id: e.Call}
@@ -78,6 +81,21 @@ func (n *node) stories(t *testing.T) []*story {
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
+	}
+	return all
+}
+
+// told reads back what the node has told of itself.
+func (n *node) told(t *testing.T, kind string) (all []event) {
+	t.Helper()
+	for line := range strings.Lines(n.ask(t, "events", "tail")) {
+		var e event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("events tail: %v", err)
+		}
+		if strings.HasPrefix(e.Call, "node_") && e.Type == kind {
+			all = append(all, e)
+		}
 	}
 	return all
 }

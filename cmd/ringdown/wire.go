@@ -86,7 +86,7 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 		return n, err
 	}
 	n.board = call.NewSwitchboard(c.Limits, n.ports(), log)
-	n.sip, err = sip.New(c.SIP, sip.Deps{Admit: n.admit, Trunk: c.Table().TrunkOf, TrunkOfNames: c.Table().TrunkOfNames, Policy: c.Table().Trunk, ByDigest: c.Table().TrunksByDigest, Trunks: c.Table().Trunks, Ready: n.admits, Log: log}, packets, streams)
+	n.sip, err = sip.New(c.SIP, sip.Deps{Admit: n.admit, Trunk: c.Table().TrunkOf, TrunkOfNames: c.Table().TrunkOfNames, Policy: c.Table().Trunk, ByDigest: c.Table().TrunksByDigest, Trunks: c.Table().Trunks, Banned: n.banned, Ready: n.admits, Log: log}, packets, streams)
 	if err != nil {
 		return n, err
 	}
@@ -234,6 +234,14 @@ func (n *node) admit(in call.Invite, a call.Leg) (func(call.Signal), *call.Cause
 		n.log.Warn("call from an address that belongs to no trunk: not answered", "source", in.Source.Addr())
 	}
 	return n.board.Admit(in, a)
+}
+
+// banned tells of a stranger who gets no hearing any more.
+func (n *node) banned(b sip.Ban) {
+	n.outbox.Publish(events.Event{
+		Account: events.System, Call: events.NewID(events.NodeID, b.From), Type: events.SIPSourceBanned, Time: b.From,
+		Data: events.SIPSourceBannedData{Source: b.Source.String(), Reason: b.Why, Until: events.Stamp(b.Until), Count: b.Count},
+	}, nil)
 }
 
 // admits reports whether a new call would be taken.

@@ -172,13 +172,22 @@ func TestDeliver(t *testing.T) {
 	if got := readBack(t, b, Filter{Call: demo}); len(got) != 1 || len(got[demo]) != 5 {
 		t.Errorf("of one call: %v", got)
 	}
+	alone := events.NewID(events.NodeID, time.Now())
+	box.Publish(events.Event{Account: events.System, Call: alone, Type: events.SIPSourceBanned, Time: time.Now(),
+		Data: events.SIPSourceBannedData{Source: "198.51.100.7/32", Reason: "scan", Until: events.Stamp(time.Now()), Count: 1}}, nil)
+	flush(t, b, box)
+	for filter, want := range map[Filter]int{{}: 1, {Account: events.System}: 1, {Account: "demo"}: 0, {Call: demo}: 0} {
+		if got := readBack(t, b, filter); len(got[alone]) != want {
+			t.Errorf("%+v: of the node %v", filter, got[alone])
+		}
+	}
 	if got := readBack(t, b, Filter{Account: "other"}); len(got) != 0 {
 		t.Errorf("of nobody: %v", got)
 	}
 	if got := readBack(t, b, Filter{Since: time.Now().Add(time.Hour)}); len(got) != 0 {
 		t.Errorf("of later: %v", got)
 	}
-	if s := b.Stats(); s.Published != 7 || s.Found+s.Conflicts+s.Refused != 0 || s.Backlog != 0 || !s.Connected {
+	if s := b.Stats(); s.Published != 8 || s.Found+s.Conflicts+s.Refused != 0 || s.Backlog != 0 || !s.Connected {
 		t.Errorf("%+v", s)
 	}
 	m, err := b.js.Stream(within(t), Stream)

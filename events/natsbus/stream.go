@@ -41,7 +41,7 @@ var (
 // whose replies it would get in the way of.
 func subjects() []string {
 	var all []string
-	for _, family := range []string{"call", "billing", "attribution", "privacy"} {
+	for _, family := range []string{"call", "node", "billing", "attribution", "privacy"} {
 		all = append(all, "ringdown."+events.Version+".*."+family+".>")
 	}
 	return all

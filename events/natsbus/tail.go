@@ -23,11 +23,11 @@ type Filter struct {
 // to f, whose error ends it and is returned. With follow it goes on with what
 // comes, until ctx ends; without, it returns nil after what was there.
 func (b *Bus) Tail(ctx context.Context, filter Filter, follow bool, f func(raw json.RawMessage) error) error {
-	subject, err := filter.subject()
+	subjects, err := filter.subjects()
 	if err != nil {
 		return err
 	}
-	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}}
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: subjects}
 	if !filter.Since.IsZero() {
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &filter.Since
 	}
@@ -62,6 +62,15 @@ func (b *Bus) Tail(ctx context.Context, filter Filter, follow bool, f func(raw j
 			return nil
 		}
 	}
+}
+
+// subjects are those of the calls asked for, and of the node unless one is.
+func (f Filter) subjects() ([]string, error) {
+	calls, err := f.subject()
+	if err != nil || f.Call != "" || f.Account != "" && f.Account != events.System {
+		return []string{calls}, err
+	}
+	return []string{calls, "ringdown." + events.Version + "." + events.System + ".node.>"}, nil
 }
 
 func (f Filter) subject() (string, error) {

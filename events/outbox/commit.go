@@ -188,7 +188,7 @@ func (o *Outbox) write(items []*item) error {
 func (o *Outbox) number(it *item) (entry, error) {
 	e := it.event
 	s, known := o.ledger.calls[e.Call]
-	if !known && e.Type != events.CallReceived {
+	if !known && e.Type != events.CallReceived && !events.OfNode(e.Type) {
 		var err error
 		if s, known, err = o.recall(e.Call); err != nil {
 			return entry{}, err

@@ -66,7 +66,7 @@ func (l *ledger) apply(e entry, segment uint64) {
 		s.last = e.at
 	}
 	switch e.kind {
-	case events.CallEnded:
+	case events.CallEnded, events.SIPSourceBanned: // one that the node tells of itself is alone
 		s.ended = true
 	case events.RecordingStarted:
 		if e.recording != "" && !slices.Contains(s.recordings, e.recording) {
