@@ -66,8 +66,13 @@ func carry(t *testing.T, l load) {
 func sippDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"carrier.xml", "destination.xml"} {
-		b, err := os.ReadFile(filepath.Join("testdata", name))
+	scenarios, err := filepath.Glob("testdata/*.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range scenarios {
+		name := filepath.Base(file)
+		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,8 @@ type plan struct {
 	Media   string // where the destination's RTP may come from; empty: as its SDP says
 	Dir     string // data_dir
 	Calls   int
+	Trunks  string // more trunks: lines of the list
+	To      string // the destination, when it is not sip:agent at Agent
 
 	SIP, HTTP, NATS string // host:port, chosen by newNode
 }
@@ -53,13 +55,13 @@ recordings: {store: dir}
 limits: {calls: {{.Calls}}, cps: 200}
 trunks:
   - {id: carrier, sources: [{{.Sources}}], number_format: {country: NO}}
-accounts:
+{{.Trunks}}accounts:
   - {id: demo, agency: demo-agency, recording: {mode: record-from-answer, channels: dual}, retention: P1M}
 numbers:
   - {number: "+4721000001", account: demo, flow: sales, attribution: {source: test}}
 flows:
   sales:
-    - dial: {strategy: sequential, timeout: PT20S, targets: [{uri: "sip:agent@{{.Agent}}"}]}
+    - dial: {strategy: sequential, timeout: PT20S, targets: [{{if .To}}{{.To}}{{else}}{uri: "sip:agent@{{.Agent}}"}{{end}}]}
 `
 
 var configTemplate = template.Must(template.New("config").Parse(configuration))

@@ -30,6 +30,8 @@ type facts struct {
 	Reason         string     `json:"reason"`
 	TrackingNumber string     `json:"tracking_number"`
 	TalkMS         int64      `json:"talk_ms"`
+	HoldMS         int64      `json:"hold_ms"`
+	Party          string     `json:"party"`
 	BillableMS     int64      `json:"billable_ms"`
 	AnsweredAt     time.Time  `json:"answered_at"`
 	BridgedAt      time.Time  `json:"bridged_at"`
