@@ -122,10 +122,11 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	}
 	e := &Endpoint{
 		cfg: cfg, deps: deps, log: deps.Log, count: newCounts(), door: newDoor(deps.Trunk, cfg),
-		tx: newTransactions(deps.Log), instance: newTag(), asks: digest.NewGuard(), tagKey: newTag(),
+		instance: newTag(), asks: digest.NewGuard(), tagKey: newTag(),
 		dialogs: map[string]*leg{}, calling: map[string]*outbound{}, legs: map[*leg]struct{}{},
 		streams: map[netip.AddrPort][]*stream{}, dials: map[string]*dialling{}, slots: newSlots(),
 	}
+	e.tx = newTransactions(e.panicked)
 	var err error
 	if e.views, err = newViews(cfg); err != nil {
 		return nil, err

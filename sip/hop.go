@@ -10,8 +10,7 @@ import (
 )
 
 // hop is a place messages are sent to: one address through one socket or
-// connection. It is sipgo's Connection for every transaction of ours, which
-// makes it the one place through which bytes leave.
+// connection. It is the one place through which bytes leave.
 type hop struct {
 	ep      *Endpoint
 	network string // "udp", "tcp", "tls"
@@ -22,16 +21,25 @@ type hop struct {
 
 // WriteMsg sends m to the hop's address, whatever m says of its destination.
 func (h *hop) WriteMsg(m gosip.Message) error {
+	b, err := h.marshal(m)
+	if err != nil {
+		return err
+	}
+	return h.writeBytes(b)
+}
+
+// marshal makes the bytes of m, and counts it as sent if it is a response.
+func (h *hop) marshal(m gosip.Message) ([]byte, error) {
 	b, err := serialise(m)
 	if err != nil {
 		h.ep.count.drop("egress")
 		h.ep.log.Error("sip message not sent", "err", err)
-		return err
+		return nil, err
 	}
 	if res, ok := m.(*gosip.Response); ok {
 		h.ep.count.add(h.ep.count.responses, class(res.StatusCode))
 	}
-	return h.writeBytes(b)
+	return b, nil
 }
 
 func (h *hop) writeBytes(b []byte) (err error) {
@@ -46,12 +54,6 @@ func (h *hop) writeBytes(b []byte) (err error) {
 	return err
 }
 
-// LocalAddr, Ref, TryClose and Close complete gosip.Connection. A transaction's
-// end closes nothing: sockets are closed by the endpoint, streams by their reader.
-func (h *hop) LocalAddr() net.Addr       { return net.UDPAddrFromAddrPort(h.local()) }
-func (h *hop) Ref(int) int               { return 1 }
-func (h *hop) TryClose() (int, error)    { return 1, nil }
-func (h *hop) Close() error              { return nil }
 func (h *hop) to(a netip.AddrPort) *hop  { c := *h; c.addr = a; return &c }
 func (h *hop) transport() (upper string) { return strings.ToUpper(h.network) }
 func (h *hop) reachable() bool           { return h.stream == nil || !h.stream.gone.Load() }

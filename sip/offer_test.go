@@ -31,8 +31,8 @@ func TestOfferAccepted(t *testing.T) {
 			t.Errorf("re-INVITE:\n%s", re.raw)
 		}
 		w.carrier.reply(re, 100, "", "")
-		w.carrier.reply(re, 200, "", offer, "Contact: <sip:moved@10.1.0.1:5070>")
 		moved := w.peer("10.1.0.1:5070")
+		w.carrier.reply(re, 200, "", offer, "Contact: <sip:moved@10.1.0.1:5070>")
 		ack := moved.want("ACK sip:moved@10.1.0.1:5070")
 		if ack.get("CSeq") != "1 ACK" || ack.body != "" || ack.branch() == re.branch() {
 			t.Errorf("ACK:\n%s", ack.raw)

@@ -52,8 +52,8 @@ func (u *udpOnly) note(at netip.AddrPort) {
 // for UDP goes by TCP to the same address, and says so in its Via, when the peer
 // takes the connection; nothing else of it changes, so that the peer comes back
 // as it would have. It may take tcpInstead.
-func (e *Endpoint) fit(req *gosip.Request, h *hop) *hop {
-	if h.network != "udp" || req.IsCancel() || requestSize(req) <= largestUDP || e.udpOnly.is(h.addr) {
+func (e *Endpoint) fit(req *gosip.Request, h *hop, size int) *hop {
+	if h.network != "udp" || req.IsCancel() || size <= largestUDP || e.udpOnly.is(h.addr) {
 		return h
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, tcpInstead)
@@ -69,15 +69,6 @@ func (e *Endpoint) fit(req *gosip.Request, h *hop) *hop {
 	req.ReplaceHeader(tcp.via(branch))
 	req.SetTransport(tcp.transport())
 	return tcp
-}
-
-// requestSize is how many bytes a request has on the wire; 0 when it cannot go out.
-func requestSize(req *gosip.Request) int {
-	b, err := serialise(req)
-	if err != nil {
-		return 0
-	}
-	return len(b)
 }
 
 // fallBack is asked when a request got no response at all. It reports whether it

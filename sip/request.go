@@ -138,9 +138,7 @@ func (e *Endpoint) onCancel(in *incoming) {
 		}
 		return
 	}
-	if tag, ok := s.Origin().To().Params.Get("tag"); ok {
-		in.To().Params.Add("tag", tag)
-	}
+	in.To().Params.Add("tag", s.tag)
 	in.reply(200, nil)
 	if cancelled := s.cancel.Load(); cancelled != nil {
 		(*cancelled)(causeOfCancel(in.Request))

@@ -24,17 +24,41 @@ func (s *serial) do(f func()) { s.add(f, false) }
 func (s *serial) tryDo(f func()) bool { return s.add(f, true) }
 
 func (s *serial) add(f func(), bounded bool) bool {
+	took, first := s.put(f, bounded)
+	if first {
+		go s.drain() // ends by itself when the queue is empty
+	}
+	return took
+}
+
+// here is do for functions that never wait: it runs f before it returns, unless
+// another goroutine is at it already, which then runs f as well.
+func (s *serial) here(f func()) {
+	if _, first := s.put(f, false); first {
+		s.drain()
+	}
+}
+
+// tryHere is here for what strangers send: false when too much waits already.
+func (s *serial) tryHere(f func()) bool {
+	took, first := s.put(f, true)
+	if first {
+		s.drain()
+	}
+	return took
+}
+
+// put queues f; first says that the caller has to see to it that it runs.
+func (s *serial) put(f func(), bounded bool) (took, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if bounded && len(s.queue) >= flood {
-		return false
+		return false, false
 	}
 	s.queue = append(s.queue, f)
-	if !s.running {
-		s.running = true
-		go s.drain() // ends by itself when the queue is empty
-	}
-	return true
+	first = !s.running
+	s.running = true
+	return true, first
 }
 
 func (s *serial) drain() {

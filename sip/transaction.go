@@ -1,58 +1,66 @@
 package sip
 
 import (
-	"log/slog"
+	"hash/maphash"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
-
-	"ringdown/call"
 )
 
-// transactions matches messages to sipgo's state machines (RFC 3261 17.1.3,
-// 17.2.3). Requests are told apart by their source address too, so that nobody
-// can meddle with a transaction by guessing its branch.
+// transactions matches messages to our state machines (RFC 3261 17.1.3,
+// 17.2.3): [server] and [client]. Requests are told apart by their source
+// address too, so that nobody can meddle with a transaction by guessing its
+// branch. What outlives an answered transaction, for 64*T1, is its bytes and no
+// message: a busy node has many times more of these than it has calls.
 type transactions struct {
-	log *slog.Logger // sipgo's, without what messages say
+	seeds [2]maphash.Seed
+	timers
 
 	mu      sync.Mutex
-	servers map[string]*server
-	merged  map[string]string // From tag, Call-ID and CSeq of a request outside dialogs: its key
-	clients map[string]*client
+	servers map[txKey]*server
+	merged  map[txKey]txKey // From tag, Call-ID and CSeq of a request outside dialogs: its key
+	clients map[txKey]*client
 }
+
+// txKey stands for what identifies a transaction: two hashes of it under seeds
+// of this process. Nobody outside can make two of them meet, and it keeps no
+// text for half a minute.
+type txKey [2]uint64
+
+// txState is where a transaction is (RFC 3261 17.1, 17.2; RFC 6026 7).
+type txState uint8
+
+const (
+	txTrying     txState = iota // an INVITE's client is said to be calling
+	txProceeding                // an INVITE's server begins here
+	txAccepted                  // of an INVITE, after a 2xx: RFC 6026
+	txCompleted                 // after any other final response
+	txConfirmed                 // an INVITE's server, after the ACK to it
+	txTerminated
+)
+
+const t4 = 5 * time.Second // how long a message stays in the network (RFC 3261 17.1.2.2)
 
 // maxServers bounds what a flood of requests can hold for the 32 s that a
-// transaction lingers. Beyond it requests are answered without state.
-const maxServers = 30000
+// transaction lingers, at half a kilobyte each. Beyond it requests are answered
+// without state.
+const maxServers = 150000
 
-// server is a request we answer.
-type server struct {
-	*gosip.ServerTx
-	hop      *hop
-	mergeKey string
-	cancel   atomic.Pointer[func(call.Cause)] // the leg of an INVITE, told of a CANCEL
-	accepted atomic.Bool                      // answered 2xx: the ACK is the dialog's
-}
-
-// client is a request of ours.
-type client struct {
-	*gosip.ClientTx
-	hop     *hop   // where the request went
-	instead bool   // by TCP, because it was too large for UDP
-	in      serial // responses reach the state machine in the order they arrived
-	final   int    // status of the final response; used inside in only
-}
-
-func newTransactions(log *slog.Logger) *transactions {
+func newTransactions(panicked func(any)) *transactions {
 	return &transactions{
-		log:     slog.New(redacted{log.Handler()}),
-		servers: map[string]*server{}, merged: map[string]string{}, clients: map[string]*client{},
+		seeds:   [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		timers:  newTimers(panicked),
+		servers: map[txKey]*server{}, merged: map[txKey]txKey{}, clients: map[txKey]*client{},
 	}
+}
+
+func (t *transactions) hash(b []byte) txKey {
+	return txKey{maphash.Bytes(t.seeds[0], b), maphash.Bytes(t.seeds[1], b)}
 }
 
 // incoming is a request as it reached us.
@@ -71,146 +79,179 @@ type incoming struct {
 // reply answers in, inside its transaction or, for a CANCEL, without one.
 func (in *incoming) reply(status int, body []byte, headers ...gosip.Header) {
 	res := respond(in, status, body, headers...)
-	if in.tx == nil {
-		in.from.WriteMsg(res)
-		return
+	b, err := in.from.marshal(res)
+	switch {
+	case err != nil: // told by marshal; nothing of it can go out
+	case in.tx == nil:
+		in.from.writeBytes(b)
+	default:
+		in.tx.respond(status, b)
 	}
-	in.tx.Respond(res) // a transport's error ends the transaction; the peer asks again
 }
 
 // key names the server transaction of in as method.
-func (in *incoming) key(method gosip.RequestMethod) string {
+func (t *transactions) key(in *incoming, method gosip.RequestMethod) txKey {
 	via := in.Via()
 	branch, _ := via.Params.Get("branch")
-	parts := []string{in.from.network, in.src.Addr().String(), via.Host, strconv.Itoa(via.Port), string(method), branch}
+	addr := in.src.Addr().As16()
+	b := append(make([]byte, 0, 256), addr[:]...)
+	b = append(b, byte(in.src.Port()>>8), byte(in.src.Port()))
+	b = appendParts(b, in.from.network, via.Host, string(method), branch)
+	b = strconv.AppendInt(b, int64(via.Port), 10)
 	if len(branch) <= len(branchID) || !strings.HasPrefix(branch, branchID) {
 		// RFC 2543 branches need not be unique (RFC 3261 17.2.3)
-		parts = append(parts, in.mergeKey(), in.Recipient.String())
+		b = appendParts(in.appendMerge(b), in.Recipient.String())
 	}
-	return strings.Join(parts, "\n")
+	return t.hash(b)
 }
 
-// mergeKey is what two copies of one request have in common (RFC 3261 8.2.2.2).
-func (in *incoming) mergeKey() string {
+// appendParts adds words that hold no NUL, which screen refuses.
+func appendParts(b []byte, words ...string) []byte {
+	for _, w := range words {
+		b = append(append(b, w...), 0)
+	}
+	return b
+}
+
+// appendMerge adds what two copies of one request have in common (RFC 3261 8.2.2.2).
+func (in *incoming) appendMerge(b []byte) []byte {
 	tag, _ := in.From().Params.Get("tag")
 	cseq := in.CSeq()
 	method := cseq.MethodName
 	if method == gosip.ACK || method == gosip.CANCEL {
 		method = gosip.INVITE
 	}
-	return strings.Join([]string{tag, in.CallID().Value(), strconv.Itoa(int(cseq.SeqNo)), string(method)}, "\n")
+	b = appendParts(b, tag, in.CallID().Value(), string(method))
+	return append(strconv.AppendUint(b, uint64(cseq.SeqNo), 10), 0)
+}
+
+func (t *transactions) mergeKey(in *incoming) txKey {
+	return t.hash(in.appendMerge(make([]byte, 0, 256)))
 }
 
 // find returns the transaction a request belongs to, or nil.
 func (t *transactions) find(in *incoming, method gosip.RequestMethod) *server {
-	key := in.key(method)
+	key := t.key(in, method)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.servers[key]
 }
 
-// merged reports whether another copy of a request outside dialogs came by
+// isMerged reports whether another copy of a request outside dialogs came by
 // another way and is being answered.
 func (t *transactions) isMerged(in *incoming) bool {
-	key := in.key(in.Method)
+	key, merge := t.key(in, in.Method), t.mergeKey(in)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	first, ok := t.merged[in.mergeKey()]
+	first, ok := t.merged[merge]
 	return ok && first != key
 }
 
 // serve makes the transaction of a new request; nil when there are too many.
 func (t *transactions) serve(in *incoming) *server {
-	key := in.key(in.Method)
-	s := &server{ServerTx: gosip.NewServerTx(key, in.Request, in.from, t.log), hop: in.from}
+	s := &server{t: t, hop: in.from, key: t.key(in, in.Method), invite: in.IsInvite()}
+	s.tag, _ = in.To().Params.Get("tag")
+	if s.invite {
+		s.state = txProceeding
+	}
+	merge := t.mergeKey(in)
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if len(t.servers) >= maxServers {
-		t.mu.Unlock()
 		return nil
 	}
-	t.servers[key] = s
-	if in.toTag == "" {
-		if s.mergeKey = in.mergeKey(); t.merged[s.mergeKey] == "" {
-			t.merged[s.mergeKey] = key
-		}
+	t.servers[s.key] = s
+	if _, other := t.merged[merge]; in.toTag == "" && !other {
+		s.merge, t.merged[merge] = merge, s.key
 	}
-	t.mu.Unlock()
-	s.OnTerminate(func(string, error) { t.forgetServer(key, s) })
-	s.Init() // starts timers only; it has no error to give
 	return s
 }
 
-func (t *transactions) forgetServer(key string, s *server) {
+func (t *transactions) forget(s *server) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.servers, key)
-	if t.merged[s.mergeKey] == key {
-		delete(t.merged, s.mergeKey)
+	delete(t.servers, s.key)
+	if t.merged[s.merge] == s.key {
+		delete(t.merged, s.merge)
 	}
 }
 
-// request sends req to h in a transaction, or to the hop that it fits. on gets every response, a repeated
-// or forked 2xx included; ended is called once, when nothing more will come.
-// Both are called from goroutines of the transaction and must not wait. An
-// error means that ended will not be called.
+// request sends req in a transaction, to h or to the hop that it fits. on gets
+// every response, a repeated or forked 2xx included; ended is called once, when nothing more will come.
+// Both are called in the transaction's order, from whoever brought the message
+// or the time, and must not wait. An error means that ended will not be called.
 func (e *Endpoint) request(req *gosip.Request, h *hop, on func(*gosip.Response), ended func()) (*client, error) {
-	key, err := gosip.ClientTxKeyMake(req)
+	t := e.tx
+	key, ok := t.clientKey(req)
+	if !ok {
+		return nil, errBranch
+	}
+	wire, err := h.marshal(req)
 	if err != nil {
 		return nil, err
 	}
-	t := e.tx
-	way := e.fit(req, h)
-	c := &client{ClientTx: gosip.NewClientTx(key, req, way, t.log), hop: way, instead: way != h}
-	c.in.caught = e.panicked
-	t.mu.Lock()
-	t.clients[key] = c
-	t.mu.Unlock()
-	forget := func() {
-		t.mu.Lock()
-		delete(t.clients, key)
-		t.mu.Unlock()
-	}
-	c.OnTerminate(func(string, error) { forget() })
-	c.OnRetransmission(on)
-	if err := c.Init(); err != nil {
-		c.Terminate()
-		if e.fallBack(c) {
-			branch, _ := req.Via().Params.Get("branch")
-			req.ReplaceHeader(h.via(branch))
-			req.SetTransport(h.transport())
-			return e.request(req, h, on, ended)
+	way := e.fit(req, h, len(wire))
+	if way != h {
+		if wire, err = way.marshal(req); err != nil {
+			return nil, err
 		}
-		return nil, err
 	}
-	if !e.spawn(func() { c.pass(on, ended) }) { // ends with the transaction
-		c.Terminate()
+	c := &client{t: t, hop: way, instead: way != h, key: key, invite: req.IsInvite(), req: req, wire: wire, on: on, ended: ended}
+	c.in.caught = e.panicked
+	c.in.running = true // what comes before it has begun waits for drain
+	if !e.track(c) {
 		return nil, net.ErrClosed
 	}
-	return c, nil
+	err = c.begin()
+	c.in.drain()
+	switch {
+	case err == nil:
+		return c, nil
+	case e.fallBack(c):
+		branch, _ := req.Via().Params.Get("branch")
+		req.ReplaceHeader(h.via(branch))
+		req.SetTransport(h.transport())
+		return e.request(req, h, on, ended)
+	}
+	return nil, err
 }
 
-// pass empties the state machine's channel, which must never be kept waiting:
-// its lock is held meanwhile.
-func (c *client) pass(on func(*gosip.Response), ended func()) {
-	c.hop.hold(1)
-	defer c.hop.hold(-1)
-	for {
-		select {
-		case res := <-c.Responses():
-			on(res)
-		case <-c.Done():
-			ended()
-			return
-		}
+// track takes a client transaction into the table; false: the endpoint is closed.
+func (e *Endpoint) track(c *client) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.isClosed {
+		return false
 	}
+	e.tx.mu.Lock()
+	defer e.tx.mu.Unlock()
+	e.tx.clients[c.key] = c
+	return true
+}
+
+// clientKey names the client transaction of a request of ours or of a response
+// to it (RFC 3261 17.1.3).
+func (t *transactions) clientKey(m interface {
+	Via() *gosip.ViaHeader
+	CSeq() *gosip.CSeqHeader
+}) (key txKey, ok bool) {
+	via, cseq := m.Via(), m.CSeq()
+	if via == nil || cseq == nil {
+		return key, false
+	}
+	branch, _ := via.Params.Get("branch")
+	if len(branch) <= len(branchID) || !strings.HasPrefix(branch, branchID) {
+		return key, false
+	}
+	return t.hash(appendParts(make([]byte, 0, 128), branch, string(cseq.MethodName))), true
 }
 
 // onResponse gives a response to its transaction.
 func (e *Endpoint) onResponse(res *gosip.Response) {
 	e.count.add(e.count.answers, class(res.StatusCode))
-	key, err := gosip.ClientTxKeyMake(res)
+	key, ok := e.tx.clientKey(res)
 	// More than one Via: it was meant for somebody else (RFC 3261 8.1.3.3).
-	if err != nil || res.StatusCode < 100 || res.StatusCode > 699 || len(res.GetHeaders("via")) != 1 ||
+	if !ok || res.StatusCode < 100 || res.StatusCode > 699 || len(res.GetHeaders("via")) != 1 ||
 		res.From() == nil || res.To() == nil || res.CallID() == nil {
 		e.count.drop("response")
 		return
@@ -218,44 +259,12 @@ func (e *Endpoint) onResponse(res *gosip.Response) {
 	e.tx.mu.Lock()
 	c := e.tx.clients[key]
 	e.tx.mu.Unlock()
-	if c == nil {
+	switch {
+	case c == nil:
 		e.count.drop("stray-response")
-		return
-	}
-	if !c.in.tryDo(func() { c.receive(res) }) {
+	case !c.in.tryHere(func() { c.receive(res) }):
 		e.count.drop("flood")
 	}
-}
-
-// receive runs in c.in. A repeated refusal means that our ACK was lost; sipgo
-// would wait for T2 with its lock held before it sends another.
-func (c *client) receive(res *gosip.Response) {
-	if c.final >= 300 {
-		if res.StatusCode >= 300 && c.Origin().IsInvite() {
-			c.hop.WriteMsg(ackOfRefusal(c.Origin(), res))
-		}
-		return
-	}
-	if res.StatusCode >= 200 {
-		c.final = res.StatusCode
-	}
-	c.Receive(res)
-}
-
-// ackOfRefusal is the ACK to a final response other than 2xx (RFC 3261 17.1.1.3).
-func ackOfRefusal(invite *gosip.Request, res *gosip.Response) *gosip.Request {
-	ack := gosip.NewRequest(gosip.ACK, invite.Recipient)
-	for _, h := range []gosip.Header{invite.Via().Clone(), gosip.HeaderClone(invite.From()), gosip.HeaderClone(res.To()),
-		gosip.HeaderClone(invite.CallID()), &gosip.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: gosip.ACK}, maxForwards(70)} {
-		ack.AppendHeader(h)
-	}
-	setBody(ack, nil)
-	return ack
-}
-
-func maxForwards(n int) gosip.Header {
-	h := gosip.MaxForwardsHeader(n)
-	return &h
 }
 
 // lost ends the client transactions of a connection that is gone, so that the
@@ -285,6 +294,7 @@ func (t *transactions) close() {
 		clients = append(clients, c)
 	}
 	t.mu.Unlock()
+	t.timers.stop()
 	for _, s := range servers {
 		s.Terminate()
 	}
