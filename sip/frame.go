@@ -28,8 +28,11 @@ type frames struct {
 	busy  func() bool // a leg needs the connection: silence does not end it
 	pings bool        // we opened it
 
-	buf    []byte
-	read   [4096]byte
+	buf      []byte
+	searched int      // bytes of buf that hold no end of a header
+	header   screened // of the message at its front; zero: not whole yet
+	read     [4096]byte
+
 	blanks int       // CRLFs since the last message or ping of theirs
 	pinged time.Time // the ping of ours that nothing has followed; zero: none
 	pongs  bool      // the peer answers pings
@@ -50,20 +53,13 @@ func (f *frames) next() (msg []byte, s screened, fault string, err error) {
 		case started.IsZero():
 			started = time.Now()
 		}
-		if head := f.head(); head != nil {
-			s, fault = screen(head, true)
-			switch {
-			case fault != "":
-				return f.buf, s, fault, nil
-			case s.end > maxStream:
-				return f.buf, s, faultSize, nil
-			case len(f.buf) >= s.end:
-				msg, f.buf = f.buf[:s.end:s.end], f.buf[s.end:]
-				f.blanks = 0
-				return msg, s, "", nil
-			}
-		} else if len(f.buf) > maxStream {
-			return f.buf, s, faultSize, nil
+		if fault := f.screen(); fault != "" {
+			return f.buf, s, fault, nil
+		}
+		if s = f.header; s.end > 0 && len(f.buf) >= s.end {
+			msg, f.buf = f.buf[:s.end:s.end], f.buf[s.end:]
+			f.header, f.searched, f.blanks = screened{}, 0, 0
+			return msg, s, "", nil
 		}
 		if err := f.fill(started); err != nil {
 			return nil, s, "", err
@@ -71,13 +67,25 @@ func (f *frames) next() (msg []byte, s screened, fault string, err error) {
 	}
 }
 
-// head returns the header once it is whole; the body is not screened, it has a
-// length.
-func (f *frames) head() []byte {
-	if i := bytes.Index(f.buf, []byte("\r\n\r\n")); i >= 0 {
-		return f.buf[:i+4]
+// screen looks at the header once it is whole, and only once however slowly the
+// body comes; the body is not screened, it has a length.
+func (f *frames) screen() (fault string) {
+	if f.header.end > 0 {
+		return ""
 	}
-	return nil
+	from := max(0, f.searched-3)
+	f.searched = len(f.buf)
+	i := bytes.Index(f.buf[from:], []byte("\r\n\r\n"))
+	if i < 0 {
+		if len(f.buf) > maxStream {
+			return faultSize
+		}
+		return ""
+	}
+	if f.header, fault = screen(f.buf[:from+i+4], true); fault == "" && f.header.end > maxStream {
+		return faultSize
+	}
+	return fault
 }
 
 // skipBlank takes keep-alives off the front: the answer to our ping is one CRLF,

@@ -153,7 +153,9 @@ func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 		if deps.Admit == nil {
 			deps.Admit = w.admit
 		}
-		deps.Trunk = trunks
+		if deps.Trunk == nil {
+			deps.Trunk = trunks
+		}
 		if deps.Lookup == nil {
 			deps.Lookup = names(nil)
 		}
@@ -161,13 +163,8 @@ func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 			deps.Connect = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
 		}
 		deps.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		w.tcp = newPipeListener(usAddr)
-		listeners := []net.Listener{w.tcp}
-		if cfg.TLS.Cert != "" {
-			w.tls = newPipeListener(usTLS)
-			listeners = append(listeners, secured{w.tls})
-		}
-		ep, err := New(cfg, deps, []net.PacketConn{w.wire.listen(usAddr)}, listeners)
+		conns, listeners := w.open(cfg)
+		ep, err := New(cfg, deps, conns, listeners)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,6 +183,34 @@ func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 			t.Errorf("%d legs live after Close", s.Legs)
 		}
 	})
+}
+
+// open makes the sockets of an endpoint: those that are configured, or one of
+// each kind at the usual addresses.
+func (w *world) open(cfg Config) (conns []net.PacketConn, listeners []net.Listener) {
+	if len(cfg.Listen) == 0 {
+		cfg.Listen = []string{"udp://" + usAddr, "tcp://" + usAddr}
+		if cfg.TLS.Cert != "" {
+			cfg.Listen = append(cfg.Listen, "tls://"+usTLS)
+		}
+	}
+	for _, s := range cfg.Listen {
+		network, addr, err := parseListen(s)
+		if err != nil {
+			w.Fatal(err)
+		}
+		switch network {
+		case "udp":
+			conns = append(conns, w.wire.listen(addr.String()))
+		case "tcp":
+			w.tcp = newPipeListener(addr.String())
+			listeners = append(listeners, w.tcp)
+		case "tls":
+			w.tls = newPipeListener(addr.String())
+			listeners = append(listeners, secured{w.tls})
+		}
+	}
+	return conns, listeners
 }
 
 func (w *world) admit(in call.Invite, leg call.Leg) (func(call.Signal), *call.Cause) {
