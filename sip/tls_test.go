@@ -120,7 +120,7 @@ func (w *world) secure(from string, c *tls.Config) (*tls.Conn, error) {
 }
 
 func speak(conn net.Conn) *caller {
-	c := &caller{conn, make(chan message, 64)}
+	c := &caller{Conn: conn, got: make(chan message, 64)}
 	go c.read()
 	return c
 }
