@@ -37,6 +37,7 @@ type Call struct {
 	legs      map[LegID]Leg
 	relay     Relay
 	recording Recording
+	out       map[LegID]struct{} // attempts that hold a place of the trunk they left by
 	timers    map[Timer]*time.Timer
 	account   string
 	batch     []letter // taken from the mailbox, not handled yet
@@ -149,6 +150,7 @@ func (c *Call) handle(from LegID, s Signal) {
 			c.handle("", answer)
 		}
 	}
+	c.freePlaces()
 	c.show()
 }
 
@@ -280,7 +282,7 @@ func (c *Call) dial(a doDial) {
 		d.Over = func(a netip.Addr) ([]byte, error) { return relay.Over(media.Callee, a) }
 	}
 	c.identify(&d)
-	l, err := c.ports.Dial(c.ctx, d, func(s Signal) { c.post(a.leg, s) })
+	l, err := c.dialOut(a.leg, d)
 	if err != nil {
 		c.post(a.leg, Failed{At{c.now()}, causeOf(err, 500, "cannot dial")})
 		c.post(a.leg, Gone{At{c.now()}})

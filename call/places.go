@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"ringdown/routing"
@@ -24,14 +25,21 @@ type claim struct {
 	limits routing.Limits
 }
 
+// holder is who holds a place: a call, or an attempt of it, which holds one of
+// the trunk it goes out by.
+type holder struct {
+	call ID
+	leg  LegID // empty: the call
+}
+
 // places knows which live calls hold a place under which limit. Nothing is
-// counted up and down: the count is the size of a set of calls, a call leaves
-// all its sets at once, and leaving twice changes nothing. So a call that
-// crashed, was refused halfway or whose leg does not go holds no place. The
-// switchboard's lock guards it.
+// counted up and down: the count is the size of a set, a call leaves all its
+// sets at once, and leaving twice changes nothing. So a call that crashed, was
+// refused halfway or whose leg does not go holds no place. The switchboard's
+// lock guards it.
 type places struct {
-	held    map[place]map[ID]struct{}
-	of      map[ID][]place
+	held    map[place]map[holder]struct{}
+	of      map[ID][]hold
 	buckets map[place]*bucket // one for each limit of calls a second that was asked for
 }
 
@@ -41,13 +49,19 @@ type bucket struct {
 	filled time.Time
 }
 
-func newPlaces() places {
-	return places{held: map[place]map[ID]struct{}{}, of: map[ID][]place{}, buckets: map[place]*bucket{}}
+// hold is a place that a call or one of its legs is in.
+type hold struct {
+	place
+	leg LegID
 }
 
-// take gives a call all the places it claims, or none and says why: the first
-// limit that is reached, and what was asked for.
-func (p *places) take(id ID, at time.Time, claims ...claim) *Cause {
+func newPlaces() places {
+	return places{held: map[place]map[holder]struct{}{}, of: map[ID][]hold{}, buckets: map[place]*bucket{}}
+}
+
+// take gives who all the places that are claimed, or none and says why: the
+// first limit that is reached.
+func (p *places) take(who holder, at time.Time, claims ...claim) *Cause {
 	for _, c := range claims {
 		if c.limits.Calls > 0 && len(p.held[c.place]) >= c.limits.Calls {
 			return c.refusal(ReasonConcurrencyLimit)
@@ -66,10 +80,10 @@ func (p *places) take(id ID, at time.Time, claims ...claim) *Cause {
 			continue
 		}
 		if p.held[c.place] == nil {
-			p.held[c.place] = map[ID]struct{}{}
+			p.held[c.place] = map[holder]struct{}{}
 		}
-		p.held[c.place][id] = struct{}{}
-		p.of[id] = append(p.of[id], c.place)
+		p.held[c.place][who] = struct{}{}
+		p.of[who.call] = append(p.of[who.call], hold{c.place, who.leg})
 	}
 	return nil
 }
@@ -89,15 +103,32 @@ func (p *places) bucket(c claim, at time.Time) *bucket {
 	return b
 }
 
-// leave gives back what a call holds, if it holds anything.
+// leave gives back what a call and its legs hold, if they hold anything.
 func (p *places) leave(id ID) {
-	for _, at := range p.of[id] {
-		delete(p.held[at], id)
-		if len(p.held[at]) == 0 {
-			delete(p.held, at)
-		}
+	for _, h := range p.of[id] {
+		p.free(h.place, holder{id, h.leg})
 	}
 	delete(p.of, id)
+}
+
+// leaveLeg gives back what one attempt holds.
+func (p *places) leaveLeg(id ID, leg LegID) {
+	p.of[id] = slices.DeleteFunc(p.of[id], func(h hold) bool {
+		if h.leg == leg {
+			p.free(h.place, holder{id, leg})
+		}
+		return h.leg == leg
+	})
+	if len(p.of[id]) == 0 {
+		delete(p.of, id)
+	}
+}
+
+func (p *places) free(at place, who holder) {
+	delete(p.held[at], who)
+	if len(p.held[at]) == 0 {
+		delete(p.held, at)
+	}
 }
 
 // refusal words a limit that is reached. The node's and a trunk's are 503: the

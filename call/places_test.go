@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -138,6 +139,56 @@ func TestBrokenAndLingeringCallsHoldNoPlace(t *testing.T) {
 	})
 }
 
+// A trunk's calls out count as those that come in by it do; who cannot leave by
+// it tries the next way, and an attempt that is over holds nothing.
+func TestCallsOutOfATrunk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.decision.Targets = slices.Repeat(w.decision.Targets, 2)
+		w.decision.Targets[0].Trunk, w.decision.Targets[1].Trunk = "narrow", "wide"
+		ports := w.board(Config{}).ports
+		ports.Limits = func(trunk string) routing.Limits {
+			if trunk == "narrow" {
+				return routing.Limits{Calls: 1}
+			}
+			return routing.Limits{}
+		}
+		b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
+		_, first := admitted(t, b)
+		synctest.Wait()
+		_, second := admitted(t, b)
+		synctest.Wait()
+		if got := []string{w.b(0).dial.Target.Trunk, w.b(1).dial.Target.Trunk}; !slices.Equal(got, []string{"narrow", "wide"}) {
+			t.Errorf("dialled by %v", got)
+		}
+		i := slices.IndexFunc(w.events, func(e events.Event) bool { return e.Type == events.LegFailed })
+		if i < 0 {
+			t.Fatal("the attempt that found no place is not told of")
+		}
+		if c := w.events[i].Data.(events.LegFailedData).Cause; c.SIPStatus != 503 || c.Q850 != 34 || c.Source != "local" {
+			t.Errorf("failed with %+v", c)
+		}
+		w.b(0).send(Failed{At{time.Now()}, Cause{Status: 486, Remote: true}}) // the first call goes on by the wide one
+		w.b(0).send(Gone{Now()})
+		synctest.Wait()
+		_, third := admitted(t, b)
+		synctest.Wait()
+		if got := w.b(3).dial.Target.Trunk; w.b(2).dial.Target.Trunk != "wide" || got != "narrow" {
+			t.Errorf("the third call left by %s", got)
+		}
+		for _, send := range []func(Signal){first, second, third} {
+			send(Cancelled{At: Now()})
+			send(Gone{Now()})
+		}
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.places.held)+len(b.places.of) != 0 {
+			t.Errorf("places are held by nobody: %v", b.places.held)
+		}
+	})
+}
+
 func TestBusyNodeRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -173,25 +224,30 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 				limits[place{kind, key}] = routing.Limits{Calls: rapid.IntRange(0, 4).Draw(t, "calls"), CPS: rapid.IntRange(0, 5).Draw(t, "cps")}
 			}
 		}
-		in := map[ID]map[place]bool{} // the model: who is in where
+		in := map[holder]map[place]bool{} // the model: who is in where
 		taken := map[place][]time.Time{}
 		now := zero
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 1500).Draw(t, "ms")) * time.Millisecond)
-			id := ID(fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "call")))
-			if rapid.Bool().Draw(t, "leaves") {
-				p.leave(id)
-				delete(in, id)
+			who := holder{ID(fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "call"))), rapid.SampledFrom([]LegID{"", "b1", "b2"}).Draw(t, "leg")}
+			switch rapid.IntRange(0, 5).Draw(t, "leaves") {
+			case 0:
+				p.leave(who.call)
+				maps.DeleteFunc(in, func(h holder, _ map[place]bool) bool { return h.call == who.call })
+				continue
+			case 1:
+				p.leaveLeg(who.call, who.leg)
+				delete(in, who)
 				continue
 			}
 			var claims []claim
 			for _, kind := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{limitNode, limitTrunk, limitAccount, limitNumber}), 1, 3, rapid.ID[string]).Draw(t, "kinds") {
 				at := place{kind, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")}
-				if !in[id][at] { // a call asks for a place once
+				if !in[who][at] { // nobody asks for a place twice
 					claims = append(claims, claim{at, limits[at]})
 				}
 			}
-			refused := p.take(id, now, claims...)
+			refused := p.take(who, now, claims...)
 			if refused != nil {
 				i := slices.IndexFunc(claims, func(c claim) bool { return c.kind == refused.Limit })
 				if i < 0 {
@@ -204,10 +260,10 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 				continue
 			}
 			for _, c := range claims {
-				if in[id] == nil {
-					in[id] = map[place]bool{}
+				if in[who] == nil {
+					in[who] = map[place]bool{}
 				}
-				in[id][c.place] = true
+				in[who][c.place] = true
 				taken[c.place] = append(taken[c.place], now)
 			}
 		}
@@ -230,9 +286,9 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 				}
 			}
 		}
-		for id := range in {
-			p.leave(id)
-			p.leave(id)
+		for who := range in {
+			p.leave(who.call)
+			p.leave(who.call)
 		}
 		if len(p.held)+len(p.of) != 0 {
 			t.Fatalf("held by nobody: %v %v", p.held, p.of)
@@ -240,7 +296,7 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 	})
 }
 
-func count(in map[ID]map[place]bool, at place) (n int) {
+func count(in map[holder]map[place]bool, at place) (n int) {
 	for _, places := range in {
 		if places[at] {
 			n++

@@ -103,7 +103,7 @@ func (b *Switchboard) refusal(id ID, in Invite) *Cause {
 	if b.ports.Limits != nil {
 		claims = append(claims, claim{place{limitTrunk, in.Trunk}, b.ports.Limits(in.Trunk)})
 	}
-	return b.places.take(id, in.At, claims...)
+	return b.places.take(holder{call: id}, in.At, claims...)
 }
 
 // claim asks for the places of a call that is routed: its account's and its
@@ -114,8 +114,26 @@ func (b *Switchboard) claim(c *Call, d routing.Decision) *Cause {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.places.take(c.id, c.machine.invite.At,
+	return b.places.take(holder{call: c.id}, c.machine.invite.At,
 		claim{place{limitAccount, d.Account}, d.OfAccount}, claim{place{limitNumber, d.Number}, d.OfNumber})
+}
+
+// claimOut asks for an attempt's place on the trunk it is to leave by.
+func (b *Switchboard) claimOut(c *Call, leg LegID, trunk string, at time.Time) *Cause {
+	if trunk == "" || b.ports.Limits == nil {
+		return nil
+	}
+	limits := b.ports.Limits(trunk)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.places.take(holder{c.id, leg}, at, claim{place{limitTrunk, trunk}, limits})
+}
+
+// freeOut gives back the place of an attempt that came to nothing.
+func (b *Switchboard) freeOut(c *Call, leg LegID) {
+	b.mu.Lock()
+	b.places.leaveLeg(c.id, leg)
+	b.mu.Unlock()
 }
 
 func refused(reason, text string) *Cause {

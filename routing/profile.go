@@ -21,8 +21,9 @@ var profiles = map[string]Trunk{
 	"cucm":          {Identity: Identity{RemotePartyID: yes(), Diversion: yes()}},
 	"broadworks":    {Identity: Identity{Asserted: ShowCaller, Diversion: yes(), UserPhone: yes()}},
 	"ms-teams-sbc":  {Identity: Identity{Asserted: ShowCaller, HistoryInfo: yes(), UserPhone: yes()}},
-	// From before RFC 3325: the draft's header, and user=phone or the digits are a name.
-	"old-gateway": {Identity: Identity{RemotePartyID: yes(), UserPhone: yes()}},
+	// From before RFC 3262 and 3325: an option it does not know confuses it, the
+	// caller goes into the draft's header, and digits without user=phone are a name.
+	"old-gateway": {Reliable: ReliableOff, Identity: Identity{RemotePartyID: yes(), UserPhone: yes()}},
 }
 
 func yes() *bool { b := true; return &b }

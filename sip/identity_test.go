@@ -137,6 +137,19 @@ func TestProfilesTell(t *testing.T) {
 			wantTold(t, routing.Trunk{ID: "out", Profile: name}, call.Dial{From: kari, Number: number}, want)
 		})
 	}
+	// Who knows no option is offered none.
+	for name, offered := range map[string]bool{"default": true, "old-gateway": false} {
+		inWorld(t, Config{}, Deps{Policy: policies(t, routing.Trunk{ID: "out", Profile: name})}, func(w *world) {
+			d := call.Dial{From: kari, MaxForwards: 69, Body: ourSDP}
+			d.Target.URI, d.Target.Trunk = "sip:agent@"+calleeAddr, "out"
+			if _, err := w.ep.Dial(w.Context(), d, func(call.Signal) {}); err != nil {
+				t.Fatal(err)
+			}
+			if inv := w.callee.want("INVITE"); strings.Contains(inv.get("Supported"), "100rel") != offered {
+				t.Errorf("%s: Supported: %s", name, inv.get("Supported"))
+			}
+		})
+	}
 	// What a trusted edge is told of a caller who hides.
 	wantTold(t, routing.Trunk{ID: "out", Profile: "kamailio-edge"}, call.Dial{Withheld: kari, Number: number},
 		"From: \"Anonymous\" <sip:anonymous@anonymous.invalid>\nP-Asserted-Identity: <sip:+4790000001@10.0.0.1>\nPrivacy: id")
