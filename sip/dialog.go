@@ -109,10 +109,10 @@ func (d *dialog) request(ctx context.Context, e *Endpoint, method gosip.RequestM
 func loose(uri gosip.Uri) bool { return uri.UriParams.Has("lr") }
 
 // nextHop is where the dialog's next request goes: the first route or the
-// target when that is an address of the same peer or trunk, otherwise where the
-// INVITE came from or went. So a Contact or Record-Route can name anything
-// (127.0.0.1, a neighbour, a name) and nothing leaves for there, and a peer
-// behind a NAT is reached. An open connection is kept.
+// target, by its transport, when that is an address of the same peer or trunk;
+// otherwise where the INVITE came from or went. So a Contact or Record-Route can
+// name anything (127.0.0.1, a neighbour, a name) and nothing leaves for there,
+// and a peer behind a NAT is reached. An open connection is kept.
 func (d *dialog) nextHop(ctx context.Context, e *Endpoint) *hop {
 	uri := d.target
 	if len(d.routes) > 0 {
@@ -124,16 +124,13 @@ func (d *dialog) nextHop(ctx context.Context, e *Endpoint) *hop {
 	ip, err := netip.ParseAddr(strings.Trim(uri.Host, "[]"))
 	ip = ip.Unmap()
 	told := err == nil && (ip == d.peer.addr.Addr() || e.sameTrunk(ip, d.trunk))
-	switch {
-	case d.peer.stream != nil:
-		if !told {
-			ip = d.peer.addr.Addr()
-		}
-		return d.reconnect(ctx, e, uri, netip.AddrPortFrom(ip, portOf(uri, d.peer.network)), told)
-	case !told:
+	if d.peer.stream != nil {
+		return d.reconnect(ctx, e, uri, ip, told)
+	}
+	if !told {
 		return d.peer
 	}
-	return d.peer.to(netip.AddrPortFrom(ip, portOf(uri, d.peer.network)))
+	return d.byDatagram(ctx, e, uri, ip)
 }
 
 func (e *Endpoint) sameTrunk(ip netip.Addr, trunk string) bool {

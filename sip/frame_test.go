@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,15 @@ import (
 // and answers pings as long as it lives.
 type far struct {
 	net.Conn
-	pongs  bool
+	pongs  atomic.Bool
 	pings  chan time.Time
 	closed chan time.Time
 }
 
 func newFar(conn net.Conn, pongs bool) *far {
-	return &far{conn, pongs, make(chan time.Time, 1000), make(chan time.Time, 1)}
+	f := &far{Conn: conn, pings: make(chan time.Time, 1000), closed: make(chan time.Time, 1)}
+	f.pongs.Store(pongs)
+	return f
 }
 
 // read notes pings until the connection ends.
@@ -37,7 +40,7 @@ func (f *far) read() {
 		}
 		if string(buf[:n]) == "\r\n\r\n" {
 			f.pings <- time.Now()
-			if f.pongs {
+			if f.pongs.Load() {
 				f.Write([]byte("\r\n"))
 			}
 		}
@@ -78,7 +81,7 @@ func TestPingFindsADeadPeer(t *testing.T) {
 		}
 		w.noSignal(signals, 0)
 		synctest.Wait()
-		f.pongs = false
+		f.pongs.Store(false)
 		start := <-f.pings
 		signal[call.Failed](w, signals)
 		if d := time.Since(start); d != pongWait {
@@ -102,9 +105,9 @@ func TestPingJudgesNobodyElse(t *testing.T) {
 		if n := len(f.pings); n < 20 || n > 24 {
 			t.Errorf("%d pings in ten minutes", n)
 		}
-		f.pongs = true
+		f.pongs.Store(true)
 		time.Sleep(time.Minute)
-		f.pongs = false
+		f.pongs.Store(false)
 		for len(f.pings) > 0 {
 			<-f.pings
 		}

@@ -24,13 +24,11 @@ func portOf(uri gosip.Uri, network string) uint16 {
 // first. A peer behind a NAT cannot be dialled: it is found by the connection
 // that it has opened meanwhile. One that never asked for TCP may be back at UDP.
 // When nothing does, the request fails on what was.
-func (d *dialog) reconnect(ctx context.Context, e *Endpoint, uri gosip.Uri, addr netip.AddrPort, told bool) *hop {
-	w := e.wayTo(d.peer.network, addr, uri.Host, d.trunk)
-	if w.network == "tls" {
-		// whoever proves to be the trunk, or the one who was there before
-		p, _ := e.deps.Policy(d.trunk)
-		w.names = append(append(w.names, p.TLS.Names...), d.peer.peerNames()...)
+func (d *dialog) reconnect(ctx context.Context, e *Endpoint, uri gosip.Uri, ip netip.Addr, told bool) *hop {
+	if !told {
+		ip = d.peer.addr.Addr()
 	}
+	w := d.wayBack(e, d.peer.network, uri, ip)
 	if told {
 		if h, err := e.reach(ctx, w); err == nil {
 			return h
@@ -45,11 +43,47 @@ func (d *dialog) reconnect(ctx context.Context, e *Endpoint, uri gosip.Uri, addr
 		}
 	}
 	if t, _ := uri.UriParams.Get("transport"); d.peer.network == "tcp" && (t == "" || strings.EqualFold(t, "udp")) {
-		if h, err := e.reach(ctx, way{network: "udp", addr: addr}); err == nil {
+		if h, err := e.reach(ctx, way{network: "udp", addr: w.addr}); err == nil {
 			return h
 		}
 	}
 	return d.peer
+}
+
+// wayBack is the way to an address that a peer has told us for its dialog. By
+// TLS whoever is there must prove to be what the URI says, or the trunk, or the
+// one who was there before.
+func (d *dialog) wayBack(e *Endpoint, network string, uri gosip.Uri, ip netip.Addr) way {
+	w := e.wayTo(network, netip.AddrPortFrom(ip, portOf(uri, network)), uri.Host, d.trunk)
+	if network == "tls" {
+		p, _ := e.deps.Policy(d.trunk)
+		w.names = append(append(w.names, p.TLS.Names...), d.peer.peerNames()...)
+	}
+	return w
+}
+
+// byDatagram is the hop to the address that a peer of UDP has told us. It may
+// want to be reached by TCP or TLS from now on; UDP is where it was heard, and
+// stays when it takes no connection.
+func (d *dialog) byDatagram(ctx context.Context, e *Endpoint, uri gosip.Uri, ip netip.Addr) *hop {
+	if t := transportOf(uri); t != "udp" {
+		if w := d.wayBack(e, t, uri, ip); !e.udpOnly.is(w.addr) {
+			ctx, cancel := context.WithTimeout(ctx, tcpInstead)
+			defer cancel()
+			if h, err := e.reach(ctx, w); err == nil {
+				return h
+			}
+			e.udpOnly.note(w.addr)
+		}
+	}
+	addr := netip.AddrPortFrom(ip, portOf(uri, "udp"))
+	if ip.Is4() != d.peer.addr.Addr().Is4() { // the trunk's other family has a socket of its own
+		if h, err := e.reach(ctx, way{network: "udp", addr: addr}); err == nil {
+			return h
+		}
+		return d.peer
+	}
+	return d.peer.to(addr)
 }
 
 // connectionFrom returns the newest connection that a peer has opened from the

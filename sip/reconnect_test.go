@@ -166,3 +166,61 @@ func TestOneConnectionForManyCalls(t *testing.T) {
 		}
 	})
 }
+
+// A peer of UDP whose Contact asks for TCP gets it, or UDP when it takes none.
+func TestContactAsksForTCP(t *testing.T) {
+	for _, refuses := range []bool{false, true} {
+		tcp := &connects{}
+		if refuses {
+			tcp.on = func(context.Context) error { return errors.New("refused") }
+		}
+		inWorld(t, Config{}, Deps{Connect: tcp.open}, func(w *world) {
+			tcp.bubble()
+			leg, signals, inv := w.dialled()
+			w.callee.reply(inv, 200, "agent", "", "Contact: <sip:agent@10.2.0.1:5060;transport=tcp>")
+			var c *caller
+			if refuses {
+				w.callee.want("ACK")
+			} else {
+				c = speak(<-tcp.at)
+				c.want(w, "ACK sip:agent@10.2.0.1:5060;transport=tcp")
+			}
+			signal[call.Answered](w, signals)
+			leg.Hangup(call.Cause{Status: 200})
+			if refuses {
+				w.callee.reply(w.callee.want("BYE"), 200, "", "")
+			} else {
+				c.answer(c.want(w, "BYE"), 200)
+			}
+			signal[call.Gone](w, signals)
+			if tcp.n != 1 {
+				t.Errorf("%d connections", tcp.n)
+			}
+		})
+	}
+}
+
+// A trunk of both families may answer in the other one.
+func TestContactInTheOtherFamily(t *testing.T) {
+	cfg := Config{Listen: []string{"udp://10.0.0.1:5060", "udp://[2001:db8::10]:5060"}}
+	inWorld(t, cfg, Deps{Trunk: everybody}, func(w *world) {
+		six := w.peer("[2001:db8:a::1]:5060")
+		signals := make(chan call.Signal, 64)
+		d := call.Dial{Call: "call_1", Leg: "b1", From: "+4790000001", MaxForwards: 69, Body: ourSDP}
+		d.Target.URI, d.Target.Trunk = "sip:agent@"+calleeAddr, "all"
+		leg, err := w.ep.Dial(w.Context(), d, func(s call.Signal) { signals <- s })
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.callee.reply(w.callee.want("INVITE"), 200, "agent", "", "Contact: <sip:agent@[2001:db8:a::1]>")
+		ack := six.want("ACK sip:agent@[2001:db8:a::1] SIP/2.0")
+		if !strings.HasPrefix(ack.get("Via"), "SIP/2.0/UDP [2001:db8::10]:5060;") || ack.from != "[2001:db8::10]:5060" {
+			t.Errorf("from %s: %s", ack.from, ack.raw)
+		}
+		signal[call.Answered](w, signals)
+		leg.Hangup(call.Cause{Status: 200})
+		bye := six.want("BYE")
+		six.conn.WriteTo(replyTo(bye, 200), net.UDPAddrFromAddrPort(netip.MustParseAddrPort("[2001:db8::10]:5060")))
+		signal[call.Gone](w, signals)
+	})
+}
