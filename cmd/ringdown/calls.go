@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"ringdown/api"
@@ -35,7 +36,11 @@ func runCallsList(ctx context.Context, args []string, s stdio) int {
 			if c.Recorded {
 				recorded = "yes"
 			}
-			table = append(table, []string{string(c.ID), c.Account, c.Status, c.Caller, c.Number, c.Trunk, strconv.Itoa(c.Legs), moment(c.Received), recorded})
+			status := c.Status
+			if len(c.Held) > 0 {
+				status += ", held by " + strings.Join(c.Held, " and ")
+			}
+			table = append(table, []string{string(c.ID), c.Account, status, c.Caller, c.Number, c.Trunk, strconv.Itoa(c.Legs), moment(c.Received), recorded})
 		}
 		return rows(s.out, "no call is live", table)
 	})

@@ -26,6 +26,7 @@ type story struct {
 	Attempts   []*attempt          `json:"attempts"`
 	Recordings []*recordingStory   `json:"recordings"`
 	Media      []mediaStart        `json:"media,omitempty"`
+	Holds      []*holdStory        `json:"holds,omitempty"`
 	Late       bool                `json:"late_durable,omitempty"` // the answer was passed on before it was on the disk
 	Missing    []uint64            `json:"missing,omitempty"`      // seqs that are not there
 	Unread     []string            `json:"unread,omitempty"`       // types this program does not know
@@ -125,6 +126,8 @@ func (s *story) fold(e events.Event) error {
 			return err
 		}
 		s.Status, s.Finished = s.Ended.Status, true
+	case events.CallHeld, events.CallResumed:
+		return s.foldHold(e, data)
 	case events.MediaStarted:
 		var d events.MediaStartedData
 		err := json.Unmarshal(data, &d)

@@ -53,6 +53,7 @@ func (s *story) text() string {
 	s.decision(&b)
 	s.attempts(&b)
 	s.recordings(&b)
+	s.holds(&b)
 	s.media(&b)
 	s.reservations(&b)
 	return b.String()
