@@ -171,6 +171,7 @@ func TestIdentityRead(t *testing.T) {
 		{from + "P-Preferred-Identity: <sip:+4790000008@h>\nP-Asserted-Identity: <sip:+4790000009@h>", routing.Identity{}, call.Party{User: "+4790000009"}},
 		{from + "Remote-Party-ID: <sip:+4790000007@h>;party=calling", routing.Identity{}, plain},
 		{from + "Remote-Party-ID: <sip:+4790000007@h>;party=calling", rpid, call.Party{User: "+4790000007"}},
+		{from + "Remote-Party-ID: <sip:+4721000001@h>;party=called, <sip:+4790000007@h>;party=Calling", rpid, call.Party{User: "+4790000007"}},
 		{from + "Remote-Party-ID: <sip:+4790000007@h>;privacy=full", rpid, call.Party{User: "+4790000007", Private: true}},
 		{from + "Remote-Party-ID: <sip:+4790000007@h>;privacy=off", rpid, call.Party{User: "+4790000007"}},
 		{from + "Remote-Party-ID: <sip:+4790000007@h>;privacy=full", routing.Identity{Trust: routing.TrustNone, RemotePartyID: on()}, plain},

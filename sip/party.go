@@ -71,6 +71,9 @@ func asserted(req *gosip.Request, name string) *gosip.FromHeader {
 		id := &gosip.FromHeader{}
 		var err error
 		id.DisplayName, err = gosip.ParseAddressValue(value, &id.Address, &id.Params)
+		if who, said := id.Params.Get("party"); said && !strings.EqualFold(who, "calling") {
+			continue // of a Remote-Party-ID: somebody else
+		}
 		if err == nil && uriUser(id.Address) != "" {
 			return id
 		}

@@ -97,6 +97,9 @@ func (s *story) who(b *strings.Builder) {
 		}
 		line(b, "Came by", "%s", strings.Join(parts, ", "))
 	}
+	for _, name := range slices.Sorted(maps.Keys(d.Attributes)) {
+		line(b, "Brought", "%s: %s", name, d.Attributes[name])
+	}
 }
 
 func (s *story) times(b *strings.Builder) {

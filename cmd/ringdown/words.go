@@ -30,7 +30,7 @@ func endedBy(by string) string {
 }
 
 // rejectedFor says in words why a call was not taken.
-func rejectedFor(reason string) string {
+func rejectedFor(reason, limit string) string {
 	words := map[string]string{
 		"no-trunk-match":       "it came from an address that belongs to no trunk",
 		"acl-denied":           "the number may not be called through the trunk it came by",
@@ -47,10 +47,14 @@ func rejectedFor(reason string) string {
 		"cps-limit":            "more calls came in that second than the limit allows",
 		"recording-impossible": "it must be recorded, and could not be",
 	}
-	if w, ok := words[reason]; ok {
-		return w
+	w, ok := words[reason]
+	switch {
+	case !ok:
+		return reason
+	case limit != "":
+		return strings.Replace(w, "the limit", "the limit of the "+limit, 1)
 	}
-	return reason
+	return w
 }
 
 // because turns a reason of a recording into words.
@@ -116,7 +120,7 @@ func (s *story) outcome() string {
 	d := s.Ended
 	if d == nil {
 		if s.Rejected != nil {
-			return "rejected: " + rejectedFor(s.Rejected.RejectReason) + "."
+			return "rejected: " + rejectedFor(s.Rejected.RejectReason, s.limit()) + "."
 		}
 		return "no end is told yet; it is " + s.Status + "."
 	}
@@ -136,7 +140,7 @@ func (s *story) outcome() string {
 	case "canceled":
 		text = "ended before it was answered: " + endedBy(d.EndedBy)
 	case "rejected":
-		text = "rejected: " + rejectedFor(d.RejectReason)
+		text = "rejected: " + rejectedFor(d.RejectReason, s.limit())
 	case "failed":
 		text = "failed: " + causeWords(&d.Cause)
 		if d.EndedBy == "no-ack" || d.EndedBy == "node-loss" || d.EndedBy == "media-timeout" {
@@ -149,4 +153,12 @@ func (s *story) outcome() string {
 		text += "; the times are estimated, from the last sign of life before the node stopped"
 	}
 	return text + "."
+}
+
+// limit is whose limit refused the call, empty when none did.
+func (s *story) limit() string {
+	if s.Rejected == nil {
+		return ""
+	}
+	return s.Rejected.Limit
 }
