@@ -38,8 +38,12 @@ type (
 		target int
 		offer  bool
 	}
-	// doRecord opens the recording aside; the answer is Recorded.
-	doRecord struct{}
+	// doRecord opens the recording of a segment aside, of what these legs say;
+	// the answer is Recorded.
+	doRecord struct {
+		segment        int
+		caller, callee string // ULIDs; empty: not known yet
+	}
 	// doTap joins the two planes: the relay copies to the recording from now on.
 	doTap struct{}
 	// doSilence stops the early media of a side until its next description.
@@ -118,7 +122,10 @@ type (
 	// doCloseRelay gives the ports back; the answer is Closed.
 	doCloseRelay struct{}
 	// doCloseRecording finishes the recording aside.
-	doCloseRecording struct{ ended time.Time }
+	doCloseRecording struct {
+		ended time.Time
+		fresh bool // the one that was opened and never tapped
+	}
 	// doFinish is the last action of a call.
 	doFinish struct{}
 )

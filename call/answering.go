@@ -96,7 +96,8 @@ func (m *machine) agreedOn(s Agreed) {
 	switch {
 	case m.decision.Recording.Mode == recordFromAnswer:
 		m.recording = opening
-		m.do(doRecord{}, doTimer{timerRecord, recordWait})
+		m.record(talking{A, m.winner})
+		m.do(doTimer{timerRecord, recordWait})
 	case m.recording == opening: // from ringing, still being opened
 		m.do(doTimer{timerRecord, recordWait})
 	case m.recording == recordingOver && m.mustRecord():
@@ -108,6 +109,10 @@ func (m *machine) agreedOn(s Agreed) {
 
 // recorded takes the news of the recording in any state before the end.
 func (m *machine) recorded(s Recorded) {
+	if m.fresh == opening {
+		m.segmentOpened(s)
+		return
+	}
 	if m.recording != opening {
 		return
 	}

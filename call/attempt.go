@@ -14,7 +14,7 @@ func (m *machine) dialNext(at time.Time) {
 	}
 	n := m.next
 	m.next++
-	l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: n}
+	l := &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: n, origin: originOfTarget(m.target(n))}
 	m.legs = append(m.legs, l)
 	m.current = l.id
 	t := m.target(n)

@@ -35,8 +35,10 @@ type Call struct {
 	machine   *machine
 	a         Leg
 	legs      map[LegID]Leg
+	lines     map[LegID]*Line
 	relay     Relay
-	recording Recording
+	recording Recording          // tapped
+	opened    Recording          // not yet
 	out       map[LegID]struct{} // attempts that hold a place of the trunk they left by
 	timers    map[Timer]*time.Timer
 	account   string
@@ -70,7 +72,7 @@ func newCall(b *Switchboard, id ID, in Invite, a Leg, refuse *Cause) *Call {
 	c := &Call{
 		id: id, ports: &b.ports, log: b.log.With("call", string(id)), now: time.Now, board: b,
 		machine: newMachine(in, refuse, b.config.maxDuration(), func() string { return events.NewID("leg", time.Now()) }),
-		a:       a, legs: map[LegID]Leg{A: a}, timers: map[Timer]*time.Timer{}, account: events.System,
+		a:       a, legs: map[LegID]Leg{A: a}, lines: map[LegID]*Line{}, timers: map[Timer]*time.Timer{}, account: events.System,
 		ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1),
 	}
 	c.view = View{ID: id, Status: string(received), Received: in.At, Trunk: in.Trunk}
@@ -78,17 +80,17 @@ func newCall(b *Switchboard, id ID, in Invite, a Leg, refuse *Cause) *Call {
 }
 
 // post puts a signal into the mailbox. It never blocks and may be called from
-// anywhere, also after the call is over.
-func (c *Call) post(from LegID, s Signal) {
+// anywhere, also after the call is over: then nothing takes it.
+func (c *Call) post(from LegID, s Signal) (taken bool) {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return
+		return false
 	}
 	if len(c.mailbox) >= mailboxSoft && dispensable(s) {
 		c.mu.Unlock()
 		c.board.dropped.Add(1)
-		return
+		return false
 	}
 	c.mailbox = append(c.mailbox, letter{from, s})
 	c.mu.Unlock()
@@ -96,6 +98,7 @@ func (c *Call) post(from LegID, s Signal) {
 	case c.wake <- struct{}{}:
 	default:
 	}
+	return true
 }
 
 // dispensable signals only report progress: without them a call is poorer, not wrong.
@@ -138,7 +141,7 @@ func (c *Call) run() {
 // machine's questions right behind it.
 func (c *Call) handle(from LegID, s Signal) {
 	if o, ok := s.(opened); ok {
-		c.recording, s = o.rec, o.Recorded
+		c.opened, s = o.rec, o.Recorded
 	}
 	actions, known := c.machine.step(from, s)
 	if !known {
@@ -175,8 +178,9 @@ func (c *Call) carryOut(a action) Signal {
 	case doAgree:
 		return c.agree(a)
 	case doRecord:
-		c.record()
+		c.record(a)
 	case doTap:
+		c.recording, c.opened = c.opened, nil
 		c.relay.Tap(c.recording)
 	case doSilence:
 		c.relay.Silence(a.side)
@@ -219,10 +223,11 @@ func (c *Call) carryOut(a action) Signal {
 		}
 		return Closed{At{c.now()}, stats}
 	case doCloseRecording:
-		rec := c.recording
-		c.aside.Go(func() { rec.Close(a.ended) })
+		c.closeRecording(a)
 	case doFinish:
 		c.done = true
+	default:
+		return c.carryOutTransfer(a)
 	}
 	return nil
 }
@@ -282,20 +287,29 @@ func (c *Call) dial(a doDial) {
 		d.Over = func(a netip.Addr) ([]byte, error) { return relay.Over(media.Callee, a) }
 	}
 	c.identify(&d)
-	l, err := c.dialOut(a.leg, d)
+	c.start(a.leg, d)
+}
+
+// start dials, with a line for what becomes of it.
+func (c *Call) start(leg LegID, d Dial) {
+	line := &Line{call: c, leg: leg}
+	l, err := c.dialOut(leg, d, line.Send)
 	if err != nil {
-		c.post(a.leg, Failed{At{c.now()}, causeOf(err, 500, "cannot dial")})
-		c.post(a.leg, Gone{At{c.now()}})
+		c.post(leg, Failed{At{c.now()}, causeOf(err, 500, "cannot dial")})
+		c.post(leg, Gone{At{c.now()}})
 		return
 	}
-	c.legs[a.leg] = l
+	c.legs[leg], c.lines[leg] = l, line
 }
 
 // record opens the recording aside: a slow disk holds the answer no longer
 // than recordWait, and the goroutine not at all.
-func (c *Call) record() {
+func (c *Call) record(a doRecord) {
 	info := Info{Call: c.id, Account: c.account, Subject: c.machine.caller.Subject,
-		Recording: c.machine.decision.Recording, Started: c.now()}
+		Recording: c.machine.decision.Recording, Started: c.now(), Segment: a.segment, Caller: a.caller, Callee: a.callee}
+	if c.recording != nil {
+		info.Previous = c.recording.ID()
+	}
 	c.aside.Go(func() {
 		rec, err := c.ports.Record(c.ctx, info, func(err error) { c.post("", RecordFault{At{c.now()}, err}) })
 		c.post("", opened{Recorded{At{c.now()}, err}, rec})
@@ -340,11 +354,7 @@ func (c *Call) leave() {
 	c.stopTimers("")
 	c.aside.Wait()
 	// A recording that opened while the call was already leaving is closed here.
-	for _, l := range c.take() {
-		if o, ok := l.s.(opened); ok && o.Err == nil {
-			o.rec.Close(c.now())
-		}
-	}
+	c.refuseLate(c.take())
 	c.mu.Lock()
 	c.closed = true
 	c.view.ended = true

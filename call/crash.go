@@ -23,8 +23,10 @@ func (c *Call) crash(r any) {
 	if c.relay != nil {
 		c.relay.Close()
 	}
-	if c.recording != nil {
-		c.closeAside(c.recording)
+	for _, rec := range []Recording{c.recording, c.opened} {
+		if rec != nil {
+			c.closeAside(rec)
+		}
 	}
 	for _, p := range c.machine.lastWords(c.now()) {
 		c.publish(p)
@@ -67,6 +69,8 @@ func (c *Call) attend() {
 				if s.Err == nil {
 					c.closeAside(s.rec)
 				}
+			case Replaced, Claimed, Given:
+				c.refuseLate([]letter{l})
 			}
 		}
 		c.batch = nil

@@ -173,6 +173,7 @@ func (m *machine) settle(l *leg, at time.Time, by Ender, c Cause) {
 // known whether the caller ever heard of the answer.
 func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	m.become(ended)
+	m.dropTransfer()
 	m.status, m.endedAt = status, at
 	for i := len(m.legs) - 1; i >= 0; i-- {
 		m.settle(m.legs[i], at, by, c)
@@ -187,7 +188,7 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	m.publishEnd()
 	if m.recording == recording {
 		m.recording = recordingOver
-		m.do(doCloseRecording{at})
+		m.do(doCloseRecording{ended: at})
 	}
 	m.finishWhenGone()
 }
@@ -195,7 +196,7 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedData {
 	d := times{m.invite.At, m.firstRing, m.answeredAt, m.bridgedAt, m.endedAt}.summary()
 	d.Status, d.EndedBy, d.Cause, d.RejectReason = status, string(by), c.event(), c.Reason
-	d.ConfigVersion = m.decision.Version
+	d.ConfigVersion, d.Transfers = m.decision.Version, m.transfers
 	if l := m.leg(m.winner); l != nil {
 		d.Winner = l.ulid
 	}
@@ -281,7 +282,7 @@ func (m *machine) lastWords(at time.Time) []doPublish {
 
 // finishWhenGone lets the call go when no leg and no recording can speak any more.
 func (m *machine) finishWhenGone() {
-	if m.finished || m.recording == opening || m.final != nil {
+	if m.finished || m.recording == opening || m.fresh == opening || m.final != nil {
 		return
 	}
 	for _, l := range m.legs {

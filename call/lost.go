@@ -25,14 +25,16 @@ type silence struct {
 
 // lost ends a call in progress of which one leg has stopped answering.
 func (m *machine) lost(from LegID, s Lost) {
-	side, by, other := media.Caller, ByCaller, m.winner
-	if from != A {
-		side, by, other = media.Callee, ByCallee, A
+	side, ok := m.talk.side(from)
+	if !ok {
+		return // it speaks no more
 	}
+	by, other := enderOf(side), m.talk.on(side.Other())
 	if s.Cause.By != "" {
 		by = s.Cause.By
 	}
 	m.silent = &silence{side, s.Alive}
+	m.dropTransfer()
 	m.settle(m.leg(from), s.Time, by, s.Cause)
 	m.hangup(other, s.Cause.onward("other side was lost"))
 	m.end(s.Time, "completed", by, s.Cause)
@@ -44,9 +46,9 @@ func (m *machine) noAck(from LegID, s NoAck) {
 	if !m.acked {
 		return
 	}
-	side := media.Caller
-	if from != A {
-		side = media.Callee
+	side, ok := m.talk.side(from)
+	if !ok {
+		return
 	}
 	m.silent = &silence{side, s.Alive}
 }

@@ -47,6 +47,7 @@ type leg struct {
 	id       LegID
 	ulid     string
 	target   int
+	origin   origin
 	rang     bool
 	early    []byte // its description in a provisional response, if there was one
 	answered bool
@@ -75,16 +76,20 @@ type machine struct {
 	next     int     // next target to try
 	worst    Cause
 
-	heardOf  progress  // by the caller, before the answer
-	passing  LegID     // the attempt whose early media the caller hears
-	ringback time.Time // when his phone is to ring by itself; zero: not awaited
+	heardOf   progress  // by the caller, before the answer
+	passing   LegID     // the attempt whose early media the caller hears
+	ringback  time.Time // when his phone is to ring by itself; zero: not awaited
+	move      *transfer // under way
+	transfers int       // done
 
 	relay     bool // a relay was asked for
 	recording recordingState
-	offered   []byte // our offer for the callees
-	agreed    []byte // our answer for the caller, once there is one
-	committed bool   // call.answered was handed to the outbox
-	acked     bool   // the caller has shown that he knows of the answer
+	fresh     recordingState // of the segment that a transfer begins
+	segments  int            // recordings asked for
+	offered   []byte         // our offer for the callees
+	agreed    []byte         // our answer for the caller, once there is one
+	committed bool           // call.answered was handed to the outbox
+	acked     bool           // the caller has shown that he knows of the answer
 
 	firstRing, answeredAt, bridgedAt, endedAt time.Time
 	final                                     *events.CallEndedData
@@ -114,7 +119,7 @@ const (
 
 func newMachine(in Invite, refuse *Cause, max time.Duration, mint func() string) *machine {
 	m := &machine{state: received, invite: in, refuse: refuse, max: max, mint: mint}
-	m.legs = []*leg{{id: A, ulid: mint(), target: -1}}
+	m.legs = []*leg{{id: A, ulid: mint(), target: -1, origin: originOfCaller(in)}}
 	return m
 }
 
@@ -234,7 +239,7 @@ func (m *machine) inRouting(from LegID, s Signal) bool {
 		m.offered = s.Body
 		if m.decision.Recording.Mode == recordFromRinging {
 			m.recording = opening
-			m.do(doRecord{})
+			m.record(talking{caller: A})
 		}
 		m.dialNext(s.Time)
 	default:
@@ -247,6 +252,7 @@ func (m *machine) inRouting(from LegID, s Signal) bool {
 // and either refuses or goes on to the media.
 func (m *machine) routed(s Routed) {
 	m.decision, m.caller = s.Decision, s.Caller
+	m.legs[0].origin.media = s.Decision.MediaSources
 	d := s.Decision
 	m.publish(events.CallReceived, m.invite.At, events.CallReceivedData{
 		Agency: d.Agency, Trunk: m.invite.Trunk, Transport: m.invite.Transport, Direction: "inbound",
@@ -348,6 +354,9 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 }
 
 func (m *machine) inProgress(from LegID, s Signal) bool {
+	if m.transferring(from, s) {
+		return true
+	}
 	switch s := s.(type) {
 	case Bye:
 		if side, ok := m.talk.side(from); ok {
@@ -357,10 +366,11 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 	case Acked:
 		m.ackedBy(from, s)
 	case Lost:
-		if from == A || from == m.winner {
-			m.lost(from, s)
-		}
+		m.lost(from, s)
 	case NoAck: // of the answer, or of a later offer's
+		if _, ok := m.talk.side(from); !ok {
+			return true // of a leg that has given its place
+		}
 		m.noAck(from, s)
 		m.endBoth(s.Time, ByNoACK, Cause{Status: 408, Q850: 102, Text: "ACK did not come"})
 	case Offered:
@@ -387,7 +397,7 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 		switch s.Timer {
 		case timerMax:
 			m.endBoth(s.Time, ByLimit, Cause{Status: 200, Q850: 16, Text: "longest call allowed"})
-		case timerDurable, timerRecord, timerRingback: // fired while it was being stopped
+		case timerDurable, timerRecord, timerRingback, timerTransfer: // fired while it was being stopped
 		default:
 			return false
 		}
@@ -410,6 +420,7 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 // hangUpOther ends an answered call of which one side has gone.
 func (m *machine) hangUpOther(at time.Time, gone media.Side, c Cause) {
 	by := enderOf(gone)
+	m.dropTransfer()
 	m.settle(m.leg(m.talk.on(gone)), at, by, c)
 	m.hangup(m.talk.on(gone.Other()), c.onward("other side hung up"))
 	m.end(at, "completed", by, c)
@@ -417,6 +428,7 @@ func (m *machine) hangUpOther(at time.Time, gone media.Side, c Cause) {
 
 // endBoth ends an answered call by our own decision.
 func (m *machine) endBoth(at time.Time, by Ender, c Cause) {
+	m.dropTransfer()
 	m.hangup(m.talk.caller, c)
 	m.hangup(m.talk.callee, c)
 	m.end(at, "completed", by, c)
@@ -425,10 +437,17 @@ func (m *machine) endBoth(at time.Time, by Ender, c Cause) {
 func (m *machine) inEnded(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Recorded:
-		if s.Err == nil && m.recording == opening {
+		switch {
+		case m.recording == opening:
 			m.recording = recordingOver
-			m.do(doCloseRecording{m.endedAt})
+			if s.Err == nil {
+				m.do(doCloseRecording{ended: m.endedAt, fresh: true})
+			}
+		case m.fresh == opening:
+			m.segmentOpened(s)
 		}
+	case Referred, Replaced, Claimed, Given:
+		m.tooLate(from, s)
 	case Closed:
 		m.final.Media = totals(s.Stats)
 		if m.silent != nil {
@@ -468,7 +487,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 	}
 	switch s := s.(type) {
 	case Answered: // late: the attempt was cancelled, the 200 crossed our CANCEL
-		if from == m.winner || m.leg(from) == nil || from == A {
+		if _, talks := m.talk.side(from); talks || from == m.winner || m.leg(from) == nil || from == A {
 			return false
 		}
 		m.dismiss(from, s.Time)
@@ -482,6 +501,8 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		m.do(doRefuseOffer{from, s.ID, 488})
 	case Recorded:
 		m.recorded(s)
+	case Referred, Replaced, Claimed, Given:
+		m.tooEarly(from, s)
 	case Noticed:
 		if m.state == ended {
 			return false

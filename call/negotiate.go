@@ -110,5 +110,9 @@ func (c *Call) refused(leg LegID, err error) {
 }
 
 func (c *Call) settled(r Result) Signal {
-	return Settled{At{c.now()}, r, Holds{c.relay.Holds(media.Caller), c.relay.Holds(media.Callee)}}
+	return Settled{At{c.now()}, r, c.holds()}
+}
+
+func (c *Call) holds() Holds {
+	return Holds{c.relay.Holds(media.Caller), c.relay.Holds(media.Callee)}
 }

@@ -17,6 +17,7 @@ var signalNames = map[string]string{
 	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Settled": "settled", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
 	"Closed": "closed", "Stop": "stop", "Lost": "lost", "Trying": "trying", "Silenced": "silenced",
+	"Referred": "referred", "Replaced": "replaced", "Claimed": "claimed", "Given": "given", "Directed": "directed", "Moved": "moved",
 }
 
 // machineIn brings a machine into a state by the shortest way.
@@ -64,6 +65,10 @@ func TestEveryPair(t *testing.T) {
 	impossible[received] = append(impossible[received], "Settled")
 	impossible[routingSt] = append(impossible[routingSt], "Settled")
 	impossible[answering] = append(impossible[answering], "Accepted", "Declined")
+	impossible[received] = append(impossible[received], "Referred", "Replaced", "Claimed", "Given")
+	for _, s := range []state{received, routingSt, ringing, answering, inProgress, ended} { // answers that come at once
+		impossible[s] = append(impossible[s], "Directed", "Moved")
+	}
 	for _, s := range []state{received, routingSt, ringing, answering, inProgress, ended} {
 		for kind, name := range signalNames {
 			known := false
@@ -166,13 +171,16 @@ type witness struct {
 	opened, closedRec, tapped          int
 	legEnds                            map[string]int
 	answeredDurable                    bool
-	settle                             func() Result // what the relay says
+	settle                             func() Result  // what the relay says
+	ending                             map[LegID]bool // has said its end or was hung up
+	claims                             int            // not answered yet
+	direct, move                       func(time.Time) Signal
 	fault                              string
 }
 
 func newWitness(s setup) *witness {
 	n := 0
-	return &witness{legEnds: map[string]int{},
+	return &witness{legEnds: map[string]int{}, ending: map[LegID]bool{},
 		m: newMachine(s.invite, nil, 4*time.Hour, func() string { n++; return string(rune('a' + n)) })}
 }
 
@@ -183,13 +191,14 @@ func (w *witness) fail(text string) {
 }
 
 func (w *witness) signal(from LegID, s Signal) {
-	if _, ok := s.(Recorded); ok && w.m.recording != opening {
+	if _, ok := s.(Recorded); ok && w.m.recording != opening && w.m.fresh != opening {
 		return // an answer to a question not asked
 	}
 	if w.finished > 0 {
 		return
 	}
-	wasOpening := w.m.recording == opening
+	wasOpening := w.m.recording == opening || w.m.fresh == opening
+	w.heard(from, s)
 	out, _ := w.m.step(from, s)
 	if r, ok := s.(Recorded); ok && wasOpening && r.Err == nil {
 		w.opened++
@@ -207,6 +216,14 @@ func (w *witness) settled(s Signal, r Result) {
 	w.signal("", Settled{At{s.at()}, r, Holds{Caller: r == ResultDone, Callee: r == ResultAsked}})
 }
 
+// heard notes the legs that end by themselves.
+func (w *witness) heard(from LegID, s Signal) {
+	switch s.(type) {
+	case Failed, Cancelled, NoAck, Bye, Gone, Lost:
+		w.ending[from] = true
+	}
+}
+
 func (w *witness) check(a action, s Signal) {
 	switch a := a.(type) {
 	case doOffer:
@@ -214,7 +231,7 @@ func (w *witness) check(a action, s Signal) {
 	case doCloseRelay:
 		w.closedRel++
 		w.signal("", Closed{At{s.at()}, defaultStats})
-	case doCloseRecording:
+	case doCloseRecording, doSegment:
 		w.closedRec++
 	case doReoffer:
 		r := w.settle()
@@ -236,6 +253,14 @@ func (w *witness) check(a action, s Signal) {
 			r = ResultDone
 		}
 		w.settled(s, r)
+	case doDirect:
+		w.signal("", w.direct(s.at()))
+	case doMove:
+		w.signal("", w.move(s.at()))
+	case doClaim:
+		w.claims++
+	case doHangup:
+		w.ending[a.leg] = true
 	case doTap:
 		w.tapped++
 	case doAnswer:
@@ -267,11 +292,14 @@ func (w *witness) finish(at At) {
 	if w.m.state != ended {
 		w.signal("", Stop{at, ByOperator})
 	}
-	if w.m.recording == opening {
+	if w.m.recording == opening || w.m.fresh == opening {
 		w.signal("", Recorded{at, nil})
 	}
 	for _, l := range w.m.legs {
 		if !l.gone {
+			if !w.ending[l.id] {
+				w.fail("nobody has ended leg " + string(l.id))
+			}
 			w.signal(l.id, Gone{at})
 		}
 	}

@@ -2,7 +2,7 @@ package call
 
 // dialOut starts an attempt when the trunk it leaves by has a place for it. A
 // trunk that is full is one way that cannot be taken: the hunt goes on.
-func (c *Call) dialOut(leg LegID, d Dial) (Leg, error) {
+func (c *Call) dialOut(leg LegID, d Dial, send func(Signal)) (Leg, error) {
 	if full := c.board.claimOut(c, leg, d.Target.Trunk, c.now()); full != nil {
 		return nil, *full
 	}
@@ -10,7 +10,7 @@ func (c *Call) dialOut(leg LegID, d Dial) (Leg, error) {
 		c.out = map[LegID]struct{}{}
 	}
 	c.out[leg] = struct{}{}
-	return c.ports.Dial(c.ctx, d, func(s Signal) { c.post(leg, s) })
+	return c.ports.Dial(c.ctx, d, send)
 }
 
 // freePlaces gives back what attempts hold that are over, though the call goes on.

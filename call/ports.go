@@ -31,6 +31,9 @@ type Ports struct {
 	// Busy says why the node can take no call more at this moment, in words; empty
 	// when it can. It must not wait. nil: it always can.
 	Busy func() string
+	// Transfer decides where a party may put the other one through to. It must
+	// not wait. nil: nowhere.
+	Transfer func(routing.Referral) routing.Transferred
 	// Identify turns the caller into the form events may carry.
 	Identify func(context.Context, string, Party) (events.Party, error)
 	// Dial starts an attempt and returns at once; what happens comes as Signals
@@ -83,6 +86,7 @@ type Dial struct {
 	Diverted    Diverted
 	Headers     []Header
 	MaxForwards int
+	Replaces    string // the dialog that the target gives up for us (RFC 3891), a header value of our making; empty: none
 	Body        []byte // our offer
 	// Over returns the offer as it reads for a party that is reached at an
 	// address: over the same IP version where we can. It does not wait. nil:
@@ -97,6 +101,10 @@ type Info struct {
 	Subject   string // subject id of the caller
 	Recording routing.Recording
 	Started   time.Time // the recording's time zero
+	Segment   int       // which stretch of the call, from 1
+	Previous  string    // id of the recording of the stretch before; empty: none
+	Caller    string    // ULIDs of the legs that speak; empty: not known yet
+	Callee    string
 }
 
 // Leg is one side's dialog as the call sees it. No method blocks or fails: what
@@ -120,6 +128,11 @@ type Leg interface {
 	// another exchange goes on the offer waits; of several that wait only the
 	// last is made.
 	Offer(body []byte)
+	// Refer says how the transfer goes that the Referred with that ID asks for:
+	// 100 takes it on, a refusal before that refuses it; what comes after it is
+	// told to the referrer, and a status of 200 or more is the last. A Hangup
+	// behind it waits for that to be told, for a moment.
+	Refer(id, status int)
 	// Hangup ends the leg in whatever way its state asks for: an error
 	// response with the cause, CANCEL, or BYE. Idempotent. A b leg that answers
 	// after Hangup signals Answered all the same; a second Hangup then sends BYE.
@@ -163,6 +176,18 @@ type Relay interface {
 	// Silence accepts nothing from a side and sends nothing to it until its next
 	// Answer: whoever sent early media is gone, the call goes on.
 	Silence(side media.Side)
+	// Invite returns the offer to make to somebody who may take the place of a
+	// side's party, reached at addr (zero: wherever). told is what another relay
+	// told him last; nil: nothing. The party is not touched.
+	Invite(to media.Side, addr netip.Addr, told []byte) ([]byte, error)
+	// Replace gives a side to whoever answered the last Invite so; ReplaceBy to
+	// somebody who makes an offer, and returns our answer. Nothing of the party
+	// before passes any more. again is the offer that the other side needs now;
+	// empty: what it was told still holds.
+	Replace(from media.Side, body []byte, src media.Source) (again []byte, err error)
+	ReplaceBy(from media.Side, body []byte, src media.Source) (answer, again []byte, err error)
+	// Told returns our last description to a side.
+	Told(to media.Side) []byte
 	// Tap gives t a copy of each packet forwarded from now on.
 	Tap(t media.Tap)
 	// Close frees the ports (into quarantine), waits for the last packet and
@@ -173,6 +198,7 @@ type Relay interface {
 // Recording is an open recording.
 type Recording interface {
 	media.Tap
+	ID() string
 	Pause()
 	Resume()
 	// Close seals what is there and returns when the file is final or has

@@ -15,6 +15,15 @@ func (t talking) on(s media.Side) LegID {
 	return t.callee
 }
 
+// put gives a side to a leg.
+func (t *talking) put(s media.Side, id LegID) {
+	if s == media.Caller {
+		t.caller = id
+	} else {
+		t.callee = id
+	}
+}
+
 // side returns the side a leg speaks on; ok is false for a leg that does not
 // speak, or no longer.
 func (t talking) side(id LegID) (s media.Side, ok bool) {

@@ -81,8 +81,10 @@ func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause
 	if refuse != nil {
 		return nil, c.refuse()
 	}
+	line := &Line{call: c, leg: A}
+	c.lines[A] = line
 	go c.run() // ends with the call
-	return func(s Signal) { c.post(A, s) }, nil
+	return line.Send, nil
 }
 
 // refusal decides under the lock. A refused call takes nothing from the buckets,
@@ -161,6 +163,7 @@ func (refusedLeg) Answer([]byte)        {}
 func (refusedLeg) Update(int, []byte)   {}
 func (refusedLeg) Offer([]byte)         {}
 func (refusedLeg) Refuse(int, Cause)    {}
+func (refusedLeg) Refer(int, int)       {}
 func (refusedLeg) Hangup(Cause)         {}
 
 // Drain refuses all new calls from now on with 503 and Retry-After.

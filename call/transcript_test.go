@@ -260,6 +260,37 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		return Closed{at, media.Stats{Caller: heard}}
 	case "stop":
 		return Stop{at, Ender(arg(0))}
+	case "referred":
+		to := ReferTo{User: "201", Host: "pbx", Replaces: arg(1)}
+		if arg(2) == "ours" {
+			to.Named = func(Claimed) {}
+		}
+		return Referred{at, max(1, number(arg(0))), to}
+	case "replaced":
+		return Replaced{At: at, Leg: refusedLeg{}, Line: NewLine(), Trunk: "pbx", Body: []byte("their-offer")}
+	case "directed":
+		d := routing.Transferred{Reject: routing.Reason(arg(0)), Trace: []routing.Look{{What: "transfer"}}}
+		for range number(arg(0)) {
+			d.Reject = ""
+			d.Targets = append(d.Targets, routing.Target{URI: "sip:201@pbx", Trunk: "pbx", Timeout: 15 * time.Second})
+		}
+		if arg(0) == "here" {
+			d.Reject = ""
+		}
+		return Directed{at, d}
+	case "moved":
+		m := Moved{At: at, Answer: []byte("our-answer"), Err: fault}
+		if arg(0) == "again" {
+			m.Again = []byte("our-offer-again")
+		}
+		return m
+	case "claimed":
+		return Claimed{at, Claim{"call_2", func(Given) bool { return true }}}
+	case "given":
+		if arg(0) == "refused" {
+			return Given{At: at, Refused: true}
+		}
+		return Given{At: at, Call: "call_2", ULID: "leg_x", Leg: refusedLeg{}, Line: NewLine(), Told: []byte("told")}
 	}
 	t.Fatalf("unknown signal %q", name)
 	return nil
@@ -283,7 +314,37 @@ func describe(a action) string {
 		}
 		return fmt.Sprintf("relay answer %q target %d", a.body, a.target)
 	case doRecord:
+		if a.segment > 1 {
+			return fmt.Sprintf("record segment %d of %s and %s", a.segment, a.caller, a.callee)
+		}
 		return "record"
+	case doDirect:
+		return fmt.Sprintf("direct %s of trunk %q", a.referral.User, a.referral.Trunk)
+	case doRefer:
+		return fmt.Sprintf("refer %s %d: %d", a.leg, a.id, a.status)
+	case doInvite:
+		return strings.TrimRight(fmt.Sprintf("invite %s target %d as %s %s", a.leg, a.target, a.side, a.replaces), " ")
+	case doWelcome:
+		return fmt.Sprintf("welcome %s", a.leg)
+	case doPropose:
+		return fmt.Sprintf("propose %s as %s, told %q", a.leg, a.side, a.told)
+	case doMove:
+		if a.offer {
+			return fmt.Sprintf("move %s to %s by offer %q", a.side, a.leg, a.body)
+		}
+		return fmt.Sprintf("move %s to %s by %q", a.side, a.leg, a.body)
+	case doReply:
+		return fmt.Sprintf("reply %s %q", a.leg, a.body)
+	case doOfferAgain:
+		return fmt.Sprintf("offer %s %q", a.leg, a.body)
+	case doClaim:
+		return "claim"
+	case doGive:
+		return fmt.Sprintf("give %s (%s)", a.leg, a.side)
+	case doRefuseClaim:
+		return "refuse claim"
+	case doSegment:
+		return fmt.Sprintf("next segment at %d", a.at.Time.Sub(zero).Milliseconds())
 	case doTap:
 		return "tap"
 	case doSilence:
@@ -323,6 +384,9 @@ func describe(a action) string {
 	case doCloseRelay:
 		return "close relay"
 	case doCloseRecording:
+		if a.fresh {
+			return fmt.Sprintf("close untapped recording at %d", a.ended.Sub(zero).Milliseconds())
+		}
 		return fmt.Sprintf("close recording at %d", a.ended.Sub(zero).Milliseconds())
 	case doFinish:
 		return "finish"
@@ -352,6 +416,21 @@ func describePublish(a doPublish) string {
 		if d.Winner != "" {
 			line += ", winner " + d.Winner
 		}
+		if d.Transfers > 0 {
+			line += fmt.Sprintf(", transfers %d", d.Transfers)
+		}
+	case events.CallTransferRequestedData:
+		line += strings.TrimRight(fmt.Sprintf(" %s by %s of the %s %s", d.Kind, d.By, d.Side, d.Reason), " ")
+	case events.CallTransferredData:
+		line += fmt.Sprintf(" %s by %s of the %s: %s left, %s joined", d.Kind, d.By, d.Side, d.Left, d.Joined)
+		if d.FromCall != "" {
+			line += " from " + d.FromCall
+		}
+		if d.ToCall != "" {
+			line += ", to " + d.ToCall
+		}
+	case events.CallTransferFailedData:
+		line += fmt.Sprintf(" %s by %s of the %s: %d %q", d.Kind, d.By, d.Side, d.Cause.SIPStatus, d.Cause.SIPReason)
 	case events.CallRejectedData:
 		line += fmt.Sprintf(" %s %d", d.RejectReason, d.Cause.SIPStatus)
 		if d.Limit != "" {
@@ -359,6 +438,9 @@ func describePublish(a doPublish) string {
 		}
 	case events.LegCreatedData:
 		line += fmt.Sprintf(" %s %s", d.Leg, d.Role)
+		if d.FromCall != "" {
+			line += " from " + d.FromCall
+		}
 	case events.LegRingingData:
 		line += fmt.Sprintf(" %s %d", d.Leg, d.SIP)
 	case events.LegAnsweredData:

@@ -40,13 +40,15 @@ type world struct {
 	recs     []*fakeRecording
 	notices  func(media.Notice)
 	silenced int
+	direct   func(routing.Referral) routing.Transferred
+	again    []byte // what a change of parties makes the other side be offered
 }
 
 func newWorld() *world { return &world{decision: defaultSetup().decision} }
 
 func (w *world) board(c Config) *Switchboard {
 	return NewSwitchboard(c, Ports{Route: w.route, Identify: w.identify, Dial: w.dial, Relay: w.relay,
-		Record: w.record, Publish: w.publish}, slog.New(slog.DiscardHandler))
+		Record: w.record, Publish: w.publish, Transfer: w.direct}, slog.New(slog.DiscardHandler))
 }
 
 func (w *world) route(_ context.Context, r routing.Request) (routing.Decision, error) {
@@ -170,6 +172,7 @@ func (l *fakeLeg) Answer(body []byte)               { l.note("answer %q", body) 
 func (l *fakeLeg) Update(id int, body []byte)       { l.note("update %d %q", id, body) }
 func (l *fakeLeg) Refuse(id int, c Cause)           { l.note("refuse %d %d", id, c.Status) }
 func (l *fakeLeg) Offer(body []byte)                { l.note("offer %q", body) }
+func (l *fakeLeg) Refer(id, status int)             { l.note("refer %d %d", id, status) }
 func (l *fakeLeg) Hangup(c Cause) {
 	l.note("hangup %d", c.Status)
 	l.mu.Lock()
@@ -255,6 +258,25 @@ func (r fakeRelay) Holds(s media.Side) bool {
 
 func (r fakeRelay) Silence(media.Side) { r.w.mu.Lock(); r.w.silenced++; r.w.mu.Unlock() }
 func (r fakeRelay) Tap(media.Tap)      { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }
+func (r fakeRelay) Invite(to media.Side, _ netip.Addr, told []byte) ([]byte, error) {
+	return fmt.Appendf(nil, "invite %s %s", to, told), nil
+}
+
+func (r fakeRelay) Replace(_ media.Side, body []byte, _ media.Source) ([]byte, error) {
+	if string(body) == "bad" {
+		return nil, errors.New("bad answer")
+	}
+	return r.w.again, nil
+}
+
+func (r fakeRelay) ReplaceBy(_ media.Side, body []byte, _ media.Source) ([]byte, []byte, error) {
+	if string(body) == "bad" {
+		return nil, nil, errors.New("bad offer")
+	}
+	return append([]byte("to "), body...), r.w.again, nil
+}
+
+func (r fakeRelay) Told(to media.Side) []byte { return []byte("told " + to.String()) }
 
 func (r fakeRelay) Close() media.Stats {
 	r.w.mu.Lock()
@@ -271,6 +293,7 @@ type fakeRecording struct {
 
 func (r *fakeRecording) Formats(media.Side, []media.Format) {}
 func (r *fakeRecording) Packet(media.Packet)                {}
+func (r *fakeRecording) ID() string                         { return fmt.Sprintf("rec_%d", r.info.Segment) }
 func (r *fakeRecording) Pause()                             {}
 func (r *fakeRecording) Resume()                            {}
 func (r *fakeRecording) Close(at time.Time)                 { r.ended = at; r.times++ }
