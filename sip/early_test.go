@@ -252,10 +252,10 @@ func TestUpdateOfAPlaceThatDoesNotAnswer(t *testing.T) {
 // TestReliablePolicy is what the trunk says about 100rel in our INVITE.
 func TestReliablePolicy(t *testing.T) {
 	for word, want := range map[string][2]string{
-		"":                        {"timer, 100rel, 199", ""},
-		routing.ReliableSupported: {"timer, 100rel, 199", ""},
-		routing.ReliableRequired:  {"timer, 100rel, 199", "100rel"},
-		routing.ReliableOff:       {"timer, 199", ""},
+		"":                        {"timer, replaces, norefersub, 100rel, 199", ""},
+		routing.ReliableSupported: {"timer, replaces, norefersub, 100rel, 199", ""},
+		routing.ReliableRequired:  {"timer, replaces, norefersub, 100rel, 199", "100rel"},
+		routing.ReliableOff:       {"timer, replaces, norefersub, 199", ""},
 	} {
 		inWorld(t, Config{}, Deps{Policy: func(string) (routing.Trunk, bool) { return routing.Trunk{Reliable: word}, true }}, func(w *world) {
 			_, _, inv := w.dialled()
@@ -270,7 +270,7 @@ func TestReliablePolicy(t *testing.T) {
 		if _, err := w.ep.Dial(w.Context(), d, func(call.Signal) {}); err != nil {
 			t.Fatal(err)
 		}
-		if inv := w.callee.want("INVITE"); inv.get("Supported") != "timer, 199" {
+		if inv := w.callee.want("INVITE"); inv.get("Supported") != "timer, replaces, norefersub, 199" {
 			t.Errorf("%s", inv.raw)
 		}
 	})

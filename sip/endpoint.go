@@ -334,4 +334,5 @@ func (silent) Answer([]byte)          {}
 func (silent) Update(int, []byte)     {}
 func (silent) Offer([]byte)           {}
 func (silent) Refuse(int, call.Cause) {}
+func (silent) Refer(int, int)         {}
 func (silent) Hangup(call.Cause)      {}

@@ -16,7 +16,7 @@ import (
 // 12.1 demand are given back (Via, From, To, Call-ID, CSeq, Record-Route).
 
 const (
-	allowed  = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
+	allowed  = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK, REFER"
 	sdpType  = "application/sdp"
 	branchID = gosip.RFC3261BranchMagicCookie
 )
@@ -24,7 +24,7 @@ const (
 // methods that we understand; a label elsewhere is bounded by it.
 var methods = map[gosip.RequestMethod]bool{
 	gosip.INVITE: true, gosip.ACK: true, gosip.BYE: true, gosip.CANCEL: true,
-	gosip.OPTIONS: true, gosip.UPDATE: true, gosip.INFO: true, gosip.PRACK: true,
+	gosip.OPTIONS: true, gosip.UPDATE: true, gosip.INFO: true, gosip.PRACK: true, gosip.REFER: true,
 }
 
 // newTag returns 80 random bits, for tags and Call-IDs (RFC 3261 19.3 asks for 32).

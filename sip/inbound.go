@@ -19,6 +19,12 @@ type inbound struct {
 // newInbound makes the leg of an INVITE outside any dialog and starts it. The
 // To tag, ours, is on the request already, so that every response carries it.
 func newInbound(e *Endpoint, in *incoming) {
+	named, rep, status := e.replacing(in)
+	if status != 0 {
+		e.count.drop("replaces")
+		in.reply(status, nil)
+		return
+	}
 	b := &inbound{in: in}
 	b.init(e)
 	b.heard()
@@ -39,7 +45,13 @@ func newInbound(e *Endpoint, in *incoming) {
 		b.whenOver = func() { time.AfterFunc(allT1+t2, func() { e.door.forget(in.src.Addr()) }) }
 	}
 	e.register(&b.leg, b.key)
-	b.do(b.start)
+	b.do(func() {
+		if named != nil {
+			b.startInstead(named, rep)
+			return
+		}
+		b.start()
+	})
 }
 
 // start hands the call over. 100 goes first: the caller's timers stop.
@@ -114,6 +126,8 @@ func (b *inbound) earlyRequest(in *incoming) {
 		b.earlyUpdate(in)
 	case gosip.INVITE: // its first offer is not answered yet
 		in.reply(500, nil, retryAfter(10))
+	case gosip.REFER: // nobody to put him through to yet
+		in.reply(491, nil)
 	default:
 		in.reply(200, nil, allowHeader())
 	}

@@ -305,7 +305,7 @@ func TestReinvite(t *testing.T) {
 		w.carrier.want("SIP/2.0 200")
 		i.request("INFO", "")
 		w.carrier.want("SIP/2.0 200")
-		i.request("REFER", "")
+		i.request("MESSAGE", "")
 		w.carrier.want("SIP/2.0 405")
 		w.noSignal(a.signals, time.Second)
 	})

@@ -44,6 +44,7 @@ type leg struct {
 	theirs  []byte            // the peer's
 	sent    time.Time         // when a 2xx went that had to wait
 	alive   time.Time         // when the peer was last heard of
+	refers  *referrals        // REFERs of the peer; nil: none came
 	hung    bool              // Hangup came when nothing could be sent yet
 	cause   call.Cause        // of that Hangup
 
@@ -58,6 +59,7 @@ func (l *leg) init(e *Endpoint) {
 	l.caught = func(any) {
 		e.count.panicked()
 		e.log.Error("sip panic, leg ended", "leg", l.dlg.localTag, "stack", string(debug.Stack()))
+		l.refers = nil // nothing waits any more
 		guard(l.abort, func(any) {})
 		l.finish()
 	}
@@ -133,6 +135,8 @@ func (l *leg) request(in *incoming) {
 		in.reply(481, nil)
 	case in.Method == gosip.INVITE || in.Method == gosip.UPDATE:
 		l.offered(in)
+	case in.Method == gosip.REFER:
+		l.referred(in)
 	default: // INFO and OPTIONS: heard, and of no effect
 		in.reply(200, nil, allowHeader())
 	}
@@ -276,7 +280,7 @@ func (l *leg) Hangup(c call.Cause) { l.do(func() { l.bye(c) }) }
 // bye ends a confirmed dialog. The leg is gone when the BYE is answered or has
 // timed out.
 func (l *leg) bye(c call.Cause) {
-	if l.state != confirmed {
+	if l.state != confirmed || l.waitsForNotify(c) {
 		return
 	}
 	l.state = ending

@@ -8,8 +8,14 @@ import (
 	"ringdown/routing"
 )
 
+// Option tags of transfers (RFC 3891 6.2, RFC 4488 7).
+const (
+	replacesTag   = "replaces"
+	norefersubTag = "norefersub"
+)
+
 // supported lists the option tags that we understand (RFC 3261 19.2).
-const supported = timerTag + ", " + reliableTag
+const supported = timerTag + ", " + replacesTag + ", " + norefersubTag + ", " + reliableTag
 
 func supportedHeader() gosip.Header { return gosip.NewHeader("Supported", supported) }
 
@@ -19,7 +25,7 @@ func supportedHeader() gosip.Header { return gosip.NewHeader("Supported", suppor
 func options(reliable string, offered bool) []gosip.Header {
 	switch {
 	case reliable == routing.ReliableOff || !offered:
-		return []gosip.Header{gosip.NewHeader("Supported", timerTag+", "+goneTag)}
+		return []gosip.Header{gosip.NewHeader("Supported", timerTag+", "+replacesTag+", "+norefersubTag+", "+goneTag)}
 	case reliable == routing.ReliableRequired:
 		return []gosip.Header{gosip.NewHeader("Supported", supported+", "+goneTag), gosip.NewHeader("Require", reliableTag)}
 	}

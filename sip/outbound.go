@@ -187,7 +187,7 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 	if !policy.DelayedOffer {
 		body = o.offerTo(h)
 	}
-	for _, header := range append(options(policy.Reliable, len(body) > 0), o.session.offer()...) {
+	for _, header := range append(append(options(policy.Reliable, len(body) > 0), replacesHeaders(o.dial.Replaces)...), o.session.offer()...) {
 		req.AppendHeader(header)
 	}
 	setBody(req, body)

@@ -19,7 +19,7 @@ func TestAttemptAnsweredAndEnded(t *testing.T) {
 		for h, want := range map[string]string{
 			"From": `<sip:+4790000001@10.0.0.1>;tag=` + inv.tag("From"), "To": "<sip:agent@10.2.0.1>", "Max-Forwards": "69",
 			"CSeq": "1 INVITE", "Contact": "<sip:10.0.0.1:5060>", "Content-Type": sdpType, "Allow": allowed, "Privacy": "",
-			"Supported": "timer, 100rel, 199", "Session-Expires": "1800", "Min-SE": "90",
+			"Supported": "timer, replaces, norefersub, 100rel, 199", "Session-Expires": "1800", "Min-SE": "90",
 			"Content-Length": fmt.Sprint(len(ourSDP)),
 		} {
 			if inv.get(h) != want {

@@ -59,7 +59,7 @@ func TestRefusedRequests(t *testing.T) {
 			{"MESSAGE sip:x@10.0.0.1 SIP/2.0", nil, 405, "Allow: " + allowed},
 			{"SUBSCRIBE sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
 			{"NOTIFY sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
-			{"REFER sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
+			{"REFER sip:x@10.0.0.1 SIP/2.0", nil, 403, ""},
 			{"PUBLISH sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},
 			{"PRACK sip:x@10.0.0.1 SIP/2.0", nil, 481, ""},
 			{"FOO sip:x@10.0.0.1 SIP/2.0", nil, 405, ""},

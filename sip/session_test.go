@@ -132,7 +132,7 @@ func TestSessionAgreedWithCallee(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			timed(t, c.policy, func(w *world) {
 				_, signals, inv := w.dialled()
-				if inv.get("Session-Expires") != c.asked || inv.get("Min-SE") != "90" || inv.get("Supported") != "timer, 100rel, 199" || inv.get("Require") != "" {
+				if inv.get("Session-Expires") != c.asked || inv.get("Min-SE") != "90" || inv.get("Supported") != "timer, replaces, norefersub, 100rel, 199" || inv.get("Require") != "" {
 					t.Errorf("INVITE:\n%s", inv.raw)
 				}
 				w.callee.reply(inv, 200, "agent", offer, append(c.extra, "Allow: INVITE, UPDATE, BYE")...)

@@ -133,6 +133,7 @@ func (n *node) ports() call.Ports {
 			return spec.Limits.Limits
 		},
 		Busy:     n.busy,
+		Transfer: table.Transfer,
 		Identify: n.identify,
 		Dial: func(ctx context.Context, d call.Dial, tell func(call.Signal)) (call.Leg, error) {
 			return n.sip.Dial(ctx, d, tell)
@@ -146,7 +147,8 @@ func (n *node) ports() call.Ports {
 		},
 		Record: func(ctx context.Context, i call.Info, fault func(error)) (call.Recording, error) {
 			rec, err := n.recorder.Open(ctx, recorder.Info{Call: string(i.Call), Account: i.Account, Subject: i.Subject,
-				Mode: i.Recording.Mode, Channels: i.Recording.Channels, Started: i.Started}, fault)
+				Mode: i.Recording.Mode, Channels: i.Recording.Channels, Started: i.Started,
+				Segment: i.Segment, Previous: i.Previous, Caller: i.Caller, Callee: i.Callee}, fault)
 			if err != nil {
 				return nil, err
 			}
@@ -170,6 +172,11 @@ func (b bridge) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 		return nil, fmt.Errorf("%w: %w", call.Cause{Status: 502, Q850: 111, Text: "answer malformed"}, err)
 	}
 	return out, mediaCause(err)
+}
+
+func (b bridge) ReplaceBy(from media.Side, body []byte, src media.Source) (answer, again []byte, err error) {
+	answer, again, err = b.Relay.ReplaceBy(from, body, src)
+	return answer, again, mediaCause(err)
 }
 
 func mediaCause(err error) error {
