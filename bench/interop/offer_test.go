@@ -231,3 +231,50 @@ func TestMovedMedia(t *testing.T) {
 	n.settled(t, 1)
 	n.stop(t)
 }
+
+// TestPhoneHolds has baresip hold and resume through Ringdown, as destination
+// and as caller, with the other side looking on.
+func TestPhoneHolds(t *testing.T) {
+	dir := t.TempDir()
+	w := newWire(t)
+	n := newNode(t, plan{Host: nodeIP, Sources: callerIP, Agent: calleeIP + ":5060",
+		SIP: nodeIP + ":5060", HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222"})
+	n.inside = within(w.hub, "--net")
+	n.start(t)
+	callee := newSoftphone(t, w, dir, "agent", calleeIP, speak(t, dir, "agent", calleeText, "en+f3", 60))
+	callee.start(t)
+	caller := newSoftphone(t, w, dir, "caller", callerIP, speak(t, dir, "caller", callerText, "en+m1", 60))
+	caller.start(t, "-e", "d "+n.uri())
+	caller.says(t, "Call established", 10*time.Second)
+	for _, who := range []struct {
+		party string
+		phone *softphone
+	}{{"callee", callee}, {"caller", caller}} {
+		for _, order := range []struct{ command, event string }{{"hold", "call.held"}, {"resume", "call.resumed"}} {
+			before := count(n.stories(t), order.event)
+			who.phone.do(t, order.command)
+			eventually(t, limit, order.event+" of the "+who.party, func() bool { return count(n.stories(t), order.event) == before+1 })
+			time.Sleep(500 * time.Millisecond) // on hold, or talking again
+		}
+		if s := n.stories(t)[0]; s.last("call.resumed").Party != who.party {
+			t.Errorf("resumed by the %s, want the %s", s.last("call.resumed").Party, who.party)
+		}
+	}
+	caller.do(t, "hangup")
+	s := n.settled(t, 1)[0]
+	s.completed(t)
+	if end := s.last("call.ended"); end.HoldMS < 1000 || end.HoldMS > 5000 || end.EndedBy != "caller" {
+		t.Errorf("held for %d ms, ended by %s", end.HoldMS, end.EndedBy)
+	}
+	if channels := n.export(t, s, filepath.Join(dir, "held.wav")); len(channels) != 2 || ms(channels[0]) < s.last("call.ended").TalkMS-60 {
+		t.Errorf("recording of %d channels, %d ms", len(channels), ms(channels[0]))
+	}
+	n.stop(t)
+}
+
+func count(all []*story, kind string) int {
+	if len(all) == 0 {
+		return 0
+	}
+	return all[0].count(kind)
+}

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -209,6 +210,8 @@ module g711.so
 module aufile.so
 module_tmp account.so
 module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen {{.IP}}:4444
 `
 
 func newSoftphone(t *testing.T, w *wire, dir, user, ip, says string) *softphone {
@@ -236,6 +239,15 @@ func (p *softphone) start(t *testing.T, more ...string) {
 	t.Helper()
 	p.program = launchWithin(t, p.host, p.dir, "baresip", append([]string{"-f", p.dir}, more...)...)
 	p.says(t, "baresip is ready", 10*time.Second)
+}
+
+// do gives it a command of its menu, by the control module.
+func (p *softphone) do(t *testing.T, command string) {
+	t.Helper()
+	order := `{"command":"` + command + `"}`
+	script := fmt.Sprintf(`exec 3<>/dev/tcp/%s/4444 && printf '%%s' '%d:%s,' >&3 && timeout 5 head -c 20 <&3`, p.IP, len(order), order)
+	line := append(within(p.host, "--net"), "bash", "-c", script)
+	must(t, line[0], line[1:]...)
 }
 
 // launchWithin starts a program on a host of the wire.

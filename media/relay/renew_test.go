@@ -254,3 +254,40 @@ func TestClosedRelayNegotiatesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A party that moves by a new offer is followed at once, under either rule and
+// on either side; what was learnt of its old place is forgotten.
+func TestMovedPartyIsFollowed(t *testing.T) {
+	for _, rule := range []media.Rule{media.Strict, media.Latch} {
+		for _, side := range []media.Side{media.Caller, media.Callee} {
+			t.Run(string(rule)+" "+side.String(), func(t *testing.T) {
+				inWorld(t, mediatest.Link{}, func(w *world) {
+					src := media.Source{Rule: rule}
+					w.connect(src, src)
+					w.sing(w.caller, 10)
+					w.sing(w.callee, 10)
+					old, other, ip := w.caller, w.callee, sipperIP
+					if side == media.Callee {
+						old, other, ip = w.callee, w.caller, phoneIP
+					}
+					moved := w.phone(ip, 7000, 700)
+					moved.ours = led(t, must(t)(w.relay.Reoffer(side, moved.body(""))))
+					if moved.ours != old.ours {
+						t.Errorf("our port moved from %v to %v", old.ours, moved.ours)
+					}
+					old.rtp.Drain()
+					other.rtp.Drain()
+					w.sing(other, 3)
+					if a, b := len(moved.rtp.Drain()), len(old.rtp.Drain()); a != 3 || b != 0 {
+						t.Errorf("%d packets went to the new place, %d to the old", a, b)
+					}
+					w.sing(moved, 10)
+					w.sing(old, 3)
+					if got := len(other.rtp.Drain()); got != 10 {
+						t.Errorf("the other heard %d packets of 10", got)
+					}
+				})
+			})
+		}
+	}
+}

@@ -103,3 +103,47 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRenew: a new offer has as many m= lines as the party knows of, a new
+// answer as many as the offer, whoever they speak for; and what was taken for an
+// answer has a codec of the other side.
+func FuzzRenew(f *testing.F) {
+	all := seeds(f)
+	for i := range all {
+		f.Add(all[i], all[(i+1)%len(all)])
+	}
+	f.Add([]byte("m=audio 0 RTP/AVP 8\r\n"), all[0])
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		one, err := Parse(a)
+		if err != nil {
+			return
+		}
+		other, err := Parse(b)
+		if err != nil {
+			return
+		}
+		if text, err := Renew(one, other, us); err == nil {
+			if ours := check(t, one, text); len(ours.sections) != len(other.sections) || ours.Direction() != SendRecv {
+				t.Errorf("%d m= lines for a party with %d, %v", len(ours.sections), len(other.sections), ours.Direction())
+			}
+		}
+		if text, err := Accept(one, other, us); err == nil {
+			if ours := check(t, other, text); len(ours.sections) != len(one.sections) || ours.Direction() != one.Direction().Reverse() {
+				t.Errorf("%d m= lines answer %d, %v answers %v", len(ours.sections), len(one.sections), ours.Direction(), one.Direction())
+			}
+			if _, err := Take(other, one); err != nil {
+				t.Errorf("an answer that was given on is not taken: %v", err)
+			}
+		}
+		if !one.Dropped() {
+			return
+		}
+		text, err := one.Drop(us)
+		if err != nil {
+			return
+		}
+		if ours, err := Parse(text); err != nil || len(ours.sections) != len(one.sections) || !ours.Dropped() {
+			t.Errorf("%v answers a description without audio:\n%s", err, text)
+		}
+	})
+}
