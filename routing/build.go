@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -141,39 +140,6 @@ func (b *builder) media(rule string, from []string, path string) Media {
 		}
 	}
 	return m
-}
-
-func (b *builder) trunkTargets(all []TrunkTarget, path string) []uri {
-	type ranked struct {
-		TrunkTarget
-		uri uri
-	}
-	var list []ranked
-	for i, spec := range all {
-		u, msg := parseURI(spec.URI)
-		if msg == "" && u.user != "" {
-			msg = "has a user part; the number called goes there"
-		}
-		b.fault(msg, "%s.targets[%d].uri", path, i)
-		b.fault(checkRank(spec.Priority), "%s.targets[%d].priority", path, i)
-		b.fault(checkRank(spec.Weight), "%s.targets[%d].weight", path, i)
-		list = append(list, ranked{spec, u})
-	}
-	slices.SortStableFunc(list, func(x, y ranked) int {
-		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(y.Weight, x.Weight))
-	})
-	var order []uri
-	for _, r := range list {
-		order = append(order, r.uri)
-	}
-	return order
-}
-
-func checkRank(n int) string {
-	if n < 0 || n > 65535 {
-		return "is not 0 to 65535"
-	}
-	return ""
 }
 
 func (b *builder) addAccounts(all []Account) {

@@ -100,7 +100,7 @@ func (b *builder) direct(spec Destination, ring time.Duration, path string) targ
 	}
 }
 
-// through is a number by a trunk: one target for each place the trunk sends to.
+// through is a number by a trunk.
 func (b *builder) through(spec Destination, ring time.Duration, path string) []target {
 	n, msg := checkE164(spec.Number)
 	b.fault(msg, "%s.number", path)
@@ -115,18 +115,12 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 	if len(t.targets) == 0 {
 		b.fault(fmt.Sprintf("trunk %q has no targets to send calls to", t.id), "%s.trunk", path)
 	}
-	var out []target
 	format := t.spec.NumberFormat
-	for i, u := range t.targets {
-		if On(t.spec.Identity.UserPhone) {
-			u.params += ";user=phone"
-		}
-		out = append(out, target{
-			Target{URI: u.to(strings.ReplaceAll(format.Called(n.e164()), "#", "%23")), Trunk: t.id, Timeout: ring, Media: t.media},
-			fmt.Sprintf("%s by trunk %s, its target %d at %s%s, rings %s", n, t.id, i+1, u.place(), format.words(), ring),
-		})
-	}
-	return out
+	user := strings.ReplaceAll(format.Called(n.e164()), "#", "%23")
+	return []target{{
+		t.through(user, ring),
+		fmt.Sprintf("%s by trunk %s at %s%s, rings %s", n, t.id, t.order(), format.words(), ring),
+	}}
 }
 
 // warn notes what is allowed but probably not meant, and which plans the

@@ -175,6 +175,7 @@ func (w *walk) targets() {
 	for i, t := range all {
 		w.d.Targets[i] = t.Target
 		w.d.Targets[i].Media = t.Media.clone()
+		w.d.Targets[i].Places = slices.Clone(t.Places)
 		w.look("target", Chosen, t.text)
 	}
 }

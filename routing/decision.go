@@ -53,7 +53,8 @@ type Media struct {
 
 // Target is one destination of a dial step.
 type Target struct {
-	URI     string        // sip: URI, validated when the table was built
+	URI     string        // sip: URI, validated when the table was built; with Places the first of them
+	Places  []Place       // where it is reached by its trunk; empty: at URI alone
 	Trunk   string        // the trunk to leave by; empty: straight to the URI's host
 	Timeout time.Duration // ring time before the next target
 	Media   Media         // acceptance rule of the callee's RTP

@@ -33,7 +33,8 @@ type Trunk struct {
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are
-// tried first; among equals the heavier weight, then the order written.
+// tried first; among equals each has a share of the calls by its weight
+// (RFC 2782), and where all weights are 0 they are tried in the order written.
 type TrunkTarget struct {
 	URI      string `yaml:"uri"`      // sip:host[:port][;transport=…], without a user part
 	Priority int    `yaml:"priority"` // 0 to 65535
@@ -89,7 +90,7 @@ type Dial struct {
 }
 
 // Destination is where a call is answered: a number reached through a trunk,
-// which rings each of the trunk's targets until one takes the call; or a URI,
+// of which the first target that answers takes the call; or a URI,
 // spoken to in the manner of its trunk when it has one.
 type Destination struct {
 	URI          string   `yaml:"uri"`    // sip:user@host[:port][;transport=…]

@@ -29,7 +29,7 @@ type trunk struct {
 	spec    Trunk
 	country *country // nil: only numbers with a + are understood
 	media   Media
-	targets []uri // in the order to try
+	targets []spot // in the order to try, but for their weights
 }
 
 type account struct {

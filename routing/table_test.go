@@ -87,6 +87,9 @@ func show(d Decision) string {
 	}
 	for _, t := range d.Targets {
 		fmt.Fprintf(&b, "= target %s trunk=%q %s %+v\n", t.URI, t.Trunk, t.Timeout, t.Media)
+		for _, p := range t.Places {
+			fmt.Fprintf(&b, "=   at %s priority %d weight %d\n", p.URI, p.Priority, p.Weight)
+		}
 	}
 	if len(d.Attribution) > 0 {
 		fmt.Fprintf(&b, "= attribution %v\n", d.Attribution)

@@ -135,10 +135,7 @@ func (w *transfer) number(t *Table, n number) Transferred {
 	if !w.mayCall(n) {
 		return w.reject(TransferNotAllowed, "country", Missed, "the number is in none of the countries that transfer.countries allows")
 	}
-	for i, u := range out.targets {
-		w.add(Target{URI: u.to(n.e164()), Trunk: out.id, Timeout: w.ring, Media: out.media.clone()},
-			fmt.Sprintf("%s by trunk %s, its target %d at %s, rings %s", n, out.id, i+1, u.place(), w.ring))
-	}
+	w.add(out.through(n.e164(), w.ring), fmt.Sprintf("%s by trunk %s at %s, rings %s", n, out.id, out.order(), w.ring))
 	return w.d
 }
 
@@ -182,7 +179,11 @@ func (w *transfer) places() []uri {
 		return []uri{u}
 	}
 	if len(w.from.targets) > 0 {
-		return w.from.targets
+		var all []uri
+		for _, s := range w.from.targets {
+			all = append(all, s.uri)
+		}
+		return all
 	}
 	if !w.r.Source.IsValid() {
 		w.look("host", Missed, "nothing says where the referrer's peer is")
@@ -197,7 +198,7 @@ func (w *transfer) named() (uri, bool) {
 	for _, u := range w.from.targets {
 		if strings.EqualFold(strings.Trim(u.host, "[]"), host) && (w.r.Port == 0 || u.port == strconv.Itoa(w.r.Port)) {
 			w.look("host", Matched, "the host written is a target of trunk "+w.from.id)
-			return u, true
+			return u.uri, true
 		}
 	}
 	addr, err := netip.ParseAddr(host)

@@ -90,6 +90,9 @@ func writeDecision(w io.Writer, d routing.Decision) error {
 			by = ", by trunk " + t.Trunk
 		}
 		fmt.Fprintf(&b, "  %d  %s%s, for %s\n", i+1, t.URI, by, t.Timeout)
+		for _, p := range t.Places[min(1, len(t.Places)):] {
+			fmt.Fprintf(&b, "     or %s\n", p.URI)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -114,9 +117,16 @@ type explained struct {
 }
 
 type explainedTarget struct {
-	URI       string `json:"uri"`
-	Trunk     string `json:"trunk,omitempty"`
-	TimeoutMS int64  `json:"timeout_ms"`
+	URI       string           `json:"uri"`
+	Trunk     string           `json:"trunk,omitempty"`
+	TimeoutMS int64            `json:"timeout_ms"`
+	Places    []explainedPlace `json:"places,omitempty"` // of the trunk; one of them takes the call
+}
+
+type explainedPlace struct {
+	URI      string `json:"uri"`
+	Priority int    `json:"priority"`
+	Weight   int    `json:"weight"`
 }
 
 type explainedPolicy struct {
@@ -139,7 +149,11 @@ func decisionJSON(trunk string, d routing.Decision) explained {
 		Recording: explainedPolicy(d.Recording), Targets: []explainedTarget{}, Trace: []explainedLook{},
 	}
 	for _, t := range d.Targets {
-		e.Targets = append(e.Targets, explainedTarget{t.URI, t.Trunk, t.Timeout.Milliseconds()})
+		target := explainedTarget{URI: t.URI, Trunk: t.Trunk, TimeoutMS: t.Timeout.Milliseconds()}
+		for _, p := range t.Places {
+			target.Places = append(target.Places, explainedPlace(p))
+		}
+		e.Targets = append(e.Targets, target)
 	}
 	for _, l := range d.Trace {
 		e.Trace = append(e.Trace, explainedLook(l))
