@@ -81,6 +81,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		b.addTLS(spec.TLS, spec.ID, path, unique)
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
+		b.health(spec, path)
 		b.identity(spec.Identity, path)
 		b.session(spec, path)
 		b.auth(spec, path)

@@ -18,6 +18,7 @@ type Trunk struct {
 	MediaSources []string      `yaml:"media_sources"` // CIDRs RTP may come from; empty: the address in the SDP
 	MediaRule    string        `yaml:"media_rule"`    // strict (default) | latch
 	Targets      []TrunkTarget `yaml:"targets"`       // where calls out through it go
+	Health       Health        `yaml:"health"`        // how its targets are watched
 	Auth         Auth          `yaml:"auth"`          // digest, theirs and ours
 	Register     Register      `yaml:"register"`      // of ours with it
 	Limits       TrunkLimits   `yaml:"limits"`

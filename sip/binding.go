@@ -12,7 +12,6 @@ import (
 
 	gosip "github.com/emiago/sipgo/sip"
 
-	"ringdown/call"
 	"ringdown/routing"
 )
 
@@ -158,10 +157,12 @@ func delta(m headed, name string) time.Duration {
 
 // find returns the ways to a URI, best first. It may take seconds.
 func (e *Endpoint) find(ctx context.Context, uri gosip.Uri, trunk string) (ways []way) {
-	o := &outbound{dial: call.Dial{}, uri: uri, network: transportOf(uri)}
-	o.ep = e
-	for _, addr := range o.addresses(ctx) {
-		ways = append(ways, e.wayTo(o.network, addr, uri.Host, trunk))
+	found, err := e.locate(ctx, uri, trunk)
+	if err != nil {
+		e.log.Warn("sip registrar not found", "trunk", trunk, "err", err)
+	}
+	for _, c := range e.health.sort(found) {
+		ways = append(ways, e.wayTo(c.network, c.addr, uri.Host, trunk))
 	}
 	return ways
 }

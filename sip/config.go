@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ringdown/sip/locate"
 )
 
 // Timers of RFC 3261 17.1.1.1; sipgo's transactions use the same values.
@@ -29,6 +31,8 @@ type Config struct {
 	TLS       TLS       `yaml:"tls"`
 	Rate      Rate      `yaml:"rate"`
 	Bans      Bans      `yaml:"bans"`
+
+	DNS locate.Config `yaml:"dns"`
 }
 
 // Rate limits messages before they are parsed, in messages a second.
@@ -55,6 +59,7 @@ func (c Config) Validate(report func(path, msg string)) {
 	if len(c.Listen) == 0 {
 		report("listen", "is empty: at least one udp://ip:port, tcp://ip:port or tls://ip:port is needed")
 	}
+	c.DNS.Validate(func(path, msg string) { report("dns."+path, msg) })
 	views, _ := newViews(c) // what is wrong with them is reported below
 	seen, secure := map[string]bool{}, false
 	for i, s := range c.Listen {

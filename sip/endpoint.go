@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -17,6 +18,7 @@ import (
 	"ringdown/call"
 	"ringdown/routing"
 	"ringdown/sip/digest"
+	"ringdown/sip/locate"
 )
 
 // Deps is what an endpoint needs of the others.
@@ -38,8 +40,8 @@ type Deps struct {
 	// ByDigest names the trunks that may call from anywhere and are known by a
 	// password of a realm; all of them for an empty realm. nil: there are none.
 	ByDigest func(realm string) []string
-	// Trunks lists the ids of all trunks; those that say so are registered with.
-	// nil: none.
+	// Trunks lists the ids of all trunks; those that say so are registered with
+	// or watched. nil: none.
 	Trunks func() []string
 	// Banned is told of a stranger who gets no hearing any more, a few times a
 	// minute at the most. It must not wait. nil: nobody.
@@ -47,8 +49,13 @@ type Deps struct {
 	// Ready says whether new calls are taken; it decides the answer to OPTIONS
 	// only. nil: always.
 	Ready func() bool
-	// Lookup resolves a destination's host name. nil: the system's resolver.
+	// Locate finds where targets are; the endpoint closes it. nil: one that asks
+	// no name server, only Lookup.
+	Locate *locate.Resolver
+	// Lookup resolves a host name, when there is no Locate. nil: the system's.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Random returns 0 to n-1. nil: at random.
+	Random func(n int) int
 	// Connect opens a TCP connection to a destination from an address of ours, the
 	// zero Addr meaning any. nil: a plain dialler.
 	Connect func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error)
@@ -69,6 +76,9 @@ type Endpoint struct {
 	wallet    wallet        // what trunks have challenged us with
 	sockets   []*socket
 	listeners []*listener
+	able      locate.Able
+	health    *health
+	probes    chan struct{} // OPTIONS of ours on their way
 	views     views
 	creds     *credentials
 	udpOnly   udpOnly
@@ -114,6 +124,12 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
 	}
+	if deps.Random == nil {
+		deps.Random = rand.IntN
+	}
+	if deps.Locate == nil {
+		deps.Locate = locate.New(locate.Options{System: deps.Lookup, Random: deps.Random, Log: deps.Log})
+	}
 	if deps.Connect == nil {
 		deps.Connect = connect
 	}
@@ -125,6 +141,7 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		instance: newTag(), asks: digest.NewGuard(), tagKey: newTag(),
 		dialogs: map[string]*leg{}, calling: map[string]*outbound{}, legs: map[*leg]struct{}{},
 		streams: map[netip.AddrPort][]*stream{}, dials: map[string]*dialling{}, slots: newSlots(),
+		health: newHealth(deps.Log), probes: make(chan struct{}, watchers),
 	}
 	e.tx = newTransactions(e.panicked)
 	var err error
@@ -149,6 +166,7 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		e.listeners = append(e.listeners, own)
 	}
 	e.keepDoor()
+	e.able = ableOf(e.sockets, e.listeners)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
 }
@@ -170,6 +188,11 @@ func (e *Endpoint) Run(ctx context.Context) error {
 		e.spawn(func() { broken <- e.serveTCP(l) }) // ended by Close
 	}
 	e.startRegistrations()
+	for _, trunk := range e.deps.Trunks() {
+		if p, ok := e.deps.Policy(trunk); ok && p.Health.Every() > 0 {
+			e.spawn(func() { e.watch(trunk) }) // ended by Close
+		}
+	}
 	select {
 	case <-ctx.Done():
 		return nil
@@ -219,6 +242,7 @@ func (e *Endpoint) Close() error {
 		}
 	}
 	ended.Wait()
+	e.deps.Locate.Close() // ends the look-ups that wg waits for
 	e.wg.Wait()
 	return nil
 }
@@ -245,6 +269,7 @@ func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
 	s.Bans, s.Banned = e.door.banStats()
 	s.Registrations = e.bindings.states()
+	s.Targets, s.DNS = e.targets(), e.deps.Locate.Stats()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Legs, s.Streams = len(e.legs), e.slots.total

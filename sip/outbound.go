@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -19,13 +18,14 @@ import (
 type outbound struct {
 	leg
 	dial    call.Dial
-	uri     gosip.Uri
-	network string
+	uri     gosip.Uri // of the place that is tried
 	seq     uint32
-	waiting []netip.AddrPort // addresses still to try
-	current *attempt         // nil: none is out
-	raises  int              // 422s taken
-	last    call.Cause       // why the address before did not do
+	places  []gosip.Uri                          // still to be looked up
+	look    func(gosip.Uri) ([]candidate, error) // finds the addresses of a place
+	waiting []candidate                          // addresses still to try
+	current *attempt                             // nil: none is out
+	raises  int                                  // 422s taken
+	last    call.Cause                           // why the address before did not do
 	forks   []*leg
 	saidBye map[string]bool // To tags whose BYE overtook their 2xx
 	hops    []*hop          // dialled, held open and let in by the door; under the endpoint's lock
@@ -33,6 +33,7 @@ type outbound struct {
 
 // attempt is one INVITE transaction.
 type attempt struct {
+	at        candidate
 	req       *gosip.Request
 	hop       *hop
 	client    *client
@@ -61,7 +62,7 @@ var errForwards = fmt.Errorf("sip: no hop left: Max-Forwards is used up: %w", lo
 // was started: the target cannot be dialled by anybody. ctx bounds the look-up
 // of a host name, nothing else; send must not wait.
 func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)) (call.Leg, error) {
-	uri, err := parseTarget(d.Target.URI)
+	places, err := e.placesOf(d.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -71,82 +72,31 @@ func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)
 	if e.closed() {
 		return nil, errors.New("sip: endpoint is closed")
 	}
-	o := &outbound{dial: d, uri: uri, network: transportOf(uri), last: localCause(480), saidBye: map[string]bool{}}
+	trunk := d.Target.Trunk
+	o := &outbound{dial: d, places: e.health.sortPlaces(trunk, places), last: localCause(480), saidBye: map[string]bool{}}
+	o.uri = o.places[0]
+	o.look = func(uri gosip.Uri) ([]candidate, error) {
+		return e.locate(ctx, uri, trunk)
+	}
 	o.init(e)
 	o.signal = send
 	o.abort = o.crash
 	o.whenOver = o.release
 	o.session = e.sessionOf(d.Target.Trunk)
 	o.dlg = dialog{callID: newTag() + newTag(), localTag: newTag(), trunk: d.Target.Trunk}
-	o.proof = e.proofFor(d.Target.Trunk, uri.Host)
+	o.proof = e.proofFor(d.Target.Trunk, o.uri.Host)
 	e.register(&o.leg, "")
 	e.mu.Lock()
 	e.calling[callingKey(o.dlg.callID, o.dlg.localTag)] = o
 	e.mu.Unlock()
-	if !e.spawn(func() { o.resolve(ctx) }) { // ends with the look-up
-		o.do(o.finish)
-	}
+	o.do(o.next)
 	return o, nil
 }
 
-func transportOf(uri gosip.Uri) string {
-	switch t, _ := uri.UriParams.Get("transport"); strings.ToLower(t) {
-	case "tls":
-		return "tls"
-	case "tcp":
-		return "tcp"
-	}
-	return "udp"
-}
-
-// begin starts with the first address.
-func (o *outbound) begin(addrs []netip.AddrPort) {
-	o.waiting = addrs
-	if len(addrs) == 0 {
-		o.last = localCause(502)
-		o.last.Text = "Destination Not Found"
-	}
-	o.next()
-}
-
-// next tries the next address, or gives up.
-func (o *outbound) next() {
-	for o.state == early {
-		if o.hung {
-			o.fail(localCause(487))
-			return
-		}
-		if len(o.waiting) == 0 {
-			o.fail(o.last)
-			return
-		}
-		addr := o.waiting[0]
-		o.waiting = o.waiting[1:]
-		if o.try(addr) {
-			return
-		}
-		o.last = localCause(503)
-	}
-}
-
-// try sends the INVITE to one address.
-func (o *outbound) try(addr netip.AddrPort) bool {
-	h, err := o.ep.reach(o.ep.ctx, o.ep.wayTo(o.network, addr, o.uri.Host, o.dial.Target.Trunk))
-	if err != nil {
-		return false
-	}
-	h.hold(1)
-	o.ep.door.expect(addr.Addr())
-	o.ep.mu.Lock()
-	o.hops = append(o.hops, h)
-	o.ep.mu.Unlock()
-	return o.attempt(h, o.proof.begin())
-}
-
 // attempt makes the INVITE and sends it; another one when the first was challenged.
-func (o *outbound) attempt(h *hop, x *exchange) bool {
+func (o *outbound) attempt(at candidate, h *hop, x *exchange) bool {
 	o.seq++
-	a := &attempt{req: o.invite(h), hop: h, prove: x, acks: map[string]*acknowledged{}}
+	a := &attempt{at: at, req: o.invite(h), hop: h, prove: x, acks: map[string]*acknowledged{}}
 	x.sign(a.req)
 	var err error
 	a.client, err = o.ep.request(a.req, h, func(res *gosip.Response) {
@@ -214,9 +164,7 @@ func (o *outbound) silent(a *attempt) {
 	}
 	a.abandoned = true
 	o.last = localCause(408)
-	if o.ep.fallBack(a.client) {
-		o.waiting = slices.Insert(o.waiting, 0, a.hop.addr)
-	}
+	o.leave(a, "no answer", "silent")
 	if a == o.current {
 		o.current = nil
 		o.next()
@@ -226,6 +174,7 @@ func (o *outbound) silent(a *attempt) {
 // response takes one response of an attempt; they may come in any order.
 func (o *outbound) response(a *attempt, res *gosip.Response) {
 	o.heard()
+	o.standing(a, res)
 	switch {
 	case res.IsProvisional():
 		a.provided = true
@@ -245,10 +194,11 @@ func (o *outbound) response(a *attempt, res *gosip.Response) {
 			return
 		}
 		o.current = nil
-		if o.longer(a, res) || a.prove.take(a.req, res) && !o.hung && o.attempt(a.hop, a.prove) {
+		if o.longer(a, res) || a.prove.take(a.req, res) && !o.hung && o.attempt(a.at, a.hop, a.prove) {
 			return
 		}
-		if res.StatusCode == 503 && len(o.waiting) > 0 && !o.hung { // RFC 3263 4.3
+		if res.StatusCode == 503 && o.more() { // RFC 3263 4.3
+			o.failover("503")
 			o.last = causeOf(res)
 			o.next()
 			return
@@ -359,9 +309,7 @@ func (o *outbound) ended(a *attempt) {
 		o.fail(localCause(408))
 	default:
 		o.last = localCause(503)
-		if o.ep.fallBack(a.client) {
-			o.waiting = slices.Insert(o.waiting, 0, a.hop.addr)
-		}
+		o.leave(a, "connection lost", "unreachable")
 		o.next()
 	}
 }

@@ -105,3 +105,14 @@ func (e *Endpoint) connectionFrom(was *hop) *hop {
 	}
 	return &hop{ep: e, network: newest.network, addr: newest.remote, stream: newest}
 }
+
+// transportOf is the transport a URI names, else UDP.
+func transportOf(uri gosip.Uri) string {
+	switch t, _ := uri.UriParams.Get("transport"); strings.ToLower(t) {
+	case "tls":
+		return "tls"
+	case "tcp":
+		return "tcp"
+	}
+	return "udp"
+}

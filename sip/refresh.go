@@ -107,5 +107,5 @@ func (o *outbound) longer(a *attempt, res *gosip.Response) bool {
 		return false
 	}
 	o.raises++
-	return o.attempt(a.hop, a.prove)
+	return o.attempt(a.at, a.hop, a.prove)
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	gosip "github.com/emiago/sipgo/sip"
+
+	"ringdown/sip/locate"
 )
 
 // Stats is what the endpoint has counted since it was made. No value of a label
@@ -19,6 +21,9 @@ type Stats struct {
 	Registrations map[string]string // of ours: trying, registered, failed or left, by trunk
 	Bans          uint64            // of strangers
 	Banned        int               // strangers who are, now
+	Failovers     map[string]uint64 // calls that went on to another address: "silent", "unreachable", "503"
+	Targets       []TargetState     // of the trunks, in their order
+	DNS           locate.Stats
 	Panics        uint64
 }
 
@@ -28,11 +33,12 @@ type counts struct {
 	responses map[string]uint64
 	answers   map[string]uint64
 	drops     map[string]uint64
+	failovers map[string]uint64
 	panics    uint64
 }
 
 func newCounts() *counts {
-	return &counts{requests: map[string]uint64{}, responses: map[string]uint64{}, answers: map[string]uint64{}, drops: map[string]uint64{}}
+	return &counts{requests: map[string]uint64{}, responses: map[string]uint64{}, answers: map[string]uint64{}, drops: map[string]uint64{}, failovers: map[string]uint64{}}
 }
 
 func (c *counts) add(m map[string]uint64, label string) {
@@ -42,6 +48,8 @@ func (c *counts) add(m map[string]uint64, label string) {
 }
 
 func (c *counts) drop(reason string) { c.add(c.drops, reason) }
+
+func (c *counts) failover(why string) { c.add(c.failovers, why) }
 
 func (c *counts) request(m gosip.RequestMethod) {
 	label := "other"
@@ -66,6 +74,6 @@ func (c *counts) snapshot() Stats {
 	defer c.mu.Unlock()
 	return Stats{
 		Requests: maps.Clone(c.requests), Responses: maps.Clone(c.responses),
-		Answers: maps.Clone(c.answers), Drops: maps.Clone(c.drops), Panics: c.panics,
+		Answers: maps.Clone(c.answers), Drops: maps.Clone(c.drops), Failovers: maps.Clone(c.failovers), Panics: c.panics,
 	}
 }

@@ -19,7 +19,7 @@ const (
 	streamsTotal  = 2000 // accepted connections
 	strangersEach = 4    // of those, handshakes of an address that no trunk has (of a /64 in IPv6)
 	strangers     = 100  // and of all such addresses
-	dialTimeout   = 4 * time.Second
+	dialTimeout   = 2 * time.Second
 )
 
 // stream is one connection, accepted or dialled. All but its last fields are

@@ -148,13 +148,28 @@ func bubble(t *testing.T, f func(w *world)) {
 
 func inWorld(t *testing.T, cfg Config, deps Deps, f func(w *world)) {
 	t.Helper()
+	inWorldOf(t, cfg, deps, func(*Deps) {}, f)
+}
+
+// inWorldWith lets inside complete the Deps in the bubble.
+func inWorldWith(t *testing.T, deps Deps, inside func(*Deps), f func(w *world)) {
+	t.Helper()
+	inWorldOf(t, Config{}, deps, inside, f)
+}
+
+func inWorldOf(t *testing.T, cfg Config, deps Deps, inside func(*Deps), f func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		inside(&deps)
 		w := &world{T: t, wire: &wire{conns: map[string]*memConn{}}, log: &bytes.Buffer{}, admits: make(chan admittedCall, 4096)}
 		if deps.Admit == nil {
 			deps.Admit = w.admit
 		}
 		if deps.Trunk == nil {
 			deps.Trunk = trunks
+		}
+		if deps.Random == nil {
+			deps.Random = func(n int) int { return n - 1 } // leaves every order as it is
 		}
 		if deps.Lookup == nil {
 			deps.Lookup = names(nil)

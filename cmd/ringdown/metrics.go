@@ -3,6 +3,7 @@ package main
 import (
 	"ringdown/api"
 	"ringdown/media"
+	"strconv"
 )
 
 // liveStates are the states of call.status a live call can be in.
@@ -43,6 +44,15 @@ func (n *node) sipMetrics(m *api.Metrics) {
 	for reason, v := range s.Drops {
 		m.Counter("ringdown_sip_dropped_total", "SIP messages not handled, by reason.", float64(v), "reason", reason)
 	}
+	for why, v := range s.Failovers {
+		m.Counter("ringdown_sip_failovers_total", "Calls that went on to another address of their target, by why.", float64(v), "why", why)
+	}
+	for _, t := range s.Targets {
+		target := strconv.Itoa(t.Target)
+		m.Gauge("ringdown_sip_target_addresses", "Addresses of a trunk's target, by whether calls go there or it has been left.", float64(t.Up), "trunk", t.Trunk, "target", target, "state", "up")
+		m.Gauge("ringdown_sip_target_addresses", "Addresses of a trunk's target, by whether calls go there or it has been left.", float64(t.Left), "trunk", t.Trunk, "target", target, "state", "left")
+	}
+	n.dnsMetrics(m)
 	m.Gauge("ringdown_sip_legs", "Live SIP legs.", float64(s.Legs))
 	m.Gauge("ringdown_sip_connections", "Open TCP connections.", float64(s.Streams))
 	for trunk, state := range s.Registrations {
@@ -51,6 +61,17 @@ func (n *node) sipMetrics(m *api.Metrics) {
 	m.Counter("ringdown_sip_bans_total", "Bans of addresses that belong to no trunk.", float64(s.Bans))
 	m.Gauge("ringdown_sip_banned", "Addresses that are banned now.", float64(s.Banned))
 	m.Counter("ringdown_sip_panics_total", "Handlers that panicked.", float64(s.Panics))
+}
+
+func (n *node) dnsMetrics(m *api.Metrics) {
+	s := n.sip.Stats().DNS
+	m.Counter("ringdown_dns_questions_total", "Questions sent to name servers.", float64(s.Asked))
+	m.Counter("ringdown_dns_cache_hits_total", "Questions answered from the cache.", float64(s.Hits))
+	m.Counter("ringdown_dns_failed_total", "Questions that no name server could answer.", float64(s.Failed))
+	m.Counter("ringdown_dns_stale_total", "Questions answered with what was known before, because no name server did.", float64(s.Stale))
+	m.Counter("ringdown_dns_stray_total", "Datagrams that were no answer to what was asked.", float64(s.Stray))
+	m.Counter("ringdown_dns_refused_total", "Addresses in answers that nothing is sent to.", float64(s.Refused))
+	m.Gauge("ringdown_dns_cached", "Answers kept.", float64(s.Cached))
 }
 
 func (n *node) mediaMetrics(m *api.Metrics) {

@@ -120,7 +120,7 @@ type explainedTarget struct {
 	URI       string           `json:"uri"`
 	Trunk     string           `json:"trunk,omitempty"`
 	TimeoutMS int64            `json:"timeout_ms"`
-	Places    []explainedPlace `json:"places,omitempty"` // of the trunk; one of them takes the call
+	Places    []explainedPlace `json:"places,omitempty"` // of the trunk, when it has several; one of them takes the call
 }
 
 type explainedPlace struct {
@@ -151,6 +151,9 @@ func decisionJSON(trunk string, d routing.Decision) explained {
 	for _, t := range d.Targets {
 		target := explainedTarget{URI: t.URI, Trunk: t.Trunk, TimeoutMS: t.Timeout.Milliseconds()}
 		for _, p := range t.Places {
+			if len(t.Places) == 1 {
+				break // it is the URI
+			}
 			target.Places = append(target.Places, explainedPlace(p))
 		}
 		e.Targets = append(e.Targets, target)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"ringdown/api"
@@ -24,6 +25,7 @@ import (
 	"ringdown/recorder/store"
 	"ringdown/routing"
 	"ringdown/sip"
+	"ringdown/sip/locate"
 )
 
 // node is the running whole: every room, wired.
@@ -86,7 +88,11 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 		return n, err
 	}
 	n.board = call.NewSwitchboard(c.Limits, n.ports(), log)
-	n.sip, err = sip.New(c.SIP, sip.Deps{Admit: n.admit, Trunk: c.Table().TrunkOf, TrunkOfNames: c.Table().TrunkOfNames, Policy: c.Table().Trunk, ByDigest: c.Table().TrunksByDigest, Trunks: c.Table().Trunks, Banned: n.banned, Ready: n.admits, Log: log}, packets, streams)
+	servers, err := c.SIP.DNS.Addresses()
+	if err != nil {
+		return n, err
+	}
+	n.sip, err = sip.New(c.SIP, sip.Deps{Trunks: c.Table().Trunks, Locate: locate.New(locate.Options{Servers: servers, System: lookup, Log: log}), Admit: n.admit, Trunk: c.Table().TrunkOf, TrunkOfNames: c.Table().TrunkOfNames, Policy: c.Table().Trunk, ByDigest: c.Table().TrunksByDigest, Banned: n.banned, Ready: n.admits, Log: log}, packets, streams)
 	if err != nil {
 		return n, err
 	}
@@ -253,6 +259,11 @@ func (n *node) banned(b sip.Ban) {
 
 // admits reports whether a new call would be taken.
 func (n *node) admits() bool { return !n.board.Draining() && !n.outbox.Full() }
+
+// lookup asks the system for addresses: its file of hosts, its search list.
+func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
 
 func closeAll(packets []net.PacketConn, streams []net.Listener) {
 	for _, p := range packets {

@@ -157,7 +157,7 @@ func (r *Resolver) ask(ctx context.Context, q question, fly func(context.Context
 		return a
 	}
 	if mine {
-		r.asking.Go(func() { // ends with the answer, or after locateTimeout
+		r.spawn(func() { // ends with the answer, or after locateTimeout
 			ctx, cancel := context.WithTimeout(r.ctx, locateTimeout)
 			defer cancel()
 			a := answer{err: errBroken, ttl: failedFor}

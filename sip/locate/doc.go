@@ -73,6 +73,9 @@ type Resolver struct {
 	count  counters
 	ctx    context.Context // ends the questions on their way
 	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	closed bool
 	asking sync.WaitGroup
 }
 
@@ -95,8 +98,23 @@ func New(o Options) *Resolver {
 	return r
 }
 
-// Close gives up the questions on their way and waits for them.
+// Close gives up the questions on their way and waits for them; those who wait
+// for answers get none. Idempotent.
 func (r *Resolver) Close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
 	r.cancel()
 	r.asking.Wait()
+}
+
+// spawn runs f in a goroutine that Close waits for; after Close at once.
+func (r *Resolver) spawn(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		f()
+		return
+	}
+	r.asking.Go(f)
 }

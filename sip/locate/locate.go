@@ -34,8 +34,6 @@ type place struct {
 // name's addresses the IP versions in turn. It takes locateTimeout at the most.
 // The error is [ErrNotFound], with what went wrong on the way.
 func (r *Resolver) Locate(ctx context.Context, t Target, able Able) ([]Candidate, error) {
-	ctx, cancel := context.WithTimeout(ctx, locateTimeout)
-	defer cancel()
 	if t.Transport != "" && !slices.Contains(able.Transports, t.Transport) || len(able.Transports) == 0 {
 		return nil, fmt.Errorf("%w: transport %q is not ours", ErrNotFound, t.Transport)
 	}
@@ -51,6 +49,8 @@ func (r *Resolver) Locate(ctx context.Context, t Target, able Able) ([]Candidate
 	if _, ok := dns.IsDomainName(host); !ok {
 		return nil, fmt.Errorf("%w: not a name", ErrNotFound)
 	}
+	ctx, cancel := context.WithTimeout(ctx, locateTimeout)
+	defer cancel()
 	places, err := r.places(ctx, host, t, able)
 	var out []Candidate
 	for i, addrs := range r.addressesOf(ctx, places, able, &err) {
