@@ -11,12 +11,16 @@ import (
 const (
 	lagEvery  = 50 * time.Millisecond
 	lagLimit  = 250 * time.Millisecond // half of T1: more, and callers repeat what they have sent
-	lagMemory = 2 * time.Second        // how long one bad moment counts
+	lagTwice  = 2                      // so many wake-ups in a row: one alone is a pause, not a load
+	lagMemory = 2 * time.Second        // how long that counts
 )
 
 // lag measures how late goroutines are woken: what is left when processors,
 // memory or the scheduler are short, whatever the reason.
-type lag struct{ until atomic.Int64 } // while it is too long, unix nanoseconds
+type lag struct {
+	late  int          // wake-ups in a row; of run's goroutine
+	until atomic.Int64 // while it is too long, unix nanoseconds
+}
 
 // run measures until ctx ends.
 func (l *lag) run(ctx context.Context) error {
@@ -36,7 +40,11 @@ func (l *lag) run(ctx context.Context) error {
 
 // woken notes a wake-up that was due at one time and came at another.
 func (l *lag) woken(due, at time.Time) {
-	if at.Sub(due) > lagLimit {
+	if at.Sub(due) <= lagLimit {
+		l.late = 0
+		return
+	}
+	if l.late++; l.late >= lagTwice {
 		l.until.Store(at.Add(lagMemory).UnixNano())
 	}
 }

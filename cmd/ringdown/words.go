@@ -138,6 +138,10 @@ func (s *story) outcome() string {
 	case "abandoned":
 		text = "abandoned: the caller gave up after " + span(d.DurationMS) + ", before anybody answered"
 	case "canceled":
+		if d.Cause.Q850 == 26 {
+			text = "answered elsewhere: another place of the caller's side took the call"
+			break
+		}
 		text = "ended before it was answered: " + endedBy(d.EndedBy)
 	case "rejected":
 		text = "rejected: " + rejectedFor(d.RejectReason, s.limit())
