@@ -37,6 +37,7 @@ var house = map[string]struct{ ours, others string }{
 	"sip/digest":               {},
 	"sip/locate":               {others: "github.com/miekg/dns"},
 	"sip/locate/dnstest":       {others: "github.com/miekg/dns"},
+	"sip/stir":                 {others: "golang.org/x/sync"},
 	"sip/siptest":              {ours: "", others: "github.com/zaf/g711"},
 	"api":                      {ours: "call recorder recorder/render privacy privacy/keys"},
 	"configs": {ours: "api call events/natsbus events/outbox media/relay privacy/keys privacy/keys/filekeys recorder routing sip",
