@@ -34,6 +34,9 @@ func (in Invite) attributes() map[string]string {
 func (c *Call) identify(d *Dial) {
 	in, decision := &c.machine.invite, &c.machine.decision
 	d.Number, d.Diverted, d.Headers = decision.Number, in.Diverted, in.Headers
+	if c.machine.attested.Attest != "" {
+		d.Identity = in.Identity
+	}
 	if in.Party.Private {
 		d.Withheld = decision.Caller.Reveal()
 		return

@@ -160,6 +160,8 @@ func (c *Call) handle(from LegID, s Signal) {
 // carryOut does one action. A returned signal is the answer to it.
 func (c *Call) carryOut(a action) Signal {
 	switch a := a.(type) {
+	case doVerify:
+		c.verify()
 	case doRoute:
 		return c.route()
 	case doOffer:
@@ -234,7 +236,7 @@ func (c *Call) carryOut(a action) Signal {
 
 func (c *Call) route() Signal {
 	in := c.machine.invite
-	d, err := c.ports.Route(c.ctx, routing.Request{Trunk: in.Trunk, From: in.Party.User, To: in.To, At: in.At})
+	d, err := c.ports.Route(c.ctx, routing.Request{Trunk: in.Trunk, From: in.Party.User, To: in.To, At: in.At, Attested: c.machine.attested})
 	if d.Account != "" {
 		c.account = d.Account
 	}

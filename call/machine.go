@@ -16,6 +16,7 @@ type state string
 
 const (
 	received   state = "received"
+	screening  state = "screening" // who calls is being verified
 	routingSt  state = "routing"
 	ringing    state = "ringing"
 	answering  state = "answering" // the callee has answered, the caller has not been told yet
@@ -25,6 +26,7 @@ const (
 
 // Timers of the machine.
 const (
+	timerVerify   Timer = "verify"   // the verification of the caller takes too long
 	timerRing     Timer = "ring"     // this target has rung long enough
 	timerRingback Timer = "ringback" // the caller has heard nothing for long enough
 	timerRecord   Timer = "record"   // the recording takes too long to open
@@ -66,6 +68,8 @@ type machine struct {
 	max    time.Duration // longest talk time
 	mint   func() string // makes leg ULIDs
 
+	attested routing.Attested
+	held     []letter // came while the caller was being verified
 	decision routing.Decision
 	caller   events.Party
 	legs     []*leg    // legs[0] is the caller's
@@ -130,10 +134,17 @@ func newMachine(in Invite, refuse *Cause, max time.Duration, mint func() string)
 func (m *machine) step(from LegID, s Signal) (out []action, known bool) {
 	m.out = nil
 	m.mark(from, s)
-	var handled bool
+	handled := m.dispatch(from, s)
+	return m.out, handled || ignored[m.state][reflect.TypeOf(s).Name()]
+}
+
+// dispatch gives a signal to the state the call is in.
+func (m *machine) dispatch(from LegID, s Signal) (handled bool) {
 	switch m.state {
 	case received:
-		handled = m.inReceived(from, s)
+		handled = m.inReceived(s)
+	case screening:
+		handled = m.inScreening(from, s)
 	case routingSt:
 		handled = m.inRouting(from, s)
 	case ringing:
@@ -148,7 +159,7 @@ func (m *machine) step(from LegID, s Signal) (out []action, known bool) {
 	if !handled {
 		handled = m.inAny(from, s)
 	}
-	return m.out, handled || ignored[m.state][reflect.TypeOf(s).Name()]
+	return handled
 }
 
 // ignored lists the signals that mean nothing in a state and are no defect.
@@ -217,12 +228,16 @@ func (m *machine) mark(from LegID, s Signal) {
 	}
 }
 
-func (m *machine) inReceived(from LegID, s Signal) bool {
+func (m *machine) inReceived(s Signal) bool {
 	if _, ok := s.(Started); !ok {
 		return false
 	}
-	m.become(routingSt)
-	m.do(doRoute{})
+	if len(m.invite.Identity) > 0 && m.refuse == nil {
+		m.become(screening)
+		m.do(doTimer{timerVerify, verifyWait}, doVerify{})
+		return true
+	}
+	m.route()
 	return true
 }
 
@@ -230,6 +245,7 @@ func (m *machine) inRouting(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Routed:
 		m.routed(s)
+		m.release()
 	case Offer:
 		if s.Err != nil {
 			m.giveUp(s.Time, causeOf(s.Err, 500, "media failed"), ByFlow)
@@ -257,7 +273,7 @@ func (m *machine) routed(s Routed) {
 	m.publish(events.CallReceived, m.invite.At, events.CallReceivedData{
 		Agency: d.Agency, Trunk: m.invite.Trunk, Transport: m.invite.Transport, Direction: "inbound",
 		Caller: s.Caller, TrackingNumber: d.Number, Attribution: d.Attribution,
-		Attributes: m.invite.attributes(), Diverted: m.invite.Diverted.event(),
+		Attributes: m.invite.attributes(), Diverted: m.invite.Diverted.event(), Attestation: attestation(m.attested),
 	})
 	m.publish(events.LegCreated, m.invite.At, events.LegCreatedData{Leg: m.legs[0].ulid, Role: "a", Trunk: m.invite.Trunk})
 	switch {
@@ -486,6 +502,9 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		return false
 	}
 	switch s := s.(type) {
+	case Verified: // came after timerVerify
+	case Timeout: // fired while it was being stopped
+		return s.Timer == timerVerify
 	case Answered: // late: the attempt was cancelled, the 200 crossed our CANCEL
 		if _, talks := m.talk.side(from); talks || from == m.winner || m.leg(from) == nil || from == A {
 			return false

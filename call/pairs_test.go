@@ -8,11 +8,12 @@ import (
 	"pgregory.net/rapid"
 
 	"ringdown/events"
+	"ringdown/routing"
 )
 
 // signalNames are all signals there are; TestEverySignalNamed holds it complete.
 var signalNames = map[string]string{
-	"Started": "started", "Routed": "routed", "Offer": "offer", "Ringing": "ringing", "Answered": "answered",
+	"Started": "started", "Verified": "verified", "Routed": "routed", "Offer": "offer", "Ringing": "ringing", "Answered": "answered",
 	"Forked": "forked", "Failed": "failed", "Cancelled": "cancelled", "Acked": "acked", "NoAck": "no-ack",
 	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Settled": "settled", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
@@ -26,6 +27,9 @@ func machineIn(t testing.TB, s state) *machine {
 	set := defaultSetup()
 	set.decision.Targets = append(set.decision.Targets, set.decision.Targets[0])
 	set.decision.Recording.Mode = recordFromRinging
+	if s == screening {
+		set.invite.Identity = []string{"passport"}
+	}
 	m := newMachine(set.invite, nil, time.Hour, func() string { legs++; return "leg" })
 	at := At{zero}
 	way := []letter{
@@ -34,7 +38,7 @@ func machineIn(t testing.TB, s state) *machine {
 		{"", Agreed{at, []byte("a"), nil}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}},
 		{"a", Bye{at, Cause{}}},
 	}
-	steps := map[state]int{received: 0, routingSt: 1, ringing: 4, answering: 5, inProgress: 8, ended: 9}
+	steps := map[state]int{received: 0, screening: 1, routingSt: 1, ringing: 4, answering: 5, inProgress: 8, ended: 9}
 	for _, l := range way[:steps[s]] {
 		if _, known := m.step(l.from, l.s); !known {
 			t.Fatalf("%T out of place on the way to %s", l.s, s)
@@ -53,27 +57,31 @@ func TestEveryPair(t *testing.T) {
 	// Answers to questions the machine has not asked in that state.
 	impossible := map[state][]string{
 		received:   {"Routed", "Offer", "Ringing", "Answered", "Forked", "Failed", "Cancelled", "Acked", "NoAck", "Bye", "Offered", "Agreed", "Recorded", "RecordFault", "Durable", "Timeout", "Noticed", "Closed", "Stop", "Gone", "Lost", "Trying", "Silenced"},
-		routingSt:  {"Started", "Ringing", "Trying", "Silenced", "Answered", "Failed", "NoAck", "Agreed", "RecordFault", "Durable", "Timeout", "Closed"},
+		routingSt:  {"Started", "Ringing", "Trying", "Silenced", "Answered", "Failed", "NoAck", "Agreed", "RecordFault", "Durable", "Closed"},
 		ringing:    {"Started", "Routed", "Offer", "NoAck", "Agreed", "Durable", "Closed"},
 		answering:  {"Started", "Routed", "Offer", "NoAck", "Closed"},
 		inProgress: {"Started", "Routed", "Offer", "Closed"},
 	}
+	// Nothing has been asked yet, and nobody dialled.
+	impossible[screening] = []string{"Started", "Routed", "Offer", "Ringing", "Answered", "Failed", "Acked", "NoAck",
+		"Agreed", "RecordFault", "Durable", "Closed", "Settled", "Trying", "Silenced"}
+	impossible[received] = append(impossible[received], "Verified")
 	set := defaultSetup()
-	for _, s := range []state{received, routingSt, ringing} { // no leg is answered
+	for _, s := range []state{received, screening, routingSt, ringing} { // no leg is answered
 		impossible[s] = append(impossible[s], "Accepted", "Declined", "Withdrawn")
 	}
 	impossible[received] = append(impossible[received], "Settled")
 	impossible[routingSt] = append(impossible[routingSt], "Settled")
 	impossible[answering] = append(impossible[answering], "Accepted", "Declined")
 	impossible[received] = append(impossible[received], "Referred", "Replaced", "Claimed", "Given")
-	for _, s := range []state{received, routingSt, ringing, answering, inProgress, ended} { // answers that come at once
+	for _, s := range []state{received, screening, routingSt, ringing, answering, inProgress, ended} { // answers that come at once
 		impossible[s] = append(impossible[s], "Directed", "Moved")
 	}
-	for _, s := range []state{received, routingSt, ringing, answering, inProgress, ended} {
+	for _, s := range []state{received, screening, routingSt, ringing, answering, inProgress, ended} {
 		for kind, name := range signalNames {
 			known := false
 			for _, from := range []LegID{"", A, "b1", "b2"} {
-				for _, arg := range []string{"", string(timerRing), string(timerMax), string(timerLinger)} {
+				for _, arg := range []string{"", string(timerVerify), string(timerRing), string(timerMax), string(timerLinger)} {
 					m := machineIn(t, s)
 					_, k := m.step(from, signalOf(t, set, At{zero}, name, []string{arg}))
 					known = known || k
@@ -131,13 +139,30 @@ func TestAnyOrder(t *testing.T) {
 		if rapid.Bool().Draw(r, "delayed offer") {
 			set.invite.Body = nil
 		}
+		if rapid.Bool().Draw(r, "identity") {
+			set.invite.Identity = []string{"passport"}
+		}
 		w := newWitness(set)
 		w.settle = func() Result {
 			return rapid.SampledFrom([]Result{ResultDone, ResultAsked, ResultRefused}).Draw(r, "settled")
 		}
 		names := []string{"ringing", "answered", "forked", "failed", "cancelled", "acked", "no-ack", "bye", "offered", "offered-empty", "withdrawn", "accepted", "declined", "gone",
-			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost", "trying", "silenced"}
+			"agreed", "recorded", "record-fault", "durable", "timeout", "noticed", "stop", "lost", "trying", "silenced", "verified"}
 		w.signal("", Started{At{zero}})
+		if len(set.invite.Identity) > 0 {
+			switch rapid.SampledFrom([]string{"verified", "timeout", "cancelled", "gone", "stop"}).Draw(r, "while screening") {
+			case "verified":
+				w.signal("", Verified{At{zero}, routing.Attested{Verstat: "TN-Validation-Passed"}})
+			case "timeout":
+				w.signal("", Timeout{At{zero}, timerVerify})
+			case "cancelled":
+				w.signal(A, Cancelled{At: At{zero}})
+			case "gone":
+				w.signal(A, Gone{At{zero}})
+			case "stop":
+				w.signal("", Stop{At{zero}, ByOperator})
+			}
+		}
 		w.signal("", Routed{At: At{zero}, Decision: set.decision})
 		w.signal("", Offer{At{zero}, []byte("o"), nil})
 		now := 0

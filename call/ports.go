@@ -34,6 +34,9 @@ type Ports struct {
 	// Transfer decides where a party may put the other one through to. It must
 	// not wait. nil: nowhere.
 	Transfer func(routing.Referral) routing.Transferred
+	// Verify says what the Identity headers of a call amount to. It may wait for a
+	// certificate, until the context ends. It is asked only when there are any.
+	Verify func(context.Context, Invite) routing.Attested
 	// Identify turns the caller into the form events may carry.
 	Identify func(context.Context, string, Party) (events.Party, error)
 	// Dial starts an attempt and returns at once; what happens comes as Signals
@@ -64,6 +67,7 @@ type Invite struct {
 	Body        []byte // the offer; empty: a delayed offer
 	Diverted    Diverted
 	Headers     []Header // those that the trunk lists
+	Identity    []string // Identity headers as they came (RFC 8224)
 }
 
 // Party is who calls, as received; personal data.
@@ -85,6 +89,7 @@ type Dial struct {
 	Number      string // the tracking number he called, E.164
 	Diverted    Diverted
 	Headers     []Header
+	Identity    []string // headers that came and were found true, to go on beside ours
 	MaxForwards int
 	Replaces    string // the dialog that the target gives up for us (RFC 3891), a header value of our making; empty: none
 	Body        []byte // our offer

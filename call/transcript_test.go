@@ -95,6 +95,8 @@ func (s *setup) set(t *testing.T, line string) {
 		s.decision.Account = ""
 	case "no-offer":
 		s.invite.Body = nil
+	case "identity":
+		s.invite.Identity = []string{value}
 	case "refuse":
 		s.refuse = &Cause{Status: 503, Text: value, Reason: value, Retry: 10}
 	default:
@@ -168,6 +170,8 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	switch name {
 	case "started":
 		return Started{at}
+	case "verified": // verstat [attestation]
+		return Verified{at, routing.Attested{Verstat: arg(0), Attest: arg(1)}}
 	case "routed":
 		r := Routed{At: at, Decision: s.decision, Caller: events.Party{Masked: "+47*****12", Subject: "sub_1"}, Err: fault}
 		if kind, ok := strings.CutPrefix(arg(0), "full-"); ok {
@@ -298,6 +302,8 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 
 func describe(a action) string {
 	switch a := a.(type) {
+	case doVerify:
+		return "verify"
 	case doRoute:
 		return "route"
 	case doOffer:

@@ -57,6 +57,14 @@ type Diverted struct {
 	Reason string `json:"reason"` // the last time, a word of RFC 5806
 }
 
+// Attestation is what the Identity headers of a call amount to (RFC 8224, ATIS-1000074).
+type Attestation struct {
+	Verstat string `json:"verstat"`          // TN-Validation-Passed | TN-Validation-Failed | No-TN-Validation
+	Attest  string `json:"attest,omitempty"` // A | B | C, when it passed
+	OrigID  string `json:"origid,omitempty"` // by which the signer traces the call
+	Reason  string `json:"reason,omitempty"` // why it did not pass
+}
+
 // Look is one line of a decision's trace.
 type Look struct {
 	What   string `json:"what"`
@@ -76,6 +84,7 @@ type (
 		Attribution    map[string]string `json:"attribution,omitempty"`
 		Attributes     map[string]string `json:"attributes,omitempty"` // headers that the trunk lists, by their names
 		Diverted       *Diverted         `json:"diverted,omitempty"`
+		Attestation    *Attestation      `json:"attestation,omitempty"`
 	}
 	CallRejectedData struct {
 		Status       string `json:"status"` // rejected

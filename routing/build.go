@@ -83,6 +83,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.health(spec, path)
 		b.identity(spec.Identity, path)
+		b.stir(spec.STIR, path)
 		b.session(spec, path)
 		b.auth(spec, path)
 		b.register(spec, path)

@@ -117,8 +117,10 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 	}
 	format := t.spec.NumberFormat
 	user := strings.ReplaceAll(format.Called(n.e164()), "#", "%23")
+	to := t.through(user, ring)
+	to.Number = n.e164()
 	return []target{{
-		t.through(user, ring),
+		to,
 		fmt.Sprintf("%s by trunk %s at %s%s, rings %s", n, t.id, t.order(), format.words(), ring),
 	}}
 }

@@ -36,7 +36,7 @@ func (t *Table) Decide(r Request) Decision {
 	}
 	w.d.Version = t.version
 	w.d.Trace = make([]Look, 0, 12)
-	if w.origin() && w.number() && w.flow() {
+	if w.origin() && w.attested() && w.number() && w.flow() {
 		w.record()
 		w.targets()
 	}

@@ -22,6 +22,8 @@ type Request struct {
 	From  string    // user part of the caller's address as received
 	To    string    // user part of the called address as received
 	At    time.Time // the clock of the decision
+
+	Attested Attested
 }
 
 // Decision is the answer, complete: nothing else is looked up during the call.
@@ -53,6 +55,7 @@ type Media struct {
 
 // Target is one destination of a dial step.
 type Target struct {
+	Number  string        // E.164 when a number is called, empty for a URI
 	URI     string        // sip: URI, validated when the table was built; with Places the first of them
 	Places  []Place       // where it is reached by its trunk; empty: at URI alone
 	Trunk   string        // the trunk to leave by; empty: straight to the URI's host
@@ -85,4 +88,6 @@ const (
 	NumberSuspended  Reason = "number-suspended"
 	NoRoute          Reason = "no-route"
 	PolicyError      Reason = "policy-error"
+
+	AttestationTooLow Reason = "attestation-too-low"
 )

@@ -31,6 +31,7 @@ type Trunk struct {
 	DelayedOffer bool          `yaml:"delayed_offer"` // calls out through it go without an offer: it makes the first
 	EarlyMedia   string        `yaml:"early_media"`   // what its callers hear before the answer: pass (default) | ringback
 	Headers      Headers       `yaml:"headers"`       // what else crosses it
+	STIR         STIR          `yaml:"stir"`          // who its callers really are, and ours
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are

@@ -31,6 +31,7 @@ type Config struct {
 	TLS       TLS       `yaml:"tls"`
 	Rate      Rate      `yaml:"rate"`
 	Bans      Bans      `yaml:"bans"`
+	STIR      STIR      `yaml:"stir"`
 
 	DNS locate.Config `yaml:"dns"`
 }
@@ -82,6 +83,7 @@ func (c Config) Validate(report func(path, msg string)) {
 		report("advertise", fmt.Sprintf("%q is neither an IP address nor a host name (no port, no scheme)", c.Advertise))
 	}
 	c.Bans.validate(report)
+	c.STIR.validate(report)
 	if c.Rate.Source < 0 || c.Rate.Total < 0 {
 		report("rate", "must not be negative")
 	}

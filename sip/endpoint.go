@@ -82,6 +82,7 @@ type Endpoint struct {
 	views     views
 	creds     *credentials
 	udpOnly   udpOnly
+	notary    notary
 	instance  string // in every branch of ours: how a loop is seen
 
 	mu            sync.Mutex
@@ -149,6 +150,9 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		return nil, err
 	}
 	if e.creds, err = newCredentials(cfg.TLS, e.log, e.count); err != nil {
+		return nil, err
+	}
+	if e.notary, err = newNotary(cfg.STIR); err != nil {
 		return nil, err
 	}
 	for _, pc := range conns {

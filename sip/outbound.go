@@ -132,6 +132,9 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 	for _, h := range append(who.headers(), crossed(o.dial.Headers, policy.Headers.Out)...) {
 		req.AppendHeader(h)
 	}
+	for _, h := range who.attests(o.ep.notary, time.Now()) {
+		req.AppendHeader(h)
+	}
 	req.AppendHeader(allowHeader())
 	var body []byte
 	if !policy.DelayedOffer {

@@ -25,6 +25,7 @@ func (e *Endpoint) invite(in *incoming, at time.Time) call.Invite {
 		Party: party(in.Request, policy.Identity), To: e.called(in, policy),
 		Diverted: diverted(in.Request), Headers: e.crossing(in.Request, policy.Headers.In),
 		MaxForwards: forwards, SIPCallID: in.CallID().Value(), Body: append([]byte(nil), in.Body()...),
+		Identity: e.identities(in.Request),
 	}
 }
 

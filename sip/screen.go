@@ -180,7 +180,7 @@ func screenLines(head []byte) (length int, fault string) {
 		if !ok {
 			return 0, faultName
 		}
-		if len(line) > maxLine && (!is(name, "identity") || len(line) > maxIdentity) {
+		if len(line) > maxLine && (!is(name, "identity") && !is(name, "y") || len(line) > maxIdentity) {
 			return 0, faultLine
 		}
 		if bit := single(name); bit != 0 {

@@ -7,7 +7,7 @@ import (
 )
 
 // liveStates are the states of call.status a live call can be in.
-var liveStates = []string{"received", "routing", "ringing", "in-progress", "ended"}
+var liveStates = []string{"received", "screening", "routing", "ringing", "in-progress", "ended"}
 
 // outcomes are the final values of call.status.
 var outcomes = []string{"completed", "busy", "no-answer", "failed", "canceled", "rejected", "abandoned"}

@@ -90,6 +90,9 @@ func (s *story) who(b *strings.Builder) {
 	if v := d.Diverted; v != nil {
 		line(b, "Sent on", "%s before it came here, the last time for: %s", times(v.Count), strings.ReplaceAll(v.Reason, "-", " "))
 	}
+	if v := d.Attestation; v != nil {
+		line(b, "Attested", "%s", attestationWords(*v))
+	}
 	if len(d.Attribution) > 0 {
 		var parts []string
 		for _, k := range slices.Sorted(maps.Keys(d.Attribution)) {

@@ -141,6 +141,10 @@ func (n *node) ports() call.Ports {
 		Busy:     n.busy,
 		Transfer: table.Transfer,
 		Identify: n.identify,
+		Verify: func(ctx context.Context, in call.Invite) routing.Attested {
+			caller, called := table.Numbers(in.Trunk, in.Party.User, in.To)
+			return n.sip.Verify(ctx, in, caller, called)
+		},
 		Dial: func(ctx context.Context, d call.Dial, tell func(call.Signal)) (call.Leg, error) {
 			return n.sip.Dial(ctx, d, tell)
 		},

@@ -166,3 +166,19 @@ func (s *story) limit() string {
 	}
 	return s.Rejected.Limit
 }
+
+// attestationWords says how far the caller's number is vouched for.
+func attestationWords(a events.Attestation) string {
+	switch a.Attest {
+	case "A":
+		return "the caller's provider knows him and says that the number is his (A)"
+	case "B":
+		return "the caller's provider knows him, not whether the number is his (B)"
+	case "C":
+		return "a provider passed the call on and knows nothing of the caller (C)"
+	}
+	if a.Verstat == "TN-Validation-Failed" {
+		return "what vouches for the caller's number does not hold: " + strings.ReplaceAll(a.Reason, "-", " ")
+	}
+	return "nobody vouches for the caller's number: " + strings.ReplaceAll(a.Reason, "-", " ")
+}

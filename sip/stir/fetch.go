@@ -2,6 +2,8 @@ package stir
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -18,8 +20,8 @@ type Guard struct {
 	// Allow lists prefixes that may be asked although they are not of the public
 	// Internet.
 	Allow []netip.Prefix
-	// TLS is a transport whose TLS settings are used; nil: the system's.
-	TLS *http.Transport
+	// Roots are the authorities of the servers; nil: the system's.
+	Roots *x509.CertPool
 }
 
 var (
@@ -42,13 +44,11 @@ func (g Guard) Getter() Getter {
 		}
 		return nil
 	}}
-	t := &http.Transport{}
-	if g.TLS != nil {
-		t = g.TLS.Clone()
+	t := &http.Transport{
+		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: g.Roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: fetchTimeout, ResponseHeaderTimeout: fetchTimeout, IdleConnTimeout: time.Minute,
+		MaxResponseHeaderBytes: 16 << 10, MaxIdleConns: 16, MaxConnsPerHost: 4, DisableCompression: true,
 	}
-	t.Proxy, t.DialContext, t.DialTLSContext = nil, dialer.DialContext, nil
-	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout, t.IdleConnTimeout = fetchTimeout, fetchTimeout, time.Minute
-	t.MaxResponseHeaderBytes, t.MaxIdleConns, t.MaxConnsPerHost, t.DisableCompression = 16<<10, 16, 4, true
 	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
 	return func(ctx context.Context, url string) ([]byte, time.Duration, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -1,6 +1,7 @@
 package stir
 
 import (
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -48,12 +49,13 @@ func TestGetter(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	transport := server.Client().Transport.(*http.Transport)
-	closed := Guard{TLS: transport}.Getter()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	closed := Guard{Roots: roots}.Getter()
 	if _, _, err := closed(t.Context(), server.URL+"/cert"); !errors.Is(err, errAddress) || served != 0 {
 		t.Errorf("loopback: %v, served %d", err, served)
 	}
-	get := Guard{TLS: transport, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}.Getter()
+	get := Guard{Roots: roots, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}.Getter()
 	b, keep, err := get(t.Context(), server.URL+"/cert")
 	if string(b) != "hello" || keep != 2*time.Hour || err != nil {
 		t.Errorf("allowed: %q, %v, %v", b, keep, err)

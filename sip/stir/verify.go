@@ -166,7 +166,9 @@ func (v *Verifier) signature(ctx context.Context, t *token, at time.Time) error 
 // token does not (RFC 8224 12.1). The memory is bounded; when it is full of
 // tokens of this minute, new ones are taken without being noted.
 func (v *Verifier) first(t *token, c Call) bool {
-	key, id := sha256.Sum256([]byte(t.signed)), sha256.Sum256([]byte(c.CallID))
+	// By its content and the signature's r, which two signatures never share: a
+	// second call in the same second says the same, and s has a twin that is valid too.
+	key, id := sha256.Sum256(append([]byte(t.signed), t.signature[:32]...)), sha256.Sum256([]byte(c.CallID))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if s, ok := v.seen[key]; ok && !c.At.After(s.until) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringdown/sip/stir/stirtest"
 )
 
 // What one side signs the other believes, and says so in the words of the field.
@@ -101,7 +103,7 @@ func TestLiesAreNamed(t *testing.T) {
 // speak for the caller's number.
 func TestCertificates(t *testing.T) {
 	w := newWorld(t)
-	other := newAuthority(t)
+	other := stirtest.NewAuthority(t, noon)
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -111,29 +113,29 @@ func TestCertificates(t *testing.T) {
 		pem    []byte
 		reason string
 	}{
-		"provider":                {w.issue(t, w.key, provider(t, "709J"), nil), ReasonNone},
-		"provider, critical":      {w.issue(t, w.key, provider(t, "709J"), critical), ReasonNone},
-		"the number itself":       {w.issue(t, w.key, oneNumber(t, "12155550121"), nil), ReasonNone},
-		"a range it is in":        {w.issue(t, w.key, numberRange(t, "12155550100", 100), nil), ReasonNone},
-		"a range just before":     {w.issue(t, w.key, numberRange(t, "12155550100", 21), nil), ReasonCertificate},
-		"a range of short ones":   {w.issue(t, w.key, numberRange(t, "121", 1<<30), nil), ReasonCertificate},
-		"another number":          {w.issue(t, w.key, oneNumber(t, "12155550122"), nil), ReasonCertificate},
-		"no list":                 {w.issue(t, w.key, nil, nil), ReasonCertificate},
-		"list of nonsense":        {w.issue(t, w.key, []byte{0x30, 0x82, 0xff}, nil), ReasonCertificate},
-		"another authority":       {other.issue(t, w.key, provider(t, "709J"), nil), ReasonCertificate},
-		"expired":                 {w.issue(t, w.key, provider(t, "709J"), func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Second) }), ReasonCertificate},
-		"not yet":                 {w.issue(t, w.key, provider(t, "709J"), func(c *x509.Certificate) { c.NotBefore = noon.Add(time.Second) }), ReasonCertificate},
-		"another curve":           {w.issue(t, p384, provider(t, "709J"), nil), ReasonCertificate},
-		"another key":             {w.issue(t, newKey(t), provider(t, "709J"), nil), ReasonSignature},
+		"provider":                {w.Issue(t, w.key, stirtest.Provider(t, "709J"), nil), ReasonNone},
+		"provider, critical":      {w.Issue(t, w.key, stirtest.Provider(t, "709J"), critical), ReasonNone},
+		"the number itself":       {w.Issue(t, w.key, stirtest.Number(t, "12155550121"), nil), ReasonNone},
+		"a range it is in":        {w.Issue(t, w.key, stirtest.Range(t, "12155550100", 100), nil), ReasonNone},
+		"a range just before":     {w.Issue(t, w.key, stirtest.Range(t, "12155550100", 21), nil), ReasonCertificate},
+		"a range of short ones":   {w.Issue(t, w.key, stirtest.Range(t, "121", 1<<30), nil), ReasonCertificate},
+		"another number":          {w.Issue(t, w.key, stirtest.Number(t, "12155550122"), nil), ReasonCertificate},
+		"no list":                 {w.Issue(t, w.key, nil, nil), ReasonCertificate},
+		"list of nonsense":        {w.Issue(t, w.key, []byte{0x30, 0x82, 0xff}, nil), ReasonCertificate},
+		"another authority":       {other.Issue(t, w.key, stirtest.Provider(t, "709J"), nil), ReasonCertificate},
+		"expired":                 {w.Issue(t, w.key, stirtest.Provider(t, "709J"), func(c *x509.Certificate) { c.NotAfter = noon.Add(-time.Second) }), ReasonCertificate},
+		"not yet":                 {w.Issue(t, w.key, stirtest.Provider(t, "709J"), func(c *x509.Certificate) { c.NotBefore = noon.Add(time.Second) }), ReasonCertificate},
+		"another curve":           {w.Issue(t, p384, stirtest.Provider(t, "709J"), nil), ReasonCertificate},
+		"another key":             {w.Issue(t, stirtest.NewKey(t), stirtest.Provider(t, "709J"), nil), ReasonSignature},
 		"no PEM":                  {[]byte("hello"), ReasonCertificate},
 		"a PEM of something else": {[]byte("-----BEGIN X-----\nAAAA\n-----END X-----\n"), ReasonCertificate},
 		"too long":                {[]byte(strings.Repeat("x", maxPEM+1)), ReasonCertificate},
-		"unknown critical extension": {w.issue(t, w.key, provider(t, "709J"), func(c *x509.Certificate) {
+		"unknown critical extension": {w.Issue(t, w.key, stirtest.Provider(t, "709J"), func(c *x509.Certificate) {
 			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}})
 		}), ReasonCertificate},
 	} {
 		w.web.files[somewhere] = c.pem
-		v := NewVerifier(w.pool, w.web.get)
+		v := NewVerifier(w.Pool, w.web.get)
 		got := v.Verify(t.Context(), Call{Headers: []string{w.attested(t, noon)}, Caller: aCaller, Called: called, At: noon})
 		if got.Reason != c.reason || (got.Verstat == Passed) != (c.reason == ReasonNone) {
 			t.Errorf("%s: got %+v, want %q", name, got, c.reason)
@@ -240,7 +242,7 @@ func TestSlowServer(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	w := newWorld(t)
-	v := NewVerifier(w.pool, func(ctx context.Context, _ string) ([]byte, time.Duration, error) {
+	v := NewVerifier(w.Pool, func(ctx context.Context, _ string) ([]byte, time.Duration, error) {
 		select {
 		case <-hold:
 		case <-ctx.Done():
@@ -256,7 +258,7 @@ func TestSlowServer(t *testing.T) {
 }
 
 func TestSignerRefuses(t *testing.T) {
-	key := newKey(t)
+	key := stirtest.NewKey(t)
 	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	for name, c := range map[string]struct {
 		key *ecdsa.PrivateKey
@@ -304,8 +306,8 @@ func FuzzIdentity(f *testing.F) {
 // Whatever stands in the extension: no panic, and never true for a number it
 // does not hold.
 func FuzzTNAuthList(f *testing.F) {
-	f.Add(oneNumber(f, "12155550121"), "12155550121")
-	f.Add(numberRange(f, "12155550100", 100), "12155550150")
+	f.Add(stirtest.Number(f, "12155550121"), "12155550121")
+	f.Add(stirtest.Range(f, "12155550100", 100), "12155550150")
 	f.Fuzz(func(t *testing.T, der []byte, number string) {
 		if speaksFor(der, number) && number == "" {
 			t.Error("speaks for nobody in particular")

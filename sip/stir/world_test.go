@@ -3,16 +3,11 @@ package stir
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"testing"
 	"time"
+
+	"ringdown/sip/stir/stirtest"
 )
 
 // noon is the clock of these tests.
@@ -25,93 +20,6 @@ const (
 	somewhere = "https://cert.example.org/passport.pem"
 	elsewhere = "https://pbx.example.net/div.pem"
 )
-
-// authority is a root that issues certificates as a STI-CA does.
-type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-	pool *x509.CertPool
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "STI-CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &authority{key: key, cert: cert, pool: x509.NewCertPool()}
-	a.pool.AddCert(cert)
-	return a
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// issue returns the PEM of a certificate for key with a TNAuthList; change may
-// alter it before it is signed.
-func (a *authority) issue(t testing.TB, key *ecdsa.PrivateKey, list []byte, change func(*x509.Certificate)) []byte {
-	t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "SHAKEN 709J"},
-		NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	if list != nil {
-		template.ExtraExtensions = []pkix.Extension{{Id: oidTNAuthList, Value: list}}
-	}
-	if change != nil {
-		change(template)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}
-
-// The entries of a TNAuthList.
-func provider(t testing.TB, code string) []byte { return listOf(t, tagProvider, ia5Of(t, code)) }
-func oneNumber(t testing.TB, n string) []byte   { return listOf(t, tagOne, ia5Of(t, n)) }
-func numberRange(t testing.TB, start string, count int) []byte {
-	b, err := asn1.Marshal(struct {
-		Start string `asn1:"ia5"`
-		Count int
-	}{start, count})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return listOf(t, tagRange, b)
-}
-
-func ia5Of(t testing.TB, s string) []byte {
-	b, err := asn1.MarshalWithParams(s, "ia5")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func listOf(t testing.TB, tag int, inner []byte) []byte {
-	b, err := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: tag, IsCompound: true, Bytes: inner}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // web is what is behind URLs, and how often each was asked for.
 type web struct {
@@ -131,7 +39,7 @@ func (w *web) get(_ context.Context, url string) ([]byte, time.Duration, error) 
 // world is one authority, a provider who attests callers, a customer of another
 // who sends calls on, and us who verify.
 type world struct {
-	*authority
+	*stirtest.Authority
 	web           *web
 	origin, relay *Signer
 	key           *ecdsa.PrivateKey // of origin
@@ -140,13 +48,13 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{authority: newAuthority(t), web: &web{files: map[string][]byte{}, asked: map[string]int{}}}
-	w.key = newKey(t)
-	second := newKey(t)
-	w.web.files[somewhere] = w.issue(t, w.key, provider(t, "709J"), nil)
-	w.web.files[elsewhere] = w.issue(t, second, oneNumber(t, "12155550131"), nil)
+	w := &world{Authority: stirtest.NewAuthority(t, noon), web: &web{files: map[string][]byte{}, asked: map[string]int{}}}
+	w.key = stirtest.NewKey(t)
+	second := stirtest.NewKey(t)
+	w.web.files[somewhere] = w.Issue(t, w.key, stirtest.Provider(t, "709J"), nil)
+	w.web.files[elsewhere] = w.Issue(t, second, stirtest.Number(t, "12155550131"), nil)
 	w.origin, w.relay = newSigner(t, w.key, somewhere), newSigner(t, second, elsewhere)
-	w.Verifier = NewVerifier(w.pool, w.web.get)
+	w.Verifier = NewVerifier(w.Pool, w.web.get)
 	return w
 }
 
