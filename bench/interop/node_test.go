@@ -99,6 +99,27 @@ func (n *node) write(t *testing.T) {
 	}
 }
 
+// rewrite replaces pieces of the configuration, each of which must be there once,
+// and has the binary check the result. It takes pairs: what stands there, what is to.
+func (n *node) rewrite(t *testing.T, pairs ...string) {
+	t.Helper()
+	b, err := os.ReadFile(n.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if strings.Count(text, pairs[i]) != 1 {
+			t.Fatalf("the configuration has %q %d times", pairs[i], strings.Count(text, pairs[i]))
+		}
+		text = strings.Replace(text, pairs[i], pairs[i+1], 1)
+	}
+	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, ringdown, "check", "--config", n.config)
+}
+
 // given are the addresses that freePort has named: the kernel may offer one
 // again before it is used.
 var given sync.Map

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -116,21 +115,11 @@ func (r race) run(t *testing.T, seed uint64) {
 // events are found, and records nothing: this is about signalling.
 func (n *node) manyNumbers(t *testing.T, count int) {
 	t.Helper()
-	b, err := os.ReadFile(n.config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var numbers strings.Builder
 	for i := range count {
 		fmt.Fprintf(&numbers, "  - {number: %q, account: demo, flow: sales}\n", dialled(i))
 	}
-	text := strings.Replace(string(b), "record-from-answer", "do-not-record", 1)
-	text = strings.Replace(text, "ports: 20000-20999", "ports: 10000-29999", 1)
-	text = strings.Replace(text, "numbers:\n", "numbers:\n"+numbers.String(), 1)
-	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	must(t, ringdown, "check", "--config", n.config)
+	n.rewrite(t, "record-from-answer", "do-not-record", "ports: 20000-20999", "ports: 10000-29999", "numbers:\n", "numbers:\n"+numbers.String())
 }
 
 func dialled(i int) string { return fmt.Sprintf("+4722%06d", i) }

@@ -43,6 +43,11 @@ type facts struct {
 	Completion     string     `json:"completion"`
 	DurationMS     int64      `json:"duration_ms"`
 	Media          sideTotals `json:"media"`
+
+	Attestation struct {
+		Verstat string `json:"verstat"`
+		Attest  string `json:"attest"`
+	} `json:"attestation"`
 }
 
 type sideTotals struct{ Caller, Callee flow }
