@@ -36,6 +36,7 @@ type plan struct {
 	Media   string // where the destination's RTP may come from; empty: as its SDP says
 	Dir     string // data_dir
 	Calls   int
+	Carrier string // more keys of the carrier's trunk
 	Trunks  string // more trunks: lines of the list
 	To      string // the destination, when it is not sip:agent at Agent
 
@@ -54,7 +55,7 @@ keys: {provider: file}
 recordings: {store: dir}
 limits: {calls: {{.Calls}}, cps: 200}
 trunks:
-  - {id: carrier, sources: [{{.Sources}}], number_format: {country: NO}}
+  - {id: carrier, sources: [{{.Sources}}], number_format: {country: NO}{{with .Carrier}}, {{.}}{{end}}}
 {{.Trunks}}accounts:
   - {id: demo, agency: demo-agency, recording: {mode: record-from-answer, channels: dual}, retention: P1M}
 numbers:

@@ -36,6 +36,7 @@ type facts struct {
 	AnsweredAt     time.Time  `json:"answered_at"`
 	BridgedAt      time.Time  `json:"bridged_at"`
 	EndedAt        time.Time  `json:"ended_at"`
+	BilledUntil    time.Time  `json:"billed_until"`
 	Estimated      bool       `json:"estimated"`
 	Recording      string     `json:"recording"`
 	Result         string     `json:"result"`
