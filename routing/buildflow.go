@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -115,13 +114,9 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 	if len(t.targets) == 0 {
 		b.fault(fmt.Sprintf("trunk %q has no targets to send calls to", t.id), "%s.trunk", path)
 	}
-	format := t.spec.NumberFormat
-	user := strings.ReplaceAll(format.Called(n.e164()), "#", "%23")
-	to := t.through(user, ring)
-	to.Number = n.e164()
 	return []target{{
-		to,
-		fmt.Sprintf("%s by trunk %s at %s%s, rings %s", n, t.id, t.order(), format.words(), ring),
+		t.through(n, ring),
+		fmt.Sprintf("%s by trunk %s at %s%s, rings %s", n, t.id, t.order(), t.spec.NumberFormat.words(), ring),
 	}}
 }
 

@@ -135,9 +135,8 @@ func (w *transfer) number(t *Table, n number) Transferred {
 	if !w.mayCall(n) {
 		return w.reject(TransferNotAllowed, "country", Missed, "the number is in none of the countries that transfer.countries allows")
 	}
-	to := out.through(n.e164(), w.ring)
-	to.Number = n.e164()
-	w.add(to, fmt.Sprintf("%s by trunk %s at %s, rings %s", n, out.id, out.order(), w.ring))
+	w.add(out.through(n, w.ring),
+		fmt.Sprintf("%s by trunk %s at %s%s, rings %s", n, out.id, out.order(), out.spec.NumberFormat.words(), w.ring))
 	return w.d
 }
 

@@ -57,6 +57,9 @@ func TestTransfer(t *testing.T) {
 		}), "", []string{"sip:201@[2001:db8::9]:5062;transport=tcp pbx"}},
 		{"a number goes through the trunk named", nil, with(func(r *Referral) { r.User = "+4722334455" }), "", []string{"sip:+4722334455@198.51.100.1 carrier-b"}},
 		{"a national number too", nil, with(func(r *Referral) { r.User = "22334455" }), "", []string{"sip:+4722334455@198.51.100.1 carrier-b"}},
+		{"as that trunk wants it written", func(s *Spec) {
+			s.Trunks[1].NumberFormat = NumberFormat{Country: "NO", Out: OutNational, Prefix: "7#"}
+		}, with(func(r *Referral) { r.User = "22334455" }), "", []string{"sip:7%2322334455@198.51.100.1 carrier-b"}},
 		{"no number abroad", nil, with(func(r *Referral) { r.User = "+882135555555" }), TransferNotAllowed, nil},
 		{"but to a country that is listed", func(s *Spec) { s.Trunks[2].Transfer.Countries = []string{"SE"} }, with(func(r *Referral) { r.User = "+46812345678" }), "", []string{"sip:+46812345678@198.51.100.1 carrier-b"}},
 		{"a list is the whole list", func(s *Spec) { s.Trunks[2].Transfer.Countries = []string{"SE"} }, with(func(r *Referral) { r.User = "+4722334455" }), TransferNotAllowed, nil},
