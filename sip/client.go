@@ -103,8 +103,11 @@ func (c *client) final(res *gosip.Response) {
 	c.req = nil
 	c.stopRepeat()
 	c.on(res)
-	if c.state == txCompleted && c.reliable() {
-		c.end()
+	if c.state == txCompleted { // what comes now is absorbed here
+		c.tellEnded()
+		if c.reliable() {
+			c.end()
+		}
 	}
 }
 
@@ -137,7 +140,7 @@ func (c *client) stopRepeat() {
 // Terminate ends the transaction without another word.
 func (c *client) Terminate() { c.in.here(c.end) }
 
-// end tells that nothing more will come, once.
+// end ends it; the owner is told that nothing more will come, once.
 func (c *client) end() {
 	if c.state == txTerminated {
 		return
@@ -146,9 +149,26 @@ func (c *client) end() {
 	c.stopRepeat()
 	c.t.drop(c)
 	c.hop.hold(-1)
+	c.tellEnded()
+}
+
+// tellEnded lets go of the owner.
+func (c *client) tellEnded() {
 	ended := c.ended
 	c.on, c.ended = nil, nil
-	ended()
+	if ended != nil {
+		ended()
+	}
+}
+
+// bequeath gives the further 2xx of an answered INVITE to another owner; the
+// one before is not told of the end.
+func (c *client) bequeath(on func(*gosip.Response)) {
+	c.in.here(func() {
+		if c.state == txAccepted {
+			c.on, c.ended = on, nil
+		}
+	})
 }
 
 func (t *transactions) drop(c *client) {

@@ -7,11 +7,7 @@ import gosip "github.com/emiago/sipgo/sip"
 // 2xx is repeated meanwhile; that is what it does until it is acknowledged.
 func (o *outbound) owe(a *attempt, tag string) {
 	o.owed = func(answer []byte) {
-		ack, h := o.dlg.request(o.ep.ctx, o.ep, gosip.ACK, a.req.CSeq().SeqNo)
-		likewise(ack, a.req)
-		setBody(ack, answer)
-		a.acks[tag] = &acknowledged{ack, h}
-		h.WriteMsg(ack)
+		a.acks[tag] = o.ep.acknowledge(&o.dlg, a.req, answer)
 		o.described(answer, nil)
 	}
 	a.acks[tag] = nil

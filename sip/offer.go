@@ -130,7 +130,7 @@ func (l *leg) reofferAnswered(r *reoffer, res *gosip.Response) {
 
 func (l *leg) reofferAccepted(r *reoffer, res *gosip.Response) {
 	if r.ack != nil && r.final {
-		r.ack.hop.WriteMsg(r.ack.ack)
+		r.ack.send()
 		return
 	}
 	r.final = true
@@ -138,11 +138,7 @@ func (l *leg) reofferAccepted(r *reoffer, res *gosip.Response) {
 	if uri, ok := contactOf(res); ok {
 		l.dlg.target = uri
 	}
-	ack, h := l.dlg.request(l.ep.ctx, l.ep, gosip.ACK, r.req.CSeq().SeqNo)
-	likewise(ack, r.req)
-	setBody(ack, nil)
-	r.ack = &acknowledged{ack, h}
-	h.WriteMsg(ack)
+	r.ack = l.ep.acknowledge(&l.dlg, r.req, nil)
 	if l.ours != r {
 		return
 	}

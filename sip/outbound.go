@@ -24,6 +24,7 @@ type outbound struct {
 	look    func(gosip.Uri) ([]candidate, error) // finds the addresses of a place
 	waiting []candidate                          // addresses still to try
 	current *attempt                             // nil: none is out
+	won     *attempt                             // the one that was answered
 	raises  int                                  // 422s taken
 	last    call.Cause                           // why the address before did not do
 	forks   []*leg
@@ -47,12 +48,6 @@ type attempt struct {
 	places    map[string]*earlyDialog  // by To tag of each place that rings
 	heard     string                   // To tag of the one whose description was told last
 	timer     *time.Timer
-}
-
-// acknowledged is an ACK that is sent again for each repeated 2xx.
-type acknowledged struct {
-	ack *gosip.Request
-	hop *hop
 }
 
 var errForwards = fmt.Errorf("sip: no hop left: Max-Forwards is used up: %w", localCause(483))
@@ -228,7 +223,7 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	tag, _ := res.To().Params.Get("tag")
 	if again, known := a.acks[tag]; known {
 		if again != nil {
-			again.hop.WriteMsg(again.ack)
+			again.send()
 		}
 		return
 	}
@@ -237,18 +232,14 @@ func (o *outbound) accepted(a *attempt, res *gosip.Response) {
 	if counts && len(a.req.Body()) == 0 {
 		o.owe(a, tag)
 	} else {
-		ack, h := d.request(o.ep.ctx, o.ep, gosip.ACK, d.localSeq)
-		likewise(ack, a.req)
-		setBody(ack, nil)
-		a.acks[tag] = &acknowledged{ack, h}
-		h.WriteMsg(ack) // lost or failed: the callee repeats its 2xx
+		a.acks[tag] = o.ep.acknowledge(&d, a.req, nil)
 	}
 	place := a.resume(&d, tag)
 	if !counts {
 		o.fork(a, d)
 		return
 	}
-	o.current = nil
+	o.current, o.won = nil, a
 	o.state = confirmed
 	o.setDialog(d)
 	body := description(res)
@@ -395,8 +386,7 @@ func (o *outbound) expects(addr netip.Addr) bool {
 	return slices.ContainsFunc(o.hops, func(h *hop) bool { return h.addr.Addr() == addr })
 }
 
-// release lets go of what the leg has taken. The addresses stay welcome for as
-// long as a late 2xx or a repeated BYE may come.
+// release lets go of what the leg has taken.
 func (o *outbound) release() {
 	e := o.ep
 	if o.current != nil && !o.current.provided {
@@ -413,11 +403,10 @@ func (o *outbound) release() {
 	for _, h := range hops {
 		h.hold(-1)
 	}
-	time.AfterFunc(allT1+t2, func() {
-		for _, h := range hops {
-			e.door.forget(h.addr.Addr())
-		}
-	})
+	e.tx.afterLate.add(parted{e.door, hops}, dueLinger)
+	if o.won != nil {
+		o.retire(o.won)
+	}
 }
 
 // crash ends the leg after a panic.

@@ -19,18 +19,19 @@ const (
 // fires, so they are not runtime timers that are started and stopped but lines
 // of a queue that nobody leaves.
 type timers struct {
-	afterT1  *queue
-	afterT4  *queue
-	afterAll *queue // 64*T1
+	afterT1   *queue
+	afterT4   *queue
+	afterAll  *queue // 64*T1
+	afterLate *queue // of legs that are over
 }
 
 func newTimers(panicked func(any)) timers {
 	make := func(d time.Duration) *queue { return &queue{after: d, panicked: panicked} }
-	return timers{make(t1), make(t4), make(allT1)}
+	return timers{make(t1), make(t4), make(allT1), make(welcome)}
 }
 
 func (t *timers) stop() {
-	for _, q := range []*queue{t.afterT1, t.afterT4, t.afterAll} {
+	for _, q := range []*queue{t.afterT1, t.afterT4, t.afterAll, t.afterLate} {
 		q.stop()
 	}
 }

@@ -101,9 +101,16 @@ func (s *stage) play(steps, want string, do func(word string)) {
 	if got := strings.Join(s.lines, ", "); got != want {
 		s.Errorf("\n got %s\nwant %s", got, want)
 	}
-	if n := len(s.ep.tx.servers) + len(s.ep.tx.clients) + len(s.ep.tx.merged); n != 0 {
-		s.Errorf("%d entries left two minutes later", n)
+	if n := s.left(); n != 0 {
+		s.Errorf("%d transactions left two minutes later", n)
 	}
+}
+
+// left is how many transactions the tables hold.
+func (s *stage) left() int {
+	s.ep.tx.mu.Lock()
+	defer s.ep.tx.mu.Unlock()
+	return len(s.ep.tx.servers) + len(s.ep.tx.clients)
 }
 
 func (s *stage) ask(method gosip.RequestMethod) (*client, *gosip.Request, error) {
@@ -133,10 +140,10 @@ func TestClientTransaction(t *testing.T) {
 		{"INVITE: a provisional response stops A and B", "udp", gosip.INVITE, "0.2:180 40:183 50:bye",
 			"0 INVITE, 0.2 on 180, 40 on 183, 50 ended"},
 		{"INVITE: a provisional response after a repetition", "udp", gosip.INVITE, "0.7:100 60:bye", "0 INVITE, 0.5 INVITE, 0.7 on 100, 60 ended"},
-		{"INVITE: refused from calling: ACK, D (17.1.1.2)", "udp", gosip.INVITE, "1:486 2:486 3:180 4:200",
-			"0 INVITE, 0.5 INVITE, 1 ACK, 1 on 486, 2 ACK, 33 ended"},
-		{"INVITE: refused after ringing", "udp", gosip.INVITE, "0.1:180 1:503", "0 INVITE, 0.1 on 180, 1 ACK, 1 on 503, 33 ended"},
-		{"INVITE, reliable: D is 0", "tcp", gosip.INVITE, "1:486 2:486", "0 INVITE, 1 ACK, 1 on 486, 1 ended"},
+		{"INVITE: refused from calling: ACK, D (17.1.1.2)", "udp", gosip.INVITE, "1:486 2:486 3:180 4:200 32.9:table 33.1:table",
+			"0 INVITE, 0.5 INVITE, 1 ACK, 1 on 486, 1 ended, 2 ACK, 32.9 table 1, 33.1 table 0"},
+		{"INVITE: refused after ringing", "udp", gosip.INVITE, "0.1:180 1:503 32.9:503", "0 INVITE, 0.1 on 180, 1 ACK, 1 on 503, 1 ended, 32.9 ACK"},
+		{"INVITE, reliable: D is 0", "tcp", gosip.INVITE, "1:486 2:486 2:table", "0 INVITE, 1 ACK, 1 on 486, 1 ended, 2 table 0"},
 		{"INVITE: accepted: every 2xx is passed on until M (RFC 6026 7.2)", "udp", gosip.INVITE, "0.1:200 0.6:200 31:200 31.5:486 31.6:180 33:200",
 			"0 INVITE, 0.1 on 200, 0.6 on 200, 31 on 200, 32.1 ended"},
 		{"INVITE: accepted after ringing, reliable", "tcp", gosip.INVITE, "0.1:180 1:200 2:200", "0 INVITE, 0.1 on 180, 1 on 200, 2 on 200, 33 ended"},
@@ -146,10 +153,10 @@ func TestClientTransaction(t *testing.T) {
 		{"BYE, reliable: nothing is repeated", "tls", gosip.BYE, "", "0 BYE, 32 ended"},
 		{"BYE: proceeding: repeated each T2, F ends it", "udp", gosip.BYE, "0.1:100",
 			"0 BYE, 0.1 on 100, 0.5 BYE, 4.5 BYE, 8.5 BYE, 12.5 BYE, 16.5 BYE, 20.5 BYE, 24.5 BYE, 28.5 BYE, 32 ended"},
-		{"BYE: answered: K absorbs what is repeated", "udp", gosip.BYE, "0.1:200 0.6:200 4:500", "0 BYE, 0.1 on 200, 5.1 ended"},
-		{"BYE: answered after it was repeated and proceeding", "udp", gosip.BYE, "0.6:100 2:481", "0 BYE, 0.5 BYE, 0.6 on 100, 1.5 BYE, 2 on 481, 7 ended"},
-		{"BYE, reliable: K is 0", "tcp", gosip.BYE, "0.1:200 0.2:200", "0 BYE, 0.1 on 200, 0.1 ended"},
-		{"CANCEL is a request like any other", "udp", gosip.CANCEL, "0.6:200", "0 CANCEL, 0.5 CANCEL, 0.6 on 200, 5.6 ended"},
+		{"BYE: answered: K absorbs what is repeated", "udp", gosip.BYE, "0.1:200 0.6:200 4:500 5:table 5.2:table", "0 BYE, 0.1 on 200, 0.1 ended, 5 table 1, 5.2 table 0"},
+		{"BYE: answered after it was repeated and proceeding", "udp", gosip.BYE, "0.6:100 2:481", "0 BYE, 0.5 BYE, 0.6 on 100, 1.5 BYE, 2 on 481, 2 ended"},
+		{"BYE, reliable: K is 0", "tcp", gosip.BYE, "0.1:200 0.2:200 0.2:table", "0 BYE, 0.1 on 200, 0.1 ended, 0.2 table 0"},
+		{"CANCEL is a request like any other", "udp", gosip.CANCEL, "0.6:200", "0 CANCEL, 0.5 CANCEL, 0.6 on 200, 0.6 ended"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -159,9 +166,13 @@ func TestClientTransaction(t *testing.T) {
 					t.Fatal(err)
 				}
 				s.play(c.steps, c.want, func(word string) {
-					if word == "bye" {
+					switch word {
+					case "bye":
 						tx.Terminate()
 						tx.Terminate()
+						return
+					case "table":
+						s.note("table %d", s.left())
 						return
 					}
 					status, _ := strconv.Atoi(word)
@@ -184,17 +195,17 @@ func TestServerTransaction(t *testing.T) {
 		{"INVITE: the last provisional response is repeated (17.2.1)", "udp", gosip.INVITE, "0:100 0.5:again 1:180 1.5:again 2:ack 3:end",
 			"0 100, 0.5 100, 1 180, 1.5 180"},
 		{"INVITE: accepted: what is repeated is absorbed, our 2xx passes until L (RFC 6026 7.1)", "udp", gosip.INVITE,
-			"0:100 1:200 1.5:again 1.5:200 2:486 3:180 32:200 34:200", "0 100, 1 200, 1.5 200, 32 200"},
+			"0:100 1:200 1.5:again 1.5:200 2:486 3:180 32:200 32.9:table 33.1:table 34:200", "0 100, 1 200, 1.5 200, 32 200, 32.9 table 1, 33.1 table 0"},
 		{"INVITE, reliable: L is the same", "tcp", gosip.INVITE, "1:200 31:200 34:200", "1 200, 31 200"},
 		{"INVITE: refused: G repeats until H", "udp", gosip.INVITE, "0:486 0.7:again 1:180 2:200",
 			"0 486, 0.5 486, 0.7 486, 1.5 486, 3.5 486, 7.5 486, 11.5 486, 15.5 486, 19.5 486, 23.5 486, 27.5 486, 31.5 486"},
-		{"INVITE: refused, ACK: confirmed absorbs until I", "udp", gosip.INVITE, "0:486 0.6:ack 0.7:again 0.8:ack 0.9:200", "0 486, 0.5 486"},
-		{"INVITE, reliable: refused once, I is 0", "tcp", gosip.INVITE, "0:486 1:again 2:ack 3:again", "0 486, 1 486"},
-		{"INVITE, reliable: refused, no ACK: H", "tcp", gosip.INVITE, "0:486 33:again", "0 486"},
+		{"INVITE: refused, ACK: confirmed absorbs until I", "udp", gosip.INVITE, "0:486 0.6:ack 0.7:again 0.8:ack 0.9:200 5.5:table 5.7:table", "0 486, 0.5 486, 5.5 table 1, 5.7 table 0"},
+		{"INVITE, reliable: refused once, I is 0", "tcp", gosip.INVITE, "0:486 1:again 2:ack 2:table 3:again", "0 486, 1 486, 2 table 0"},
+		{"INVITE, reliable: refused, no ACK: H", "tcp", gosip.INVITE, "0:486 31.9:table 32.1:table 33:again", "0 486, 31.9 table 1, 32.1 table 0"},
 		{"BYE: repeated before anything was said (17.2.2)", "udp", gosip.BYE, "0.5:again 1:200", "1 200"},
 		{"BYE: proceeding", "udp", gosip.BYE, "0:100 0.5:again 1:200 1.5:again", "0 100, 0.5 100, 1 200, 1.5 200"},
 		{"BYE: answered: the answer is repeated until J", "udp", gosip.BYE, "0:200 0.5:again 1:500 31:again 33:again", "0 200, 0.5 200, 31 200"},
-		{"BYE, reliable: J is 0", "tls", gosip.BYE, "0:200 0.5:again", "0 200"},
+		{"BYE, reliable: J is 0", "tls", gosip.BYE, "0:200 0:table 0.5:again", "0 200, 0 table 0"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -212,6 +223,8 @@ func TestServerTransaction(t *testing.T) {
 						again(c.method)
 					case "ack":
 						again(gosip.ACK)
+					case "table":
+						s.note("table %d", s.left())
 					case "end":
 						tx.Terminate()
 						tx.Terminate()
