@@ -165,12 +165,14 @@ func (l *leg) notify(id int, r *referral, status int) {
 			l.notify(id, r, r.next)
 		}
 	}
+	final := false // of this NOTIFY; the next may be on its way when its transaction ends
 	err := l.ask(req, h, func(res *gosip.Response) {
-		if !res.IsProvisional() && r.out {
+		if !res.IsProvisional() && !final {
+			final = true
 			done(!res.IsSuccess()) // he does not want to know any more (RFC 6665 4.2.2)
 		}
 	}, func() {
-		if r.out {
+		if !final {
 			done(true)
 		}
 	})

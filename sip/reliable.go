@@ -232,13 +232,18 @@ func (b *inbound) offerEarly(body []byte) {
 		req.AppendHeader(header)
 	}
 	setBody(req, body)
+	final := false // of this UPDATE; the next may be on its way when its transaction ends
 	err := b.ask(req, h, func(res *gosip.Response) {
 		b.heard()
-		if !res.IsProvisional() && r.asking {
-			r.asking = false
+		if !res.IsProvisional() && !final {
+			final, r.asking = true, false
 			b.earlyAnswered(body, res)
 		}
-	}, func() { r.asking = false })
+	}, func() {
+		if !final {
+			r.asking = false
+		}
+	})
 	if err != nil {
 		r.asking = false
 	}

@@ -178,7 +178,8 @@ func (t *transactions) forget(s *server) {
 
 // request sends req in a transaction, to h or to the hop that it fits. on gets
 // every response, a repeated or forked 2xx included; ended is called once, when
-// nothing more will come.
+// nothing more will come for its owner: right after a refusal or an answer, or
+// 64*T1 after a 2xx to an INVITE.
 // Both are called in the transaction's order, from whoever brought the message
 // or the time, and must not wait. An error means that ended will not be called.
 func (e *Endpoint) request(req *gosip.Request, h *hop, on func(*gosip.Response), ended func()) (*client, error) {
