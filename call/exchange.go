@@ -169,11 +169,12 @@ func (m *machine) declined(from LegID, at time.Time) {
 func (m *machine) withdrawn(from LegID, side media.Side, s Withdrawn) {
 	x := m.exchange
 	if x != nil && x.leg == from && x.id == s.ID {
-		if x.step == passedOn {
+		switch x.step {
+		case passedOn:
 			x.withdrawn = true
-			return
+		case reply: // our offer never went out
+			m.exchange = nil
 		}
-		m.exchange = nil
 		return
 	}
 	a := m.answered

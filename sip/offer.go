@@ -97,10 +97,19 @@ func (l *leg) send(r *reoffer) {
 	r.client, err = l.ep.request(r.req, r.hop, func(res *gosip.Response) {
 		current(func() { l.reofferAnswered(r, res) })()
 	}, current(func() { l.reofferEnded(r) }))
-	if err != nil {
-		l.ours = nil
-		l.lost(localCause(503))
+	if err != nil { // no way there now; one that lasts is found by the session timer
+		l.unsent(r)
 	}
+}
+
+// unsent gives up an offer that could not leave: the session is as it was.
+func (l *leg) unsent(r *reoffer) {
+	l.ours = nil
+	if r.refresh {
+		l.refreshIn(refreshRetry)
+		return
+	}
+	l.tell(call.Declined{At: call.Now(), Cause: localCause(503)})
 }
 
 // reofferAnswered takes one response. A 2xx is acknowledged whatever has become

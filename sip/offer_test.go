@@ -1,6 +1,10 @@
 package sip
 
 import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -363,5 +367,31 @@ func TestCancelledOfferIsNotAnsweredByTheNext(t *testing.T) {
 		if ok := w.carrier.wantAfter("SIP/2.0 200", "SIP/2.0 487"); ok.body != string(otherSDP) || ok.get("CSeq") != "3 INVITE" {
 			t.Errorf("answered\n%s", ok.raw)
 		}
+	})
+}
+
+// An offer that finds no way out is given up; the call stays.
+func TestOfferThatCannotLeave(t *testing.T) {
+	deps := Deps{Connect: func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return nil, errors.New("refused") }}
+	inWorld(t, Config{}, deps, func(w *world) {
+		c := w.connect("10.1.0.1:40000")
+		c.Write(tcpRequest("INVITE", "gone", "n1", "", 1, offer))
+		c.want(w, "SIP/2.0 100")
+		a := w.admitted()
+		a.leg.Answer(ourSDP)
+		ok := c.want(w, "SIP/2.0 200")
+		c.Write(tcpRequest("ACK", "gone", "n2", ok.tag("To"), 1, ""))
+		signal[call.Acked](w, a.signals)
+		c.Close()
+		synctest.Wait()
+		a.leg.Offer(otherSDP)
+		if d := signal[call.Declined](w, a.signals); d.Cause.Status != 503 || d.Cause.Remote {
+			t.Errorf("cause %+v", d.Cause)
+		}
+		w.noSignal(a.signals, time.Second)
+		again := w.connect("10.1.0.1:40001")
+		again.Write(tcpRequest("BYE", "gone", "n3", ok.tag("To"), 2, ""))
+		again.want(w, "SIP/2.0 200")
+		signal[call.Bye](w, a.signals)
 	})
 }
