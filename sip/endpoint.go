@@ -276,7 +276,7 @@ func (e *Endpoint) Stats() Stats {
 	s.Targets, s.DNS = e.targets(), e.deps.Locate.Stats()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.Legs, s.Streams = len(e.legs), e.slots.total
+	s.Legs, s.Streams, s.Transactions = len(e.legs), e.slots.total, e.tx.len()
 	for _, at := range e.streams {
 		for _, c := range at {
 			if !c.accepted {

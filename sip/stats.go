@@ -18,6 +18,7 @@ type Stats struct {
 	Drops         map[string]uint64 // messages not handled (or not sent: "egress"), by reason
 	Legs          int               // live
 	Streams       int               // open TCP connections
+	Transactions  int               // not over, of both kinds; most only wait for repetitions
 	Registrations map[string]string // of ours: trying, registered, failed or left, by trunk
 	Bans          uint64            // of strangers
 	Banned        int               // strangers who are, now

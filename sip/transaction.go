@@ -59,6 +59,13 @@ func newTransactions(panicked func(any)) *transactions {
 	}
 }
 
+// len is how many transactions are not over.
+func (t *transactions) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.servers) + len(t.clients)
+}
+
 func (t *transactions) hash(b []byte) txKey {
 	return txKey{maphash.Bytes(t.seeds[0], b), maphash.Bytes(t.seeds[1], b)}
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,19 +37,12 @@ func TestWhoCallsReally(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write := func(name string, b []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
 	agent := freePort(t, pbx)
 	n := newNode(t, plan{Host: "127.0.71.1", Sources: carrier, Agent: agent, To: `{number: "` + beyond + `", trunk: pbx}`,
 		Trunks: `  - {id: pbx, targets: [{uri: "sip:` + agent + `"}], stir: {sign: true}}` + "\n"})
 	n.rewrite(t,
-		"sip: {listen", `sip: {stir: {roots: "`+write("roots.pem", authority.PEM)+`", ca: "`+filepath.Join(dir, "roots.pem")+
-			`", allow: [127.0.0.0/8], key: "`+write("key.pem", stirtest.KeyPEM(t, ours))+`", x5u: "https://`+host+`/ours.pem"}, listen`,
+		"sip: {listen", `sip: {stir: {roots: "`+writeFile(t, dir, "roots.pem", authority.PEM)+`", ca: "`+filepath.Join(dir, "roots.pem")+
+			`", allow: [127.0.0.0/8], key: "`+writeFile(t, dir, "key.pem", stirtest.KeyPEM(t, ours))+`", x5u: "https://`+host+`/ours.pem"}, listen`,
 		"{id: carrier, sources", "{id: carrier, stir: {require: B}, sources")
 	n.start(t)
 	p := newPair(t, n, carrier, siptest.PCMA, siptest.Noise(1))

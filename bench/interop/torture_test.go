@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"crypto/tls"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"ringdown/sip/siptest"
+	"ringdown/sip/stir/stirtest"
 )
 
 // The table of answers to RFC 4475 and its messages stand in room sip.
@@ -31,8 +33,9 @@ const (
 // mutations is how many damaged messages are sent; seed makes them the same
 // each time.
 const (
-	mutations = 2000
+	mutations = 4500
 	seed      = 4475
+	slow      = 2 * time.Second // an answer beside them that takes longer is a fault
 )
 
 // TestTorture sends the messages of RFC 4475 and damaged copies of them to a
@@ -46,16 +49,18 @@ func TestTorture(t *testing.T) {
 	t.Run("tcp", func(t *testing.T) {
 		besideCall(t, "127.0.18", func(n *node) { torture(t, n, table, 1, answerTCP) })
 	})
-	t.Run("mutations", func(t *testing.T) {
-		besideCall(t, "127.0.19", func(n *node) { mutate(t, n) })
-	})
+	t.Run("mutations", func(t *testing.T) { mutateBeside(t, "127.0.19") })
 }
 
 // besideCall does something to a server while a call is up, and wants the call
 // to be unharmed, the server alive and the events complete.
 func besideCall(t *testing.T, net string, something func(*node)) {
 	t.Helper()
-	n := newNode(t, plan{Host: net + ".1", Sources: net + ".0/24", Agent: freePort(t, net+".3")})
+	besideCallOf(t, newNode(t, plan{Host: net + ".1", Sources: net + ".0/24", Agent: freePort(t, net+".3")}), net, something)
+}
+
+func besideCallOf(t *testing.T, n *node, net string, something func(*node)) {
+	t.Helper()
 	n.start(t)
 	p := newPair(t, n, net+".2", siptest.PCMU, siptest.Noise(1))
 	c := p.call(t, siptest.CallOptions{})
@@ -172,8 +177,26 @@ func statuses(text string) (all []int) {
 	return all
 }
 
-// mutate sends damaged copies of all messages, a quarter of them over TCP.
-func mutate(t *testing.T, n *node) {
+// mutateBeside sends damaged copies of all messages, a third of them over each of
+// UDP, TCP and TLS, and wants everything back that they cost.
+func mutateBeside(t *testing.T, net string) {
+	dir, authority, key := t.TempDir(), stirtest.NewAuthority(t, time.Now()), stirtest.NewKey(t)
+	cert := writeFile(t, dir, "cert.pem", authority.Issue(t, key, nil, nil))
+	secret := writeFile(t, dir, "key.pem", stirtest.KeyPEM(t, key))
+	n := newNode(t, plan{Host: net + ".1", Sources: net + ".0/24", Agent: freePort(t, net+".3")})
+	secure := freePort(t, n.Host)
+	n.rewrite(t, `sip: {listen: ["udp`, fmt.Sprintf("sip: {tls: {cert: %q, key: %q}, listen: [\"tls://%s\", \"udp", cert, secret, secure))
+	besideCallOf(t, n, net, func(n *node) {
+		mutate(t, n, net, secure)
+		before, streams := n.metric(t, "ringdown_goroutines"), n.metric(t, "ringdown_sip_connections")
+		eventually(t, 40*time.Second, "the end of every transaction but those of the call", func() bool {
+			return n.metric(t, "ringdown_sip_transactions") == 0 && n.metric(t, "ringdown_sip_legs") == 2 && n.metric(t, "ringdown_sip_connections") == 0
+		})
+		t.Logf("right after them %v goroutines and %v connections; 40 s later %v goroutines", before, streams, n.metric(t, "ringdown_goroutines"))
+	})
+}
+
+func mutate(t *testing.T, n *node, net, secure string) {
 	files, err := filepath.Glob(filepath.Join(tortureMessages, "*", "*.dat"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("messages of RFC 4475: %v", err)
@@ -187,36 +210,62 @@ func mutate(t *testing.T, n *node) {
 		originals = append(originals, b)
 	}
 	random := rand.New(rand.NewPCG(seed, seed))
-	udp := listenUDP(t, "127.0.19.90:0")
+	udp := listenUDP(t, net+".90:0")
 	defer udp.Close()
-	streams := 0
+	sent, worst := [3]int{}, time.Duration(0)
 	for i := range mutations {
 		b := damage(random, originals)
-		if i%4 > 0 {
+		switch i % 3 {
+		case 0:
 			send(t, udp, n.SIP, b[:min(len(b), 60_000)])
-		} else if sendTCP(t, n.SIP, b) {
-			streams++
+			sent[0]++
+		case 1:
+			if sendStream(t, net+".91", n.SIP, b, nil) {
+				sent[1]++
+			}
+		case 2:
+			if sendStream(t, net+".92", secure, b, &tls.Config{InsecureSkipVerify: true}) { // what is in it is bad, not who answers
+				sent[2]++
+			}
 		}
 		if i%100 == 99 { // the server is asked to keep up, not to drop
-			if m := probe(t, "127.0.19.2:0", n.SIP, "OPTIONS", 5*time.Second); m == nil {
+			asked := time.Now()
+			if m := probe(t, net+".2:0", n.SIP, "OPTIONS", 5*time.Second); m == nil {
 				t.Fatalf("no answer after %d mutations (seed %d); serve said\n%s", i+1, seed, n.out.tail())
+			}
+			if worst = max(worst, time.Since(asked)); worst > slow {
+				t.Fatalf("an answer took %v after %d mutations (seed %d)", worst, i+1, seed)
 			}
 		}
 	}
-	t.Logf("%d mutations (seed %d), %d of them over TCP", mutations, seed, streams)
+	t.Logf("%d mutations (seed %d): %d over UDP, %d over TCP, %d over TLS; the slowest answer beside them took %v",
+		mutations, seed, sent[0], sent[1], sent[2], worst.Round(time.Millisecond))
 }
 
-func sendTCP(t *testing.T, to string, b []byte) bool {
-	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.19.91")}}
+// sendStream sends over a connection of its own, encrypted when there is a config.
+func sendStream(t *testing.T, from, to string, b []byte, secure *tls.Config) bool {
+	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := d.Dial("tcp4", to)
 	if err != nil {
-		t.Errorf("TCP: %v", err)
+		t.Errorf("connection: %v", err)
 		return false
 	}
 	defer c.Close()
+	if secure != nil {
+		c = tls.Client(c, secure)
+	}
 	c.SetDeadline(time.Now().Add(patience))
 	_, err = c.Write(b) // the server may have closed already: that is its right
 	return err == nil
+}
+
+func writeFile(t *testing.T, dir, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // damage makes one to eight changes to a message.

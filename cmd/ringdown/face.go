@@ -62,5 +62,5 @@ func (n *node) checks() []api.Check {
 
 // metrics are the rooms' own counts. No label comes from a peer.
 func (n *node) metrics() []func(*api.Metrics) {
-	return []func(*api.Metrics){n.callMetrics, n.sipMetrics, n.mediaMetrics, n.recorderMetrics, n.eventMetrics}
+	return []func(*api.Metrics){goMetrics, n.callMetrics, n.sipMetrics, n.mediaMetrics, n.recorderMetrics, n.eventMetrics}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"runtime/metrics"
+	"strconv"
+
 	"ringdown/api"
 	"ringdown/media"
-	"strconv"
 )
 
 // liveStates are the states of call.status a live call can be in.
@@ -11,6 +13,16 @@ var liveStates = []string{"received", "screening", "routing", "ringing", "in-pro
 
 // outcomes are the final values of call.status.
 var outcomes = []string{"completed", "busy", "no-answer", "failed", "canceled", "rejected", "abandoned"}
+
+// goMetrics are those of the process: what it holds when nobody calls is what
+// it gives back.
+func goMetrics(m *api.Metrics) {
+	read := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/sched/goroutines:goroutines"}, {Name: "/memory/classes/total:bytes"}}
+	metrics.Read(read)
+	m.Gauge("ringdown_heap_live_bytes", "Bytes that the last garbage collection found in use.", float64(read[0].Value.Uint64()))
+	m.Gauge("ringdown_goroutines", "Goroutines.", float64(read[1].Value.Uint64()))
+	m.Gauge("ringdown_memory_bytes", "Bytes that the Go runtime has from the system.", float64(read[2].Value.Uint64()))
+}
 
 func (n *node) callMetrics(m *api.Metrics) {
 	s := n.board.Stats()
@@ -54,6 +66,7 @@ func (n *node) sipMetrics(m *api.Metrics) {
 	}
 	n.dnsMetrics(m)
 	m.Gauge("ringdown_sip_legs", "Live SIP legs.", float64(s.Legs))
+	m.Gauge("ringdown_sip_transactions", "SIP transactions that are not over, those that only wait for repetitions included.", float64(s.Transactions))
 	m.Gauge("ringdown_sip_connections", "Open TCP connections.", float64(s.Streams))
 	for trunk, state := range s.Registrations {
 		m.Gauge("ringdown_sip_registrations", "Registrations of ours, 1 in the state each is in: trying, registered, failed or left.", 1, "trunk", trunk, "state", state)
