@@ -196,6 +196,7 @@ type witness struct {
 	opened, closedRec, tapped          int
 	legEnds                            map[string]int
 	answeredDurable                    bool
+	passing                            bool           // early media of the current attempt
 	settle                             func() Result  // what the relay says
 	ending                             map[LegID]bool // has said its end or was hung up
 	claims                             int            // not answered yet
@@ -288,6 +289,14 @@ func (w *witness) check(a action, s Signal) {
 		w.ending[a.leg] = true
 	case doTap:
 		w.tapped++
+	case doEarly:
+		w.passing = true
+	case doSilence:
+		w.passing = false
+	case doDial:
+		if w.passing {
+			w.fail("the next target is dialled while the one before is heard")
+		}
 	case doAnswer:
 		if !w.answeredDurable {
 			w.fail("the caller was answered before call.answered was handed over")

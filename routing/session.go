@@ -10,7 +10,7 @@ import (
 type Session struct {
 	Expires   Duration `yaml:"expires"`   // offered, and the longest accepted; zero: 30 min
 	Min       Duration `yaml:"min"`       // the shortest accepted (Min-SE); zero: 90 s
-	Refresher string   `yaml:"refresher"` // who refreshes where we may choose: auto (default): the peer when he can | us | peer
+	Refresher string   `yaml:"refresher"` // who refreshes where we may choose: auto (default): the peer when he asks for a timer | us | peer
 }
 
 // Words of Session, of Trunk.Reliable and of Trunk.EarlyMedia.

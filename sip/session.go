@@ -144,6 +144,8 @@ func (s *session) accept(in *incoming) (headers []gosip.Header) {
 		s.ours = true
 	case asked.refresher != "":
 		s.ours = asked.refresher == "uas"
+	case !has: // who does not ask for a timer may forget it
+		s.ours = s.policy.Refresher != routing.RefresherPeer
 	case s.interval == 0:
 		s.ours = s.policy.Refresher == routing.RefresherUs
 	}

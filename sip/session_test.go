@@ -40,13 +40,14 @@ func TestSessionAgreedWithCaller(t *testing.T) {
 		{"he refreshes", us, []string{"Supported: timer", "Session-Expires: 600;refresher=uac"}, "600;refresher=uac", "timer", 0, 568 * time.Second},
 		{"he asks us", peer, []string{"k: foo, timer", "x: 600;Refresher=UAS"}, "600;refresher=uas", "", 300 * time.Second, 332 * time.Second},
 		{"our trunk says we", us, []string{"Supported: timer", "Session-Expires: 600"}, "600;refresher=uas", "", 300 * time.Second, 332 * time.Second},
-		{"he asks for nothing but knows it", routing.Session{}, []string{"Supported: timer"}, "1800;refresher=uac", "timer", 0, 1768 * time.Second},
+		{"he asks for nothing but knows it", routing.Session{}, []string{"Supported: timer"}, "1800;refresher=uas", "", 900 * time.Second, 932 * time.Second},
+		{"the same, and our trunk says he", peer, []string{"Supported: timer"}, "1800;refresher=uac", "timer", 0, 1768 * time.Second},
 		{"he does not know it", routing.Session{}, nil, "", "", 900 * time.Second, 932 * time.Second},
 		{"a proxy asks for him", routing.Session{}, []string{"Session-Expires: 60"}, "60;refresher=uas", "", 30 * time.Second, 40 * time.Second},
 		{"longer than ours", routing.Session{Expires: routing.Seconds(300)}, []string{"Supported: timer", "Session-Expires: 600"}, "300;refresher=uac", "timer", 0, 268 * time.Second},
 		{"but not below his Min-SE", routing.Session{Expires: routing.Seconds(300)}, []string{"Supported: timer", "Session-Expires: 600", "Min-SE: 400"}, "400;refresher=uac", "timer", 0, 368 * time.Second},
 		{"just ours", routing.Session{}, []string{"Supported: timer", "Session-Expires: 90"}, "90;refresher=uac", "timer", 0, 60 * time.Second},
-		{"unreadable", routing.Session{}, []string{"Supported: timer", "Session-Expires: -1"}, "1800;refresher=uac", "timer", 0, 1768 * time.Second},
+		{"unreadable", routing.Session{}, []string{"Supported: timer", "Session-Expires: -1"}, "1800;refresher=uas", "", 900 * time.Second, 932 * time.Second},
 		{"for ever", routing.Session{}, []string{"Supported: timer", "Session-Expires: 99999999999999999999"}, "1800;refresher=uac", "timer", 0, 1768 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {

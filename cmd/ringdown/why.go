@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"ringdown/api"
 	"ringdown/events"
@@ -116,6 +117,9 @@ func (s *story) times(b *strings.Builder) {
 	}
 	if d.AnsweredAt != nil {
 		line(b, "Talked", "%s, %s of it billable", span(d.TalkMS), span(d.BillableMS))
+	}
+	if until := d.BilledUntil; until != nil {
+		line(b, "Billed", "until %s, the last sign of life", time.Time(*until).UTC().Format("15:04:05.000Z"))
 	}
 	if s.Rejected == nil { // else the decision says it
 		line(b, "Ended", "after %s: %s", span(d.DurationMS), causeWords(&d.Cause))

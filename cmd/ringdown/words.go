@@ -129,7 +129,7 @@ func (s *story) outcome() string {
 	case "completed":
 		text = "completed: " + endedBy(d.EndedBy) + " after " + span(d.TalkMS) + " of talk"
 		if d.BilledUntil != nil {
-			text += "; one side had fallen silent, and the talk ends with its last sign of life"
+			text += "; the talk is counted to that side's last sign of life"
 		}
 	case "busy":
 		text = "busy: the destination was busy or declined"
