@@ -367,18 +367,19 @@ func (c *Call) leave() {
 
 // View is what others may see of a live call.
 type View struct {
-	ID       ID        `json:"id"`
-	Account  string    `json:"account"`
-	Status   string    `json:"status"`
-	Trunk    string    `json:"trunk,omitempty"`
-	Number   string    `json:"tracking_number,omitempty"`
-	Caller   string    `json:"caller"` // masked
-	Received time.Time `json:"received_at"`
-	Bridged  time.Time `json:"bridged_at,omitzero"`
-	Legs     int       `json:"legs"`
-	Recorded bool      `json:"recorded"`
-	Held     []string  `json:"held,omitempty"` // who holds now: caller, callee
-	ended    bool
+	ID        ID        `json:"id"`
+	Account   string    `json:"account"`
+	Status    string    `json:"status"`
+	Trunk     string    `json:"trunk,omitempty"`
+	Number    string    `json:"tracking_number,omitempty"`
+	Caller    string    `json:"caller"` // masked
+	Received  time.Time `json:"received_at"`
+	Bridged   time.Time `json:"bridged_at,omitzero"`
+	Legs      int       `json:"legs"`
+	Recorded  bool      `json:"recorded"`
+	Transfers int       `json:"transfers,omitempty"` // how often a party gave his place to another
+	Held      []string  `json:"held,omitempty"`      // who holds now: caller, callee
+	ended     bool
 }
 
 func (c *Call) show() {
@@ -386,7 +387,7 @@ func (c *Call) show() {
 	defer c.mu.Unlock()
 	m := c.machine
 	c.view.Status, c.view.Bridged, c.view.Legs = m.callStatus(), m.bridgedAt, len(m.legs)
-	c.view.Recorded = m.recording == recording
+	c.view.Recorded, c.view.Transfers = m.recording == recording, m.transfers
 	c.view.Held = m.hold.heldBy()
 	if m.state == ended && !c.view.ended {
 		c.view.ended = true

@@ -32,6 +32,7 @@ type reconciler struct {
 	received, rang, answered, bridged time.Time
 	last                              time.Time
 	winner, version                   string
+	transfers                         int
 	done                              bool
 }
 
@@ -53,6 +54,12 @@ func (r *reconciler) read(e events.Event) error {
 	case events.CallBridged:
 		d, err := payload[events.CallBridgedData](e)
 		r.bridged, r.winner = e.Time, d.Winner
+		return err
+	case events.CallTransferred:
+		d, err := payload[events.CallTransferredData](e)
+		if d.Joined != "" {
+			r.transfers++
+		}
 		return err
 	case events.CallEnded:
 		r.done = true
@@ -92,7 +99,7 @@ func (r *reconciler) close(last events.Event) []events.Event {
 func (r *reconciler) summary(cause events.Cause) events.CallEndedData {
 	d := times{r.received, r.rang, r.answered, r.bridged, r.last}.summary()
 	d.Status, d.EndedBy, d.Cause, d.Estimated = "failed", string(ByNodeLoss), cause, true
-	d.ConfigVersion, d.Winner = r.version, r.winner
+	d.ConfigVersion, d.Winner, d.Transfers = r.version, r.winner, r.transfers
 	if !r.bridged.IsZero() {
 		d.Status = "completed"
 	}

@@ -49,6 +49,10 @@ type facts struct {
 		Verstat string `json:"verstat"`
 		Attest  string `json:"attest"`
 	} `json:"attestation"`
+	Segment   int    `json:"segment"`
+	Transfers int    `json:"transfers"`
+	FromCall  string `json:"from_call"`
+	ToCall    string `json:"to_call"`
 }
 
 type sideTotals struct{ Caller, Callee flow }

@@ -23,6 +23,7 @@ type story struct {
 	Rejected *events.CallRejectedData `json:"rejected,omitempty"`
 	Ended    *events.CallEndedData    `json:"ended,omitempty"`
 
+	Transfers  []*transferStory    `json:"transfers,omitempty"`
 	Attempts   []*attempt          `json:"attempts"`
 	Recordings []*recordingStory   `json:"recordings"`
 	Media      []mediaStart        `json:"media,omitempty"`
@@ -121,6 +122,8 @@ func (s *story) fold(e events.Event) error {
 			l.Winner = true
 		}
 		return err
+	case events.CallTransferRequested, events.CallTransferred, events.CallTransferFailed:
+		return s.foldTransfer(e, data)
 	case events.CallEnded:
 		if err := json.Unmarshal(data, &s.Ended); err != nil {
 			return err

@@ -53,6 +53,7 @@ func (s *story) text() string {
 	s.times(&b)
 	s.decision(&b)
 	s.attempts(&b)
+	s.transfers(&b)
 	s.recordings(&b)
 	s.holds(&b)
 	s.media(&b)
@@ -245,6 +246,9 @@ func (r *recordingStory) words() string {
 	}
 	if r.Started != nil {
 		text += ", " + r.Started.Mode + ", " + r.Started.Channels
+		if r.Started.Segment > 1 {
+			text += fmt.Sprintf(", segment %d", r.Started.Segment)
+		}
 	}
 	if r.Pauses > 0 {
 		text += ", paused " + times(r.Pauses)

@@ -32,6 +32,8 @@ func (d *Dialog) asked(s *server) {
 		d.finish(End{By: "remote", Reason: m.Get("Reason")})
 	case "INVITE", "UPDATE":
 		d.offered(s)
+	case "NOTIFY":
+		d.notified(s)
 	case "INFO":
 		s.respond(s.reply(200, ""))
 	default:

@@ -35,6 +35,7 @@ type Dialog struct {
 	stream              *stream
 	times               Times
 	onOffer             func(*Message) (int, []byte)
+	notices             []Notice
 
 	ringing, answered, acked, ended chan struct{}
 	awaited                         chan struct{} // closed by the ACK to our latest 2xx: acked, or a re-INVITE's

@@ -1,0 +1,251 @@
+package call
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ringdown/events"
+	"ringdown/routing"
+)
+
+// talkingCall brings a call to the point where both talk, and returns both legs.
+func talkingCall(t *testing.T, w *world, b *Switchboard) (a, callee *fakeLeg) {
+	t.Helper()
+	n := len(w.legs)
+	a, send := admitted(t, b)
+	callee = w.b(n)
+	callee.send(Answered{At: Now(), Body: []byte("answer")})
+	synctest.Wait()
+	send(Acked{At: Now()})
+	synctest.Wait()
+	return a, callee
+}
+
+func allow(r routing.Referral) routing.Transferred {
+	if r.Replaces {
+		return routing.Transferred{}
+	}
+	return routing.Transferred{Targets: []routing.Target{{URI: "sip:201@pbx", Trunk: "pbx", Timeout: 15 * time.Second}}}
+}
+
+// names is what sip would do for a REFER that names another leg of ours.
+func names(l *fakeLeg) ReferTo {
+	return ReferTo{User: "201", Replaces: "x;to-tag=1;from-tag=2", Named: func(c Claimed) { l.send(c) }}
+}
+
+// eventsOf returns the types told of each call, in the order the calls came.
+func eventsOf(w *world, call string) (all []string, end *events.CallEndedData) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		if e.Call != call {
+			continue
+		}
+		all = append(all, e.Type)
+		if d, ok := e.Data.(events.CallEndedData); ok {
+			end = &d
+		}
+	}
+	return all, end
+}
+
+// A leg goes from one call to another: what it says afterwards is told to the
+// call it is in, what it said just before is not lost, and both calls end once.
+func TestLegGoesOverToAnotherCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		b := w.board(Config{})
+		a1, b1 := talkingCall(t, w, b)
+		first := string(b.Calls()[0].ID)
+		a2, b2 := talkingCall(t, w, b)
+		b1.send(Referred{Now(), 1, names(a2)})
+		synctest.Wait()
+		if got := b2.done(); !slices.Equal(got, []string{`offer "invite callee told callee"`}) {
+			t.Fatalf("the leg that goes over did %q", got)
+		}
+		wantDid(t, a2, `answer "relayed answer"`, "hangup 200")
+		b2.send(Accepted{At: Now(), Body: []byte("their answer")})
+		synctest.Wait()
+		wantDid(t, b1, "refer 1 100", "refer 1 200", "hangup 200")
+		if live := b.Calls(); len(live) != 1 || string(live[0].ID) != first || live[0].Transfers != 1 {
+			t.Errorf("live: %+v", live)
+		}
+		time.Sleep(time.Minute)
+		b2.send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		b2.send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := a1.done(); got[len(got)-1] != "hangup 200" {
+			t.Errorf("the caller did %q", got)
+		}
+		told, end := eventsOf(w, first)
+		if end == nil || end.EndedBy != "callee" || end.Transfers != 1 || end.TalkMS < 60_000 {
+			t.Errorf("end %+v of %s", end, strings.Join(told, " "))
+		}
+		if n := len(w.told()); n != 0 && strings.Count(strings.Join(w.told(), " "), "call.ended") != 2 {
+			t.Errorf("events %s", strings.Join(w.told(), " "))
+		}
+		if s := b.Stats(); s.Stray != 0 || s.Panics != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// What a leg said while it was being given is told to the call that gets it.
+func TestWordsOnTheWayAreNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		b := w.board(Config{})
+		_, b1 := talkingCall(t, w, b)
+		a2, b2 := talkingCall(t, w, b)
+		// In the mailbox of the second call, in this order: the claim, and right
+		// behind it the goodbye of the very leg that is claimed.
+		b1.send(Referred{Now(), 1, ReferTo{User: "201", Replaces: "x;to-tag=1;from-tag=2", Named: func(c Claimed) {
+			a2.send(c)
+			b2.send(Bye{Now(), Cause{Status: 200, Remote: true}})
+			b2.mu.Lock()
+			b2.keep = true // it is going by itself
+			b2.mu.Unlock()
+			b2.send(Gone{Now()})
+		}}})
+		synctest.Wait()
+		if got := b1.done(); !slices.Equal(got, []string{"refer 1 100", "refer 1 480"}) {
+			t.Errorf("the referrer did %q", got)
+		}
+		if live := b.Calls(); len(live) != 1 {
+			t.Errorf("live: %+v", live)
+		}
+		b.StopAll(ByOperator)
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := b.Stats(); s.Stray != 0 {
+			t.Errorf("%d signals out of place", s.Stray)
+		}
+	})
+}
+
+// The call that asked is over before the leg comes: the leg is hung up, and
+// nothing of either call stays.
+func TestLegComesToNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		b := w.board(Config{})
+		a1, b1 := talkingCall(t, w, b)
+		a2, b2 := talkingCall(t, w, b)
+		var late Claimed
+		b1.send(Referred{Now(), 1, ReferTo{User: "201", Replaces: "x;to-tag=1;from-tag=2", Named: func(c Claimed) { late = c }}})
+		synctest.Wait()
+		a1.send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		a1.send(Gone{Now()})
+		synctest.Wait()
+		if live := b.Calls(); len(live) != 1 {
+			t.Fatalf("live: %+v", live)
+		}
+		a2.send(late)
+		synctest.Wait()
+		if got := b2.done(); len(got) != 1 || got[0] != "hangup 480" {
+			t.Errorf("the leg that came to nobody did %q", got)
+		}
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Two calls that claim each other's leg at once both keep what they have.
+func TestTwoCallsClaimEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		b := w.board(Config{})
+		a1, b1 := talkingCall(t, w, b)
+		a2, b2 := talkingCall(t, w, b)
+		b1.send(Referred{Now(), 1, names(a2)})
+		b2.send(Referred{Now(), 1, names(a1)})
+		synctest.Wait()
+		for _, l := range []*fakeLeg{b1, b2} {
+			if got := l.done(); !slices.Equal(got, []string{"refer 1 100", "refer 1 481"}) {
+				t.Errorf("a referrer did %q", got)
+			}
+		}
+		if live := b.Calls(); len(live) != 2 {
+			t.Errorf("live: %+v", live)
+		}
+		b.StopAll(ByOperator)
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A newcomer by Replaces speaks through his line, what he said before he was
+// taken too; each segment has its recording, and the second names the first.
+func TestNewcomerTakesThePlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		w.decision.Recording.Mode = recordFromAnswer
+		b := w.board(Config{})
+		a, callee := talkingCall(t, w, b)
+		newcomer := &fakeLeg{}
+		line := NewLine()
+		newcomer.send = line.Send
+		callee.send(Replaced{At: Now(), Leg: newcomer, Line: line, Trunk: "pbx", Body: []byte("their offer")})
+		synctest.Wait()
+		wantDid(t, newcomer, `answer "to their offer"`)
+		wantDid(t, callee, "hangup 200")
+		line.Send(Acked{At: Now()})
+		line.Send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		line.Send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.done(); got[len(got)-1] != "hangup 200" {
+			t.Errorf("the caller did %q", got)
+		}
+		if len(w.recs) != 2 || w.recs[0].times != 1 || w.recs[1].times != 1 || w.tapped != 2 {
+			t.Fatalf("%d recordings, tapped %d times", len(w.recs), w.tapped)
+		}
+		one, two := w.recs[0].info, w.recs[1].info
+		if one.Segment != 1 || one.Previous != "" || two.Segment != 2 || two.Previous != "rec_1" || one.Subject != two.Subject ||
+			one.Caller != two.Caller || one.Callee == two.Callee || two.Callee == "" {
+			t.Errorf("recordings of\n%+v\n%+v", one, two)
+		}
+		if end := w.end(); end.EndedBy != "callee" || end.Transfers != 1 {
+			t.Errorf("end %+v", end)
+		}
+	})
+}
+
+// A panic while a transfer is going on ends the call with everybody in it.
+func TestPanicDuringATransfer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = func(routing.Referral) routing.Transferred { panic("injected") }
+		b := w.board(Config{})
+		a, callee := talkingCall(t, w, b)
+		newcomer := &fakeLeg{}
+		line := NewLine()
+		newcomer.send = line.Send
+		callee.send(Replaced{At: Now(), Leg: newcomer, Line: line, Body: []byte("their offer")})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range []*fakeLeg{a, callee, newcomer} {
+			if got := l.done(); len(got) == 0 || got[len(got)-1] != "hangup 500" {
+				t.Errorf("a leg did %q", got)
+			}
+		}
+		if w.end() == nil || b.Stats().Panics != 1 {
+			t.Errorf("end %+v", w.end())
+		}
+	})
+}
