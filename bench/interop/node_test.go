@@ -39,6 +39,9 @@ type plan struct {
 	Carrier string // more keys of the carrier's trunk
 	Trunks  string // more trunks: lines of the list
 	To      string // the destination, when it is not sip:agent at Agent
+	Listen  string // more of sip.listen: `, "tls://…"`
+	Secure  string // sip.tls: `{cert: …}`
+	Media6  string // media.address6
 
 	SIP, HTTP, NATS string // host:port, chosen by newNode
 }
@@ -47,8 +50,8 @@ type plan struct {
 const tracking = "+4721000001"
 
 const configuration = `node: {id: edge-1, region: eu, data_dir: "{{.Dir}}"}
-sip: {listen: ["udp://{{.SIP}}", "tcp://{{.SIP}}"]}
-media: {address: "{{.Host}}", ports: 20000-20999}
+sip: {listen: ["udp://{{.SIP}}", "tcp://{{.SIP}}"{{.Listen}}]{{with .Secure}}, tls: {{.}}{{end}}}
+media: {address: "{{.Host}}", {{with .Media6}}address6: "{{.}}", {{end}}ports: 20000-20999}
 http: {listen: "{{.HTTP}}"}
 nats: {embedded: true, listen: "{{.NATS}}"}
 keys: {provider: file}

@@ -25,6 +25,8 @@ type event struct {
 // facts are the fields of payloads that the tests look at.
 type facts struct {
 	Status         string     `json:"status"`
+	Trunk          string     `json:"trunk"`
+	Transport      string     `json:"transport"`
 	EndedBy        string     `json:"ended_by"`
 	RejectReason   string     `json:"reject_reason"`
 	Reason         string     `json:"reason"`
