@@ -58,7 +58,7 @@ type Ports struct {
 type Invite struct {
 	At          time.Time
 	Source      netip.AddrPort
-	Transport   string // "udp", "tcp"
+	Transport   string // "udp", "tcp", "tls"
 	Trunk       string // id, empty when no trunk has this source
 	Party       Party
 	To          string // user part of the Request-URI, or its number

@@ -16,7 +16,7 @@
 // socket reader keeps every source address for ever and stops at a filter's
 // error; it limits UDP to 1,300 bytes; and it cannot screen what comes back on
 // a TCP connection it has dialled. What stands in their place is transport.go
-// (two read loops) and transaction.go (two maps). No global of sipgo is set.
+// (two read loops), streams.go (connections) and transaction.go (two maps). No global of sipgo is set.
 //
 // # Order
 //
