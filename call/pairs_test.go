@@ -298,6 +298,7 @@ func (w *witness) check(a action, s Signal) {
 			w.fail("the next target is dialled while the one before is heard")
 		}
 	case doAnswer:
+		w.passing = false
 		if !w.answeredDurable {
 			w.fail("the caller was answered before call.answered was handed over")
 		}

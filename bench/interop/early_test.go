@@ -5,6 +5,9 @@ package interop
 import (
 	"context"
 	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -229,5 +232,66 @@ func TestCallerHearsItRing(t *testing.T) {
 	}
 	if d := s.act(t, 20*time.Second).last("call.ended"); d.Status != "completed" {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestFailedDestinationHearsNoMore: a destination with early media refuses; from
+// then on the caller's sound does not go there, his phone is told to ring, and
+// the next destination answers.
+func TestFailedDestinationHearsNoMore(t *testing.T) {
+	const host = "127.0.69"
+	first, second := freePort(t, host+".3"), freePort(t, host+".4")
+	n := newNode(t, plan{Host: host + ".1", Sources: host + ".2", Agent: first,
+		To: fmt.Sprintf(`{uri: "sip:one@%s"}, {uri: "sip:two@%s"}`, first, second)})
+	n.start(t)
+	ear := listenUDP(t, host+".3:0")
+	defer ear.Close()
+	var heard, late atomic.Int32
+	refused := make(chan struct{})
+	go func() { // ends when the ear is closed
+		for buf := make([]byte, 2048); ; {
+			if _, _, err := ear.ReadFrom(buf); err != nil {
+				return
+			}
+			select {
+			case <-refused:
+				late.Add(1)
+			default:
+				heard.Add(1)
+			}
+		}
+	}()
+	dir := sippDir(t)
+	_, port, err := net.SplitHostPort(ear.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound := strings.Replace(body([]string{"SIP/2.0 183 Told", "Via:[$via]", "From:[$from]", "To:[$to];tag=[pid]one", "Call-ID: [call_id]", "CSeq:[$cseq]",
+		"Contact: <sip:one@[local_ip]:[local_port]>"}, true), "[rtpstream_audio_port]", port, 1)
+	new(script).invited().say(false, sound).pause(1500).tells(486, "one", false).request("ACK").write(t, dir, "one.xml")
+	new(script).invited().tells(180, "two", false).pause(2000).tells(200, "two", true).request("ACK").play("callee.alaw").goes().write(t, dir, "two.xml")
+	new(script).asks("INVITE", 1, true, plainAllow).may(100).response(183, match{"", "m=audio", ""}).play("caller.alaw").
+		response(180).response(200).asks("ACK", 1, false).pause(1000).hangsUp(2).write(t, dir, "from.xml")
+	one := sipp(t, dir, "one.xml", host+".3", first, "-m", "1")
+	two := sipp(t, dir, "two.xml", host+".4", second, "-m", "1")
+	uac := sipp(t, dir, "from.xml", host+".2", freePort(t, host+".2"), "-m", "1", n.SIP)
+	if code := one.code(t, limit); code != 0 {
+		t.Errorf("the first destination: exit %d; it said\n%s%s", code, one.out.tail(), errorsOf(dir))
+	}
+	time.Sleep(100 * time.Millisecond) // what was on its way
+	close(refused)
+	for what, p := range map[string]*program{"the second destination": two, "the carrier": uac} {
+		if code := p.code(t, limit); code != 0 {
+			t.Errorf("%s: exit %d; it said\n%s%s", what, code, p.out.tail(), errorsOf(dir))
+		}
+	}
+	s := n.settled(t, 1)[0]
+	n.stop(t)
+	s.completed(t)
+	if heard.Load() < 40 || late.Load() != 0 {
+		t.Errorf("the first destination heard %d packets, and %d after it had refused", heard.Load(), late.Load())
+	}
+	if d := s.last("call.ended"); d.Media.Callee.Packets < 40 || d.Media.Caller.Drops["no-peer"] < 50 {
+		t.Errorf("%+v", d.Media)
 	}
 }
