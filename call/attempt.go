@@ -19,7 +19,7 @@ func (m *machine) dialNext(at time.Time) {
 	m.current = l.id
 	t := m.target(n)
 	m.deadline = at.Add(t.Timeout)
-	m.publish(events.LegCreated, at, events.LegCreatedData{Leg: l.ulid, Role: "b", Attempt: n + 1, Trunk: t.Trunk})
+	m.publish(events.LegCreated, at, events.LegCreatedData{Leg: l.ulid, Role: "b", Attempt: n + 1, Trunk: t.Trunk, RedirectedBy: m.redirectedBy[n]})
 	m.do(doTimer{timerRing, t.Timeout}, doDial{leg: l.id, target: n})
 }
 
@@ -33,7 +33,8 @@ func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
 // place the callee could be (RFC 3261 16.7 step 5).
 func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
 	l.over = true
-	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event()})
+	followed := m.redirect(l, c)
+	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event(), Redirect: followed})
 	m.stopRingback()
 	m.silence(l, at)
 	c = truer(c)

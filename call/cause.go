@@ -11,15 +11,22 @@ import (
 // between rooms; causes.go is the only table between its codes, sip/status.go the
 // only place that turns it into headers and back.
 type Cause struct {
-	Status int    // SIP status code: 486; 200 for a normal end by BYE; 0 when SIP had no word in it
-	Q850   int    // ITU-T Q.850 cause, 0 when unknown
-	Text   string // reason phrase in our words, never the peer's text
-	Remote bool   // told by the peer; otherwise our own decision
-	Reason string // reject_reason when we refused; empty otherwise
-	By     Ender  // who ended it, when somebody did
-	Limit  string // whose limit was reached, when one was: node, trunk, account, number
-	Retry  int    // Retry-After in seconds for a refusal, 0: none
-	Warn   int    // Warning code of RFC 3261 20.43 for a refusal, 0: none
+	Status   int         // SIP status code: 486; 200 for a normal end by BYE; 0 when SIP had no word in it
+	Q850     int         // ITU-T Q.850 cause, 0 when unknown
+	Text     string      // reason phrase in our words, never the peer's text
+	Remote   bool        // told by the peer; otherwise our own decision
+	Reason   string      // reject_reason when we refused; empty otherwise
+	By       Ender       // who ended it, when somebody did
+	Limit    string      // whose limit was reached, when one was: node, trunk, account, number
+	Retry    int         // Retry-After in seconds for a refusal, 0: none
+	Redirect *Redirected // of a 3xx: where the peer says to go instead
+	Pass     bool        // the caller may be told that
+	Warn     int         // Warning code of RFC 3261 20.43 for a refusal, 0: none
+}
+
+// Redirected is what a 3xx says. It holds personal data and is never logged.
+type Redirected struct {
+	To []string // sip: URIs, best first
 }
 
 func (c Cause) String() string { return fmt.Sprintf("%d %s", c.Status, c.Text) }

@@ -118,6 +118,7 @@ func (m *machine) giveUp(at time.Time, c Cause, by Ender) {
 		by = ByFlow
 	}
 	// The call's cause is what the caller heard; the legs keep their own.
+	c.Pass = m.decision.PassRedirect
 	c = c.TowardsCaller()
 	m.hangup(A, c)
 	m.end(at, status, by, c)

@@ -68,17 +68,18 @@ type machine struct {
 	max    time.Duration // longest talk time
 	mint   func() string // makes leg ULIDs
 
-	attested routing.Attested
-	held     []letter // came while the caller was being verified
-	decision routing.Decision
-	caller   events.Party
-	legs     []*leg    // legs[0] is the caller's
-	current  LegID     // the attempt that is ringing
-	deadline time.Time // until when it may
-	winner   LegID
-	talk     talking // once bridged
-	next     int     // next target to try
-	worst    Cause
+	attested     routing.Attested
+	held         []letter // came while the caller was being verified
+	decision     routing.Decision
+	caller       events.Party
+	legs         []*leg    // legs[0] is the caller's
+	current      LegID     // the attempt that is ringing
+	deadline     time.Time // until when it may
+	winner       LegID
+	talk         talking        // once bridged
+	next         int            // next target to try
+	redirectedBy map[int]string // the leg that led to a target, by its index
+	worst        Cause
 
 	heardOf   progress  // by the caller, before the answer
 	passing   LegID     // the attempt whose early media the caller hears

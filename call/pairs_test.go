@@ -1,6 +1,7 @@
 package call
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -142,6 +143,8 @@ func TestAnyOrder(t *testing.T) {
 		if rapid.Bool().Draw(r, "identity") {
 			set.invite.Identity = []string{"passport"}
 		}
+		set.set(t, fmt.Sprint("follow ", rapid.IntRange(0, 3).Draw(r, "follow")))
+		set.decision.PassRedirect = rapid.Bool().Draw(r, "pass")
 		w := newWitness(set)
 		w.settle = func() Result {
 			return rapid.SampledFrom([]Result{ResultDone, ResultAsked, ResultRefused}).Draw(r, "settled")

@@ -39,6 +39,9 @@ func truer(c Cause) Cause {
 // business, and a 503 would make his carrier believe that we are down (RFC 3261
 // 16.7); a 408 or 487 was about our attempt. Doing it twice changes nothing.
 func (c Cause) TowardsCaller() Cause {
+	if !c.Pass {
+		c.Redirect = nil
+	}
 	if c.Remote {
 		c.Retry = 0 // it is about them, not about us
 	}
@@ -48,6 +51,7 @@ func (c Cause) TowardsCaller() Cause {
 	case c.Status == 408 && !c.Remote:
 		c.Status, c.Q850 = 502, 27
 	case !c.Remote:
+	case c.Status >= 300 && c.Status < 400 && c.Pass && c.Redirect != nil:
 	case c.Status >= 300 && c.Status < 400:
 		c.Status, c.Q850 = 480, 20
 	case c.Status == 401, c.Status == 407, c.Status == 403:

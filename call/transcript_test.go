@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -82,6 +83,16 @@ func (s *setup) set(t *testing.T, line string) {
 		for len(s.decision.Targets) < n {
 			s.decision.Targets = append(s.decision.Targets, s.decision.Targets[0])
 		}
+	case "follow": // how many redirections, to the host of the targets
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range s.decision.Targets {
+			s.decision.Targets[i].Redirect = routing.Redirection{Follow: n, Nets: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
+		}
+	case "pass-redirect":
+		s.decision.PassRedirect = true
 	case "record":
 		s.decision.Recording.Mode = value
 	case "on-failure":
@@ -197,7 +208,11 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "forked":
 		return Forked{at, refusedLeg{}}
 	case "failed":
-		return Failed{at, Cause{Status: number(arg(0)), Q850: number(arg(2)), Text: "from peer", Remote: arg(1) != "local"}}
+		c := Cause{Status: number(arg(0)), Q850: number(arg(2)), Text: "from peer", Remote: arg(1) != "local"}
+		if strings.HasPrefix(arg(1), "sip:") {
+			c.Redirect = &Redirected{To: args[1:]}
+		}
+		return Failed{at, c}
 	case "cancelled":
 		if arg(0) == "elsewhere" {
 			return Cancelled{at, Cause{Status: 200, Q850: 26, Text: "answered elsewhere", Remote: true}}
@@ -378,7 +393,11 @@ func describe(a action) string {
 		if a.cause.Q850 != 0 && a.cause.Q850 != 16 {
 			return fmt.Sprintf("hangup %s %s, Q.850 %d", a.leg, a.cause, a.cause.Q850)
 		}
-		return fmt.Sprintf("hangup %s %s", a.leg, a.cause)
+		line := fmt.Sprintf("hangup %s %s", a.leg, a.cause)
+		if to := a.cause.Redirect; to != nil {
+			line += " to " + strings.Join(to.To, " ")
+		}
+		return line
 	case doAdopt:
 		return fmt.Sprintf("adopt %s", a.leg)
 	case doTimer:
@@ -444,6 +463,9 @@ func describePublish(a doPublish) string {
 		}
 	case events.LegCreatedData:
 		line += fmt.Sprintf(" %s %s", d.Leg, d.Role)
+		if d.RedirectedBy != "" {
+			line += " redirected by " + d.RedirectedBy
+		}
 		if d.FromCall != "" {
 			line += " from " + d.FromCall
 		}
@@ -453,6 +475,9 @@ func describePublish(a doPublish) string {
 		line += " " + d.Leg
 	case events.LegFailedData:
 		line += fmt.Sprintf(" %s %s %d %q", d.Leg, d.Status, d.Cause.SIPStatus, d.Cause.SIPReason)
+		if d.Redirect != "" {
+			line += ", redirection " + d.Redirect
+		}
 	case events.LegEndedData:
 		line += fmt.Sprintf(" %s by %s %q", d.Leg, d.EndedBy, d.Cause.SIPReason)
 	case events.CallHeldData:

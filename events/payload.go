@@ -168,6 +168,8 @@ type (
 		Attempt  int    `json:"attempt"`
 		Trunk    string `json:"trunk,omitempty"`
 		FromCall string `json:"from_call,omitempty"` // the call it was a leg of before
+
+		RedirectedBy string `json:"redirected_by,omitempty"` // the leg whose 3xx named this destination
 	}
 	LegRingingData struct {
 		Leg string `json:"leg"`
@@ -177,9 +179,10 @@ type (
 		Leg string `json:"leg"`
 	}
 	LegFailedData struct {
-		Leg    string `json:"leg"`
-		Status string `json:"status"` // failed | canceled
-		Cause  Cause  `json:"cause"`
+		Leg      string `json:"leg"`
+		Status   string `json:"status"` // failed | canceled
+		Cause    Cause  `json:"cause"`
+		Redirect string `json:"redirect,omitempty"` // of a 3xx: followed | refused
 	}
 	LegEndedData struct {
 		Leg     string `json:"leg"`

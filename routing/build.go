@@ -82,6 +82,10 @@ func (b *builder) addTrunks(all []Trunk) {
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.health(spec, path)
+		t.redirect = b.redirect(Bounds{spec.Redirect.Follow, spec.Redirect.Hosts}, path)
+		for _, s := range t.targets {
+			t.redirect.own(s.uri)
+		}
 		b.identity(spec.Identity, path)
 		b.stir(spec.STIR, path)
 		b.session(spec, path)

@@ -93,9 +93,15 @@ func (b *builder) direct(spec Destination, ring time.Duration, path string) targ
 		b.refer("trunk", spec.Trunk, path+".trunk", b.hasTrunk, b.trunkIDs)
 		manner = ", in the manner of trunk " + spec.Trunk
 	}
+	redirect := b.redirect(spec.Redirect, path)
+	if t := b.table.trunks[spec.Trunk]; t != nil && spec.Redirect.Follow == 0 {
+		redirect = t.redirect
+		redirect.Names, redirect.Nets = slices.Clone(redirect.Names), slices.Clone(redirect.Nets)
+	}
+	redirect.own(u)
 	return target{
-		Target{URI: spec.URI, Trunk: spec.Trunk, Timeout: ring, Media: b.media(spec.MediaRule, spec.MediaSources, path)},
-		fmt.Sprintf("straight to %s%s, rings %s", u.place(), manner, ring),
+		Target{URI: spec.URI, Trunk: spec.Trunk, Timeout: ring, Media: b.media(spec.MediaRule, spec.MediaSources, path), Redirect: redirect},
+		fmt.Sprintf("straight to %s%s, rings %s%s", u.place(), manner, ring, redirect.words()),
 	}
 }
 
@@ -107,6 +113,9 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 	if spec.MediaRule != "" || len(spec.MediaSources) > 0 {
 		b.fault("has media rules; those of its trunk hold", "%s", path)
 	}
+	if spec.Redirect.Follow != 0 || len(spec.Redirect.Hosts) > 0 {
+		b.fault("is the trunk's to say", "%s.redirect", path)
+	}
 	t := b.table.trunks[spec.Trunk]
 	if t == nil {
 		return nil
@@ -116,7 +125,7 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 	}
 	return []target{{
 		t.through(n, ring),
-		fmt.Sprintf("%s by trunk %s at %s%s, rings %s", n, t.id, t.order(), t.spec.NumberFormat.words(), ring),
+		fmt.Sprintf("%s by trunk %s at %s%s, rings %s%s", n, t.id, t.order(), t.spec.NumberFormat.words(), ring, t.redirect.words()),
 	}}
 }
 

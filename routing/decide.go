@@ -74,6 +74,7 @@ func (w *walk) origin() bool {
 		return w.reject(NoTrunkMatch, "trunk", Missed, "the trunk of the source is not in this table")
 	}
 	w.d.MediaSources = w.trunk.media.clone()
+	w.d.PassRedirect = w.trunk.spec.Redirect.Pass
 	w.d.Ringback = w.trunk.spec.EarlyMedia == EarlyRingback
 	country := "numbers need their +"
 	if c := w.trunk.country; c != nil {
@@ -176,6 +177,8 @@ func (w *walk) targets() {
 		w.d.Targets[i] = t.Target
 		w.d.Targets[i].Media = t.Media.clone()
 		w.d.Targets[i].Places = slices.Clone(t.Places)
+		w.d.Targets[i].Redirect.Names = slices.Clone(t.Redirect.Names)
+		w.d.Targets[i].Redirect.Nets = slices.Clone(t.Redirect.Nets)
 		w.look("target", Chosen, t.text)
 	}
 }

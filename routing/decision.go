@@ -44,6 +44,7 @@ type Decision struct {
 	Reject       Reason
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk
+	PassRedirect bool   // the caller's trunk takes a 3xx of a destination
 	Ringback     bool   // the caller is to hear his own phone ring, never early media: early_media of the trunk
 }
 
@@ -61,6 +62,8 @@ type Target struct {
 	Trunk   string        // the trunk to leave by; empty: straight to the URI's host
 	Timeout time.Duration // ring time before the next target
 	Media   Media         // acceptance rule of the callee's RTP
+
+	Redirect Redirection // how far a 3xx is followed
 }
 
 // Recording is what to record and how sure we must be of it.

@@ -25,6 +25,7 @@ type Trunk struct {
 	TLS          TLS           `yaml:"tls"` // by certificate, theirs and ours
 	NumberFormat NumberFormat  `yaml:"number_format"`
 	Identity     Identity      `yaml:"identity"`
+	Redirect     Redirect      `yaml:"redirect"` // what becomes of its 3xx
 	Transfer     Transfer      `yaml:"transfer"` // what it may do with REFER and Replaces
 	Session      Session       `yaml:"session"`
 	Reliable     string        `yaml:"reliable"`      // 100rel (RFC 3262): supported (default) | required | off
@@ -101,6 +102,7 @@ type Destination struct {
 	Timeout      Duration `yaml:"timeout"`       // ring time; zero: the step's
 	MediaRule    string   `yaml:"media_rule"`    // of a URI: strict (default) | latch
 	MediaSources []string `yaml:"media_sources"` // of a URI; empty: the address in the SDP
+	Redirect     Bounds   `yaml:"redirect"`      // of a URI; left out: its trunk's, if it has one
 }
 
 // The words of a Spec; the first of each list is the default.

@@ -25,11 +25,12 @@ type Table struct {
 }
 
 type trunk struct {
-	id      string
-	spec    Trunk
-	country *country // nil: only numbers with a + are understood
-	media   Media
-	targets []spot // in the order to try, but for their weights
+	id       string
+	spec     Trunk
+	country  *country // nil: only numbers with a + are understood
+	media    Media
+	redirect Redirection
+	targets  []spot // in the order to try, but for their weights
 }
 
 type account struct {

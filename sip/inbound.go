@@ -85,7 +85,7 @@ func (b *inbound) refuse(c call.Cause) {
 	if retry > 0 {
 		headers = append(headers, gosip.NewHeader("Retry-After", strconv.Itoa(retry)))
 	}
-	b.in.reply(status, nil, headers...)
+	b.in.reply(status, nil, append(headers, contactHeaders(c, status)...)...)
 }
 
 // Hangup refuses the call or says goodbye. A BYE waits for the ACK to our 2xx

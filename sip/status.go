@@ -27,7 +27,8 @@ func finalStatus(c call.Cause) (status, retry int) {
 	if c.Reason != "" && (c.Status < 400 || c.Status > 699) {
 		c = call.Refused(c.Reason, c.Text)
 	}
-	if c = c.TowardsCaller(); c.Status < 400 || c.Status > 699 {
+	c = c.TowardsCaller()
+	if passed := c.Pass && c.Redirect != nil && c.Status >= 300 && c.Status < 303; !passed && (c.Status < 400 || c.Status > 699) {
 		c.Status = 480
 	}
 	if c.Status == 503 {
@@ -65,6 +66,7 @@ func causeOf(res *gosip.Response) call.Cause {
 	if why := readReasons(res.GetHeaders("reason")); why.q850 != 0 {
 		c.Q850 = why.q850
 	}
+	c.Redirect = movedTo(res)
 	return c
 }
 

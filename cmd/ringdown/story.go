@@ -50,6 +50,8 @@ type attempt struct {
 	OverMS    *int64        `json:"over_after_ms,omitempty"`
 	EndedBy   string        `json:"ended_by,omitempty"`
 	Cause     *events.Cause `json:"cause,omitempty"`
+	Redirect  string        `json:"redirect,omitempty"`      // of a 3xx: followed or refused
+	Led       string        `json:"redirected_by,omitempty"` // the leg whose 3xx led here
 	dialled   time.Time
 }
 
@@ -158,13 +160,16 @@ func (s *story) foldLeg(e events.Event, data []byte) error {
 		Status  string        `json:"status"`
 		EndedBy string        `json:"ended_by"`
 		Cause   *events.Cause `json:"cause"`
+
+		Redirect     string `json:"redirect"`
+		RedirectedBy string `json:"redirected_by"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return err
 	}
 	l := s.legs[d.Leg]
 	if l == nil {
-		l = &attempt{Leg: d.Leg, Role: d.Role, Number: d.Attempt, Trunk: d.Trunk, Result: "open", dialled: e.Time, DialledMS: e.Time.Sub(s.first).Milliseconds()}
+		l = &attempt{Leg: d.Leg, Role: d.Role, Number: d.Attempt, Trunk: d.Trunk, Result: "open", Led: d.RedirectedBy, dialled: e.Time, DialledMS: e.Time.Sub(s.first).Milliseconds()}
 		s.legs[d.Leg] = l
 		if d.Role != "a" {
 			s.Attempts = append(s.Attempts, l)
@@ -179,7 +184,7 @@ func (s *story) foldLeg(e events.Event, data []byte) error {
 	case events.LegAnswered:
 		l.AnswerMS, l.Result = &after, "answered"
 	case events.LegFailed:
-		l.OverMS, l.Result, l.Cause = &after, d.Status, d.Cause
+		l.OverMS, l.Result, l.Cause, l.Redirect = &after, d.Status, d.Cause, d.Redirect
 	case events.LegEnded:
 		l.OverMS, l.Result, l.Cause, l.EndedBy = &after, "ended", d.Cause, d.EndedBy
 	}

@@ -180,6 +180,9 @@ func (l *attempt) words() string {
 	if l.Trunk != "" {
 		parts = append(parts, "by trunk "+l.Trunk)
 	}
+	if l.Led != "" {
+		parts = append(parts, "where an attempt before was redirected")
+	}
 	if l.RangMS != nil {
 		parts = append(parts, "rang after "+span(*l.RangMS))
 	}
@@ -193,6 +196,12 @@ func (l *attempt) words() string {
 			verb = "given up" // nobody there has said anything
 		}
 		parts = append(parts, verb+" after "+span(*l.OverMS)+": "+causeWords(l.Cause))
+		switch l.Redirect {
+		case "followed":
+			parts = append(parts, "the redirection was followed")
+		case "refused":
+			parts = append(parts, "the redirection was not followed: it leads where the configuration allows none, or in a circle")
+		}
 	case "canceled":
 		parts = append(parts, "given up after "+span(*l.OverMS)+": "+causeWords(l.Cause))
 	case "ended":
