@@ -35,8 +35,10 @@ type Bus struct {
 	wire   wire // the stream, as delivery needs it
 
 	counts counts
-	stream atomic.Pointer[string] // why the stream cannot be used; nil until looked at, "" when it can
-	stall  atomic.Pointer[string] // why it does not take an event; nil while it does
+	stream atomic.Pointer[string]  // why the stream cannot be used; nil until looked at, "" when it can
+	stall  atomic.Pointer[string]  // why it does not take an event; nil while it does
+	fatal  atomic.Bool             // stall is for good
+	sync   func(*storeFiles) error // tests put faults in between
 
 	mu     sync.Mutex
 	box    *outbox.Outbox     // while Run runs
@@ -65,7 +67,7 @@ func Open(cfg Config, log *slog.Logger) (*Bus, error) {
 			return nil, fmt.Errorf("natsbus: %s: %w", path, err)
 		}
 	}
-	b := &Bus{cfg: cfg, log: log, acked: make(chan struct{})}
+	b := &Bus{cfg: cfg, log: log, acked: make(chan struct{}), sync: (*storeFiles).sync}
 	url := cfg.URL
 	var opts []nats.Option
 	if cfg.Embedded {

@@ -41,15 +41,20 @@ func (b *Bus) Run(ctx context.Context, box *outbox.Outbox) error {
 	// delivered one after the other. They end when their channel does.
 	lanes := make([]chan outbox.Record, b.cfg.Workers)
 	var wg sync.WaitGroup
+	stored := make(chan outbox.Record, 8192) // what comes between two syncs
+	var settled sync.WaitGroup
+	settled.Go(func() { b.settle(box, stored) }) // ends when the lanes have
 	for i := range lanes {
 		lanes[i] = make(chan outbox.Record, 16)
-		wg.Go(func() { b.lane(ctx, box, lanes[i]) })
+		wg.Go(func() { b.lane(ctx, lanes[i], stored) })
 	}
 	b.spread(ctx, box, lanes)
 	for _, l := range lanes {
 		close(l)
 	}
 	wg.Wait()
+	close(stored)
+	settled.Wait()
 	return nil
 }
 
@@ -87,8 +92,8 @@ type standing struct {
 	seq    uint64 // in the call
 }
 
-// lane delivers the records of its calls one after the other.
-func (b *Bus) lane(ctx context.Context, box *outbox.Outbox, in <-chan outbox.Record) {
+// lane delivers the records of its calls one after the other and tells stored.
+func (b *Bus) lane(ctx context.Context, in <-chan outbox.Record, stored chan<- outbox.Record) {
 	known := make(map[string]standing)
 	for r := range in {
 		var last *standing
@@ -107,10 +112,8 @@ func (b *Bus) lane(ctx context.Context, box *outbox.Outbox, in <-chan outbox.Rec
 		} else {
 			known[r.Call] = *now
 		}
-		box.Ack(r)
-		b.mu.Lock()
-		b.notify()
-		b.mu.Unlock()
+		r.Body = nil // it may wait for a while
+		stored <- r
 	}
 }
 
@@ -141,7 +144,7 @@ func (b *Bus) deliver(ctx context.Context, r outbox.Record, last *standing) (*st
 			n, err = b.wire.publish(ctx, r.Subject(), r.ID(), r.Body, filter, last.number)
 			if err == nil {
 				b.counts.published.Add(1)
-				b.stall.Store(nil)
+				b.flows()
 				return &standing{n, r.Seq}, true
 			}
 		}
@@ -169,10 +172,20 @@ func (b *Bus) deliver(ctx context.Context, r outbox.Record, last *standing) (*st
 	}
 }
 
+// flows notes that an event was taken; what settle has found stays.
+func (b *Bus) flows() {
+	if !b.fatal.Load() && b.stall.Load() != nil {
+		b.stall.Store(nil)
+	}
+}
+
 // stalled notes why an event was not taken: a stream that is there and looks
 // right may still be full. It is logged once until something is taken again.
 func (b *Bus) stalled(err error) {
 	why := err.Error()
+	if b.fatal.Load() {
+		return
+	}
 	if b.stall.Swap(&why) == nil {
 		b.log.Warn("nats: event not taken: it waits in the outbox", "error", why)
 	}

@@ -16,20 +16,19 @@ import (
 )
 
 // startServer starts the embedded broker: JetStream on the disk, encrypted, and
-// synced before every ack. Without Listen it has no socket at all.
+// synced by settle before an event counts as delivered. Without Listen it has no
+// socket at all.
 func startServer(cfg Config, log *slog.Logger) (*server.Server, error) {
 	if len(cfg.Key) != 32 {
 		return nil, errors.New("natsbus: key: must be 32 bytes")
 	}
 	key := hex.EncodeToString(cfg.Key)
 	opts := &server.Options{
-		ServerName: "ringdown",
-		DontListen: cfg.Listen == "",
-		NoSigs:     true,
-		JetStream:  true,
-		StoreDir:   cfg.Dir,
-		// An ack says that it is on the disk, not that it will be within two minutes.
-		SyncAlways:             true,
+		ServerName:             "ringdown",
+		DontListen:             cfg.Listen == "",
+		NoSigs:                 true,
+		JetStream:              true,
+		StoreDir:               cfg.Dir,
 		JetStreamKey:           key,
 		JetStreamCipher:        server.AES,
 		JetStreamMaxStore:      cfg.MaxBytes + cfg.MaxBytes/4,

@@ -17,8 +17,9 @@ import (
 const Stream = "RINGDOWN"
 
 // dedupe is how long the broker itself remembers ids. Nothing depends on it: a
-// doubt is settled by reading the stream.
-const dedupe = 15 * time.Minute
+// doubt is settled by reading the stream. It is short because the broker keeps
+// each id in memory for as long.
+const dedupe = 10 * time.Second
 
 // wire is what delivery needs of a stream; tests put losses in between.
 type wire interface {
