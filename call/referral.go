@@ -34,12 +34,12 @@ type (
 	// He is answered or refused like a caller.
 	Replaced struct {
 		At
-		Leg    Leg
-		Line   *Line
-		Trunk  string
-		Source netip.AddrPort
-		Stream bool
-		Body   []byte // his offer
+		Leg       Leg
+		Line      *Line
+		Trunk     string
+		Source    netip.AddrPort
+		Transport string // udp, tcp, tls
+		Body      []byte // his offer
 	}
 	// Directed is routing's answer about a transfer.
 	Directed struct {
@@ -76,15 +76,15 @@ type (
 
 // origin is where a leg's peer is, as far as routing and the relay ask.
 type origin struct {
-	trunk   string
-	dialled string // the URI we dialled it at; empty: it called
-	source  netip.AddrPort
-	stream  bool
-	media   routing.Media
+	trunk     string
+	dialled   string // the URI we dialled it at; empty: it called
+	source    netip.AddrPort
+	transport string // udp, tcp, tls
+	media     routing.Media
 }
 
 func originOfCaller(in Invite) origin {
-	return origin{trunk: in.Trunk, source: in.Source, stream: in.Transport != "udp"}
+	return origin{trunk: in.Trunk, source: in.Source, transport: in.Transport}
 }
 
 func originOfTarget(t routing.Target) origin {

@@ -116,7 +116,7 @@ func (m *machine) referral(t *transfer) routing.Referral {
 		p = m.leg(t.leg).origin // who comes has to be allowed to
 	}
 	return routing.Referral{
-		Trunk: p.trunk, Dialled: p.dialled, Source: p.source, Stream: p.stream,
+		Trunk: p.trunk, Dialled: p.dialled, Source: p.source, Transport: p.transport,
 		User: t.to.User, Host: t.to.Host, Port: t.to.Port, Attended: t.kind == attended, Replaces: t.kind == replaces,
 	}
 }
@@ -124,7 +124,7 @@ func (m *machine) referral(t *transfer) routing.Referral {
 // replaced is somebody who calls to take a leg's place.
 func (m *machine) replaced(from LegID, s Replaced) {
 	side, ok := m.talk.side(from)
-	l := m.adopt(s.Time, &leg{ulid: m.mint(), origin: origin{trunk: s.Trunk, source: s.Source, stream: s.Stream}}, "")
+	l := m.adopt(s.Time, &leg{ulid: m.mint(), origin: origin{trunk: s.Trunk, source: s.Source, transport: s.Transport}}, "")
 	m.do(doWelcome{l.id, s.Leg, s.Line})
 	t := &transfer{kind: replaces, by: from, side: side, leg: l.id, said: s.Body, offers: true}
 	switch {

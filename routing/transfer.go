@@ -22,15 +22,15 @@ type Transfer struct {
 // else take his place. Where the call then goes is decided here and nowhere
 // else; User and Host are only what he wrote.
 type Referral struct {
-	Trunk    string         // of the referrer; empty: a destination that was dialled by its URI
-	Dialled  string         // the URI he was dialled at; empty: it was he who called
-	Source   netip.AddrPort // where he called from
-	Stream   bool           // by TCP
-	User     string         // of Refer-To, as received
-	Host     string         // of Refer-To: a name or an address
-	Port     int            // of Refer-To; 0: none
-	Attended bool           // Refer-To names a dialog of his own to be replaced: a thing of his peer, never of a number
-	Replaces bool           // not a REFER but an INVITE with Replaces: who is to come is there already
+	Trunk     string         // of the referrer; empty: a destination that was dialled by its URI
+	Dialled   string         // the URI he was dialled at; empty: it was he who called
+	Source    netip.AddrPort // where he called from
+	Transport string         // and over what: udp, tcp, tls; empty: as he was dialled
+	User      string         // of Refer-To, as received
+	Host      string         // of Refer-To: a name or an address
+	Port      int            // of Refer-To; 0: none
+	Attended  bool           // Refer-To names a dialog of his own to be replaced: a thing of his peer, never of a number
+	Replaces  bool           // not a REFER but an INVITE with Replaces: who is to come is there already
 }
 
 // Transferred is the answer: either Reject is empty and there is at least one
@@ -190,7 +190,7 @@ func (w *transfer) places() []uri {
 		w.look("host", Missed, "nothing says where the referrer's peer is")
 		return nil
 	}
-	return []uri{placeOf(w.r.Source.Addr(), int(w.r.Source.Port()), w.r.Stream)}
+	return []uri{placeOf(w.r.Source.Addr(), int(w.r.Source.Port()), w.transport())}
 }
 
 // named is the place that Refer-To itself names, when it is one of the trunk's.
@@ -207,7 +207,7 @@ func (w *transfer) named() (uri, bool) {
 		return uri{}, false
 	}
 	w.look("host", Matched, "the host written is among the sources of trunk "+w.from.id)
-	return placeOf(addr, cmp.Or(w.r.Port, 5060), w.r.Stream), true
+	return placeOf(addr, cmp.Or(w.r.Port, 5060), w.transport()), true
 }
 
 // holds reports whether an address is one of the trunk's sources.
@@ -219,13 +219,27 @@ func (t *trunk) holds(addr netip.Addr) bool {
 	})
 }
 
-func placeOf(addr netip.Addr, port int, stream bool) uri {
-	u := uri{host: addr.Unmap().String(), port: strconv.Itoa(port)}
+// transport is the parameter of a URI that leads to the referrer's peer the way
+// he is talked to.
+func (w *transfer) transport() string {
+	if u, msg := parseURI(w.r.Dialled); msg == "" {
+		for p := range strings.SplitSeq(u.params, ";") {
+			if name, _, _ := strings.Cut(p, "="); strings.EqualFold(name, "transport") {
+				return ";" + p
+			}
+		}
+		return ""
+	}
+	if w.r.Transport == "tcp" || w.r.Transport == "tls" {
+		return ";transport=" + w.r.Transport
+	}
+	return ""
+}
+
+func placeOf(addr netip.Addr, port int, params string) uri {
+	u := uri{host: addr.Unmap().String(), port: strconv.Itoa(port), params: params}
 	if addr.Unmap().Is6() {
 		u.host = "[" + u.host + "]"
-	}
-	if stream {
-		u.params = ";transport=tcp"
 	}
 	return u
 }

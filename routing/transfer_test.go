@@ -47,14 +47,15 @@ func TestTransfer(t *testing.T) {
 		{"nor is our own loopback", nil, with(func(r *Referral) { r.Host = "127.0.0.1" }), "", []string{"sip:201@203.0.113.1:5070 pbx"}},
 		{"the other target of the trunk, by name", nil, with(func(r *Referral) { r.Host = "PBX.example" }), "", []string{"sip:201@pbx.example;transport=tcp pbx"}},
 		{"an address among the sources", nil, with(func(r *Referral) { r.Host, r.Port = "203.0.113.7", 5062 }), "", []string{"sip:201@203.0.113.7:5062 pbx"}},
+		{"over what the referrer was dialled", nil, with(func(r *Referral) { r.Dialled, r.Host = "sip:x@203.0.113.1;transport=tcp;x=y", "203.0.113.7" }), "", []string{"sip:201@203.0.113.7:5060;transport=tcp pbx"}},
 		{"an IPv6 address among the sources", nil, with(func(r *Referral) { r.Host = "[2001:db8::7]" }), "", []string{"sip:201@[2001:db8::7]:5060 pbx"}},
 		{"a target at another port is none", nil, with(func(r *Referral) { r.Host, r.Port = "pbx.example", 5099 }), "", []string{"sip:201@203.0.113.1:5070 pbx"}},
 		{"who called is asked at the trunk's targets", nil, with(func(r *Referral) {
 			r.Dialled, r.Source, r.Host = "", netip.MustParseAddrPort("203.0.113.9:5062"), "ringdown.example"
 		}), "", []string{"sip:201@203.0.113.1:5070 pbx", "sip:201@pbx.example;transport=tcp pbx"}},
 		{"or where he called from", func(s *Spec) { s.Trunks[2].Targets = nil }, with(func(r *Referral) {
-			r.Dialled, r.Source, r.Stream, r.Host = "", netip.MustParseAddrPort("[2001:db8::9]:5062"), true, "ringdown.example"
-		}), "", []string{"sip:201@[2001:db8::9]:5062;transport=tcp pbx"}},
+			r.Dialled, r.Source, r.Transport, r.Host = "", netip.MustParseAddrPort("[2001:db8::9]:5062"), "tls", "ringdown.example"
+		}), "", []string{"sip:201@[2001:db8::9]:5062;transport=tls pbx"}},
 		{"a number goes through the trunk named", nil, with(func(r *Referral) { r.User = "+4722334455" }), "", []string{"sip:+4722334455@198.51.100.1 carrier-b"}},
 		{"a national number too", nil, with(func(r *Referral) { r.User = "22334455" }), "", []string{"sip:+4722334455@198.51.100.1 carrier-b"}},
 		{"as that trunk wants it written", func(s *Spec) {

@@ -48,7 +48,7 @@ func (b *inbound) startInstead(named *leg, rep replacement) {
 			return
 		}
 		named.tell(call.Replaced{At: call.Now(), Leg: b, Line: line, Trunk: b.in.trunk, Source: b.in.src,
-			Stream: b.in.from.network != "udp", Body: description(b.in.Request)})
+			Transport: b.in.from.network, Body: description(b.in.Request)})
 	})
 }
 
