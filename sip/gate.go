@@ -138,6 +138,14 @@ func (d *door) admitStranger(src netip.Addr, b []byte, now time.Time) (a admissi
 	return turnedAway, "unknown-source", ban
 }
 
+// mayKnock reports whether a stranger may try a handshake now.
+func (d *door) mayKnock(src netip.Addr) bool {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.bans.holds(src, now) && d.visitors.take(src, now) && d.visits.take(now, visitsRate, 2*visitsRate)
+}
+
 // strike counts against a stranger what was found out after he was let in.
 func (d *door) strike(src netip.Addr, b []byte, why string) {
 	now := time.Now()

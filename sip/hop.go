@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"strings"
@@ -17,6 +18,7 @@ type hop struct {
 	addr    netip.AddrPort
 	socket  *socket // udp
 	stream  *stream // tcp, tls
+	listens uint16  // of a request by stream: the port its Via says the peer takes connections at
 }
 
 // WriteMsg sends m to the hop's address, whatever m says of its destination.
@@ -45,8 +47,11 @@ func (h *hop) marshal(m gosip.Message) ([]byte, error) {
 func (h *hop) writeBytes(b []byte) (err error) {
 	if h.stream == nil {
 		_, err = h.socket.pc.WriteTo(b, net.UDPAddrFromAddrPort(h.addr))
-	} else {
+	} else if err = net.ErrClosed; h.reachable() {
 		err = h.stream.send(b)
+	}
+	if err != nil && h.stream != nil && h.stream.accepted && bytes.HasPrefix(b, []byte("SIP/2.0 ")) {
+		err = h.sendBack(b)
 	}
 	if err != nil {
 		h.ep.count.drop("send")

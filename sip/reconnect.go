@@ -2,7 +2,9 @@ package sip
 
 import (
 	"context"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -86,6 +88,33 @@ func (d *dialog) byDatagram(ctx context.Context, e *Endpoint, uri gosip.Uri, ip 
 	return d.peer.to(addr)
 }
 
+// sendBack sends a response whose connection is gone (RFC 3261 18.2.2): over the
+// newest one that its peer has opened, or over one to where its Via says that it
+// takes them, which nobody waits for.
+func (h *hop) sendBack(b []byte) error {
+	if other := h.ep.connectionFrom(h); other != nil {
+		return other.stream.send(b)
+	}
+	if h.listens == 0 || !h.ep.spawn(func() { // ends with the dial
+		w := way{network: h.network, addr: netip.AddrPortFrom(h.addr.Addr(), h.listens)}
+		if h.network == "tls" {
+			trunk, _ := h.trunk()
+			p, _ := h.ep.deps.Policy(trunk)
+			w.ca, w.names = p.TLS.CA, append(slices.Clone(p.TLS.Names), h.peerNames()...)
+			if len(w.names) == 0 {
+				h.ep.count.drop("send")
+				return
+			}
+		}
+		if to, err := h.ep.reach(h.ep.ctx, w); err != nil || to.stream.send(b) != nil {
+			h.ep.count.drop("send")
+		}
+	}) {
+		return net.ErrClosed
+	}
+	return nil
+}
+
 // connectionFrom returns the newest connection that a peer has opened from the
 // address, and as the trunk, it had before; nil when there is none.
 func (e *Endpoint) connectionFrom(was *hop) *hop {
@@ -93,7 +122,7 @@ func (e *Endpoint) connectionFrom(was *hop) *hop {
 	var newest *stream
 	for addr, all := range e.streams {
 		for _, s := range all {
-			same := s.accepted && s.network == was.network && s.trunk == was.stream.trunk && addr.Addr() == was.addr.Addr()
+			same := s.accepted && !s.gone.Load() && s != was.stream && s.network == was.network && s.trunk == was.stream.trunk && addr.Addr() == was.addr.Addr()
 			if same && (newest == nil || s.opened.After(newest.opened)) {
 				newest = s
 			}

@@ -224,3 +224,59 @@ func TestContactInTheOtherFamily(t *testing.T) {
 		signal[call.Gone](w, signals)
 	})
 }
+
+// A response whose connection is gone goes over the one that the peer has opened
+// since, or to where its Via says.
+func TestResponseFindsItsPeer(t *testing.T) {
+	for _, c := range []struct {
+		name, reopens string
+		refuses       bool
+		want          string
+	}{
+		{"by its new connection", "10.1.0.1:40001", false, ""},
+		{"where its Via says", "", false, "10.1.0.1:5060"},
+		{"not by the connection of another", "10.1.0.2:40001", false, "10.1.0.1:5060"},
+		{"nowhere", "", true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tcp := &connects{}
+			dialled := ""
+			connect := func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+				if c.refuses {
+					return nil, errors.New("refused")
+				}
+				dialled = to.String()
+				return tcp.open(ctx, from, to)
+			}
+			inWorld(t, Config{}, Deps{Connect: connect}, func(w *world) {
+				tcp.bubble()
+				first := w.connect("10.1.0.1:40000")
+				first.Write(tcpRequest("INVITE", "t1", "1", "", 1, offer))
+				first.want(w, "SIP/2.0 100")
+				a := w.admitted()
+				first.Close()
+				synctest.Wait()
+				var again *caller
+				if c.reopens != "" {
+					again = w.connect(c.reopens)
+					synctest.Wait()
+				}
+				a.leg.Answer(ourSDP)
+				if c.refuses {
+					signal[call.NoAck](w, a.signals)
+					if d := w.ep.Stats().Drops["send"]; d == 0 {
+						t.Error("lost and not counted")
+					}
+					return
+				}
+				if c.want != "" {
+					again = speak(<-tcp.at)
+				}
+				again.want(w, "SIP/2.0 200")
+				if dialled != c.want {
+					t.Errorf("dialled %q, want %q", dialled, c.want)
+				}
+			})
+		})
+	}
+}

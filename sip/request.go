@@ -173,13 +173,15 @@ func (in *incoming) routeBack() {
 		via.Params.Add("rport", strconv.Itoa(int(in.src.Port())))
 		via.Params.Add("received", in.src.Addr().String())
 	} else if in.from.network == "udp" {
-		port := 5060
-		if via.Port > 0 && via.Port < 1<<16 {
-			port = via.Port
-		}
-		back = netip.AddrPortFrom(in.src.Addr(), uint16(port))
+		back = netip.AddrPortFrom(in.src.Addr(), viaPort(via, "udp"))
 	}
 	in.SetTransport(in.from.transport())
 	in.SetSource(back.String())
 	in.from = in.from.to(back)
+	in.from.listens = viaPort(via, in.from.network)
+}
+
+// viaPort is where a Via says that responses are taken.
+func viaPort(via *gosip.ViaHeader, network string) uint16 {
+	return portOf(gosip.Uri{Port: via.Port}, network)
 }

@@ -101,9 +101,12 @@ func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 		conn.Close()
 		return
 	}
-	e.mu.Lock()
-	ok = !e.isClosed && e.slots.take(src.Addr(), stranger)
-	e.mu.Unlock()
+	ok = !stranger || e.door.mayKnock(src.Addr())
+	if ok {
+		e.mu.Lock()
+		ok = !e.isClosed && e.slots.take(src.Addr(), stranger)
+		e.mu.Unlock()
+	}
 	if !ok {
 		e.count.drop("connections")
 		conn.Close()
@@ -148,6 +151,7 @@ func (e *Endpoint) greet(s *stream, stranger bool) bool {
 		if !stranger {
 			e.complain("sip tls handshake with a trunk's address failed", s.remote.Addr(), err)
 		}
+		e.door.strike(s.remote.Addr(), []byte(s.remote.String()), banScan) // which spares who is known
 		return false
 	}
 	s.conn, s.names = conn, names
@@ -156,6 +160,7 @@ func (e *Endpoint) greet(s *stream, stranger bool) bool {
 	}
 	if stranger && s.trunk == "" {
 		e.count.drop("unknown-source")
+		e.door.strike(s.remote.Addr(), []byte(s.remote.String()), banScan)
 		return false
 	}
 	return true
