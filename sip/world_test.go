@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -107,7 +106,7 @@ type world struct {
 	wire    *wire
 	carrier *peer
 	callee  *peer
-	log     *bytes.Buffer
+	log     *logBook
 	refuse  *call.Cause // what Admit answers
 	admits  chan admittedCall
 }
@@ -119,15 +118,22 @@ type admittedCall struct {
 	signals chan call.Signal
 }
 
-type lockedWriter struct {
+// logBook is a log that may be read while it is written.
+type logBook struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
-func (l *lockedWriter) Write(b []byte) (int, error) {
+func (l *logBook) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(b)
+	return l.b.Write(b)
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func trunks(a netip.Addr) (string, bool) {
@@ -161,7 +167,7 @@ func inWorldOf(t *testing.T, cfg Config, deps Deps, inside func(*Deps), f func(w
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		inside(&deps)
-		w := &world{T: t, wire: &wire{conns: map[string]*memConn{}}, log: &bytes.Buffer{}, admits: make(chan admittedCall, 4096)}
+		w := &world{T: t, wire: &wire{conns: map[string]*memConn{}}, log: &logBook{}, admits: make(chan admittedCall, 4096)}
 		if deps.Admit == nil {
 			deps.Admit = w.admit
 		}
@@ -177,7 +183,7 @@ func inWorldOf(t *testing.T, cfg Config, deps Deps, inside func(*Deps), f func(w
 		if deps.Connect == nil {
 			deps.Connect = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
 		}
-		deps.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		deps.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		conns, listeners := w.open(cfg)
 		ep, err := New(cfg, deps, conns, listeners)
 		if err != nil {
