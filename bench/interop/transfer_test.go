@@ -412,3 +412,44 @@ func TestTransfersByPhones(t *testing.T) {
 		o.stop(t)
 	})
 }
+
+const bossIP = "10.77.0.4"
+
+// TestPhoneTransfers has baresip put a caller through by its menu (it knows no
+// attended transfer), three phones on hosts of their own.
+func TestPhoneTransfers(t *testing.T) {
+	dir := t.TempDir()
+	w := newWire(t)
+	n := newNode(t, plan{Host: nodeIP, Sources: callerIP, Trunks: fmt.Sprintf(pbxTrunk, calleeIP, bossIP, calleeIP+":5060"),
+		To: `{uri: "sip:agent@` + calleeIP + `:5060", trunk: pbx}`, SIP: nodeIP + ":5060", HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222"})
+	n.inside = within(w.hub, "--net")
+	n.start(t)
+	callee := newSoftphone(t, w, dir, "agent", calleeIP, speak(t, dir, "agent", calleeText, "en+f3", 60))
+	callee.start(t)
+	boss := newSoftphone(t, w, dir, "201", bossIP, speak(t, dir, "201", calleeText, "en+m7", 60))
+	boss.start(t)
+	caller := newSoftphone(t, w, dir, "caller", callerIP, speak(t, dir, "caller", callerText, "en+m1", 60))
+	caller.start(t, "-e", "d "+n.uri())
+	caller.says(t, "Call established", 10*time.Second)
+	time.Sleep(time.Second) // they talk
+	callee.do(t, "transfer sip:201@"+bossIP)
+	boss.says(t, "Call established", 10*time.Second)
+	eventually(t, limit, "the end of the referrer's leg", func() bool { return count(n.stories(t), "leg.ended") == 1 })
+	time.Sleep(2 * time.Second) // the caller and the boss talk
+	caller.do(t, "hangup")
+	s := n.settled(t, 1)[0]
+	s.whole(t)
+	if end := s.last("call.ended"); end.Status != "completed" || end.EndedBy != "caller" || end.Transfers != 1 ||
+		end.Media.Callee.Packets < 120 || end.Media.Caller.Packets < 120 {
+		t.Errorf("end %+v", end)
+	}
+	segments := n.segments(t, s, dir)
+	if len(segments) != 2 {
+		t.Fatalf("%d segments", len(segments))
+	}
+	says := readWAV(t, boss.Says)[0]
+	if own := siptest.Match(segments[1][1], says[:3*rate]); own.Correlation < 0.9 {
+		t.Errorf("the second segment is %.4f like what the boss said", own.Correlation)
+	}
+	n.stop(t)
+}
