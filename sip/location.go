@@ -8,6 +8,7 @@ import (
 
 	gosip "github.com/emiago/sipgo/sip"
 
+	"ringdown/call"
 	"ringdown/routing"
 	"ringdown/sip/locate"
 )
@@ -188,9 +189,19 @@ func (o *outbound) failover(why string) {
 // more reports whether there is somewhere else to try.
 func (o *outbound) more() bool { return len(o.waiting)+len(o.places) > 0 && !o.hung }
 
+// gatewayDown tells a 503 that is about the gateway from one that wraps the
+// destination's word: many say 503 to all that failed, with the cause beside it.
+func gatewayDown(res *gosip.Response) bool {
+	if res.StatusCode != 503 {
+		return false
+	}
+	c := causeOf(res)
+	return c.Q850 == call.Q850(503) || call.SIPStatus(c.Q850) >= 500
+}
+
 // standing notes what a response says of the address it came from.
 func (o *outbound) standing(a *attempt, res *gosip.Response) {
-	if res.StatusCode == 503 {
+	if gatewayDown(res) {
 		o.ep.health.busy(a.at.site, res)
 		return
 	}

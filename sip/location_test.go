@@ -79,6 +79,24 @@ func TestNextPlace(t *testing.T) {
 	}
 }
 
+// A 503 that wraps the destination's own word goes no further.
+func TestWrappedRefusal(t *testing.T) {
+	for reason, moves := range map[string]bool{"Q.850;cause=17": false, "Q.850;cause=1": false, "Q.850;cause=41": true, "Q.850;cause=34": true, "SIP;cause=486": true} {
+		bubble(t, func(w *world) {
+			first, second := w.peer("10.3.0.1:5060"), w.peer("10.3.0.2:5060")
+			_, signals := w.dialPlaces(at("10.3.0.1", 1, 0), at("10.3.0.2", 2, 0))
+			first.reply(first.want("INVITE"), 503, "gw", "", "Reason: "+reason, "Retry-After: 60")
+			first.want("ACK")
+			if moves {
+				second.want("INVITE")
+				return
+			}
+			signal[call.Failed](w, signals)
+			second.quiet(time.Second)
+		})
+	}
+}
+
 // The last 503 is what the call hears when there is nobody else.
 func TestAllPlacesBusy(t *testing.T) {
 	bubble(t, func(w *world) {

@@ -195,7 +195,7 @@ func (o *outbound) response(a *attempt, res *gosip.Response) {
 		if o.longer(a, res) || a.prove.take(a.req, res) && !o.hung && o.attempt(a.at, a.hop, a.prove) {
 			return
 		}
-		if res.StatusCode == 503 && o.more() { // RFC 3263 4.3
+		if gatewayDown(res) && o.more() { // RFC 3263 4.3
 			o.failover("503")
 			o.last = causeOf(res)
 			o.next()
