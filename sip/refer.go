@@ -17,13 +17,16 @@ const (
 	notifyFor = 660
 	// goodbyeWait is how long a BYE waits for the last NOTIFY to be answered.
 	goodbyeWait = 2 * time.Second
-	// maxReferrals bounds the REFERs of one dialog that are not over.
+	// maxReferrals bounds the REFERs of one dialog that are not over, maxAsked
+	// those and the INVITEs that want its place together: each is an event.
 	maxReferrals = 4
+	maxAsked     = 64
 )
 
 // referrals are the REFERs of a peer inside a dialog. It is used in the leg's
 // own order.
 type referrals struct {
+	asked   int // REFERs, and INVITEs that would replace the dialog
 	count   int
 	open    map[int]*referral
 	goodbye *call.Cause // of a BYE that waits for the last NOTIFY
@@ -55,8 +58,9 @@ func (l *leg) referred(in *incoming) {
 		in.reply(400, nil)
 		return
 	}
-	if l.refers == nil {
-		l.refers = &referrals{open: map[int]*referral{}}
+	if !l.mayAsk() {
+		in.reply(403, nil)
+		return
 	}
 	rs := l.refers
 	if len(rs.open) >= maxReferrals {
@@ -81,6 +85,20 @@ func (l *leg) referred(in *incoming) {
 		}
 	}
 	l.tell(call.Referred{At: call.Now(), ID: rs.count, To: to})
+}
+
+// mayAsk counts a wish to change who talks in this dialog; false when there were
+// too many. It is for the leg's own order.
+func (l *leg) mayAsk() bool {
+	if l.refers == nil {
+		l.refers = &referrals{open: map[int]*referral{}}
+	}
+	if l.refers.asked >= maxAsked {
+		l.ep.count.drop("transfers")
+		return false
+	}
+	l.refers.asked++
+	return true
 }
 
 // named returns the leg of a dialog of ours, when it is with the same trunk:

@@ -321,3 +321,26 @@ func TestDialWithReplaces(t *testing.T) {
 		signal[call.Failed](w, signals)
 	})
 }
+
+// Wishes without end are not told: each would be an event and a leg.
+func TestTooManyWishes(t *testing.T) {
+	bubble(t, func(w *world) {
+		i, a := w.answered()
+		for n := range maxAsked {
+			i.request("REFER", "", "Refer-To: <sip:201@pbx>")
+			a.leg.Refer(signal[call.Referred](w, a.signals).ID, 491)
+			w.carrier.want("SIP/2.0 491")
+			if n%16 == 0 {
+				time.Sleep(time.Second) // the door counts messages
+			}
+		}
+		i.request("REFER", "", "Refer-To: <sip:201@pbx>")
+		w.carrier.want("SIP/2.0 403")
+		w.carrier.invite("Replaces: " + i.callID + ";from-tag=kari;to-tag=" + i.toTag)
+		w.carrier.wantAfter("SIP/2.0 403", "SIP/2.0 100")
+		w.noSignal(a.signals, time.Second)
+		if w.ep.Stats().Drops["transfers"] != 2 {
+			t.Errorf("drops %v", w.ep.Stats().Drops)
+		}
+	})
+}

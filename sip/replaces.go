@@ -42,6 +42,8 @@ func (b *inbound) startInstead(named *leg, rep replacement) {
 			status = 481
 		case rep.earlyOnly:
 			status = 486
+		case !named.mayAsk():
+			status = 403
 		}
 		if status != 0 {
 			b.Hangup(localCause(status))
