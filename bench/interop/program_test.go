@@ -43,8 +43,11 @@ func launch(t *testing.T, dir, name string, args ...string) *program {
 
 func (p *program) pid() int { return p.cmd.Process.Pid }
 
+// kill ends it and its children: they would keep its output open.
 func (p *program) kill() {
-	p.cmd.Process.Kill()
+	if p.running() {
+		syscall.Kill(-p.pid(), syscall.SIGKILL)
+	}
 	<-p.exited
 }
 

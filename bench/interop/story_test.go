@@ -30,6 +30,7 @@ type facts struct {
 	EndedBy        string     `json:"ended_by"`
 	RejectReason   string     `json:"reject_reason"`
 	Reason         string     `json:"reason"`
+	Source         string     `json:"source"`
 	TrackingNumber string     `json:"tracking_number"`
 	TalkMS         int64      `json:"talk_ms"`
 	HoldMS         int64      `json:"hold_ms"`
