@@ -103,13 +103,15 @@ func body(lines []string, sdp bool) string {
 // asks is a request of a caller: the INVITE, or one inside its dialog.
 func (s *script) asks(method string, seq int, sdp bool, more ...string) *script {
 	uri, to := "[next_url]", "To:[$remote]"
-	if method == "INVITE" || method == "ACK!" { // ACK!: of a refusal
+	if method == "INVITE" || method == "ACK!" { // ACK!: of a refusal; reINVITE: in the dialog
 		uri = "sip:" + tracking + "@[remote_ip]:[remote_port]"
 	}
 	via := "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport"
 	switch method {
 	case "INVITE":
 		to = "To: <" + uri + ">"
+	case "reINVITE":
+		method = "INVITE"
 	case "ACK!":
 		method, via, to = "ACK", "[last_Via:]", "[last_To:]"
 	}
@@ -154,7 +156,7 @@ func (s *script) turns(method, tag string, seq int, sdp bool, more ...string) *s
 		"From:[$to];tag=[pid]" + tag, "To:[$from]", "Call-ID: [call_id]", fmt.Sprintf("CSeq: %d %s", seq, method),
 		"Contact: <sip:agent@[local_ip]:[local_port]>", "Max-Forwards: 70",
 	}, more...)
-	return s.say(true, body(lines, sdp))
+	return s.say(method != "ACK", body(lines, sdp))
 }
 
 // write makes the scenario's file.

@@ -20,6 +20,8 @@ type event struct {
 	Call    string `json:"call"`
 	Seq     int    `json:"seq"`
 	Data    facts  `json:"data"`
+
+	Time time.Time `json:"time"`
 }
 
 // facts are the fields of payloads that the tests look at.
