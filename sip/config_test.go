@@ -35,8 +35,8 @@ func TestConfigFaults(t *testing.T) {
 		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "203.0.113.5"}, []string{"listen[0]"}}, // of no use to IPv6
 		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "203.0.113.5", Networks: []Network{{For: []string{"::/0"}, Advertise: "2001:db8::1"}}}, nil},
 		{Config{Listen: []string{"tls://127.0.0.1:5061"}}, []string{"tls.cert"}},
-		{Config{Listen: []string{"tls://127.0.0.1:5061"}, TLS: TLS{Cert: "c", Key: "k", ClientCA: "a", MinVersion: "1.3"}}, nil},
-		{Config{Listen: []string{"tcp://127.0.0.1:5061"}, TLS: TLS{Cert: "c", ClientCA: "a", MinVersion: "1.1"}}, []string{"tls.key", "tls.client_ca", "tls.min_version"}},
+		{Config{Listen: []string{"tls://127.0.0.1:5061"}, TLS: TLS{Cert: "tls.go", Key: "tls.go", ClientCA: "tls.go", MinVersion: "1.3"}}, nil},
+		{Config{Listen: []string{"tcp://127.0.0.1:5061"}, TLS: TLS{Cert: "nowhere", ClientCA: "tls.go", MinVersion: "1.1"}}, []string{"tls.key", "tls.client_ca", "tls.cert: cannot be read", "tls.min_version"}},
 		{Config{Listen: []string{"udp://127.0.0.1:5060"}, Advertise: "203.0.113.5:5060", Rate: Rate{Source: -1}}, []string{"advertise", "rate"}},
 		{Config{Listen: []string{"udp://127.0.0.1:5060"}, Advertise: "a\r\nb"}, []string{"advertise"}},
 	} {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,17 @@ func (t TLS) validate(listens bool, report func(path, msg string)) {
 	}
 	if t.ClientCA != "" && !listens {
 		report("tls.client_ca", "is for listening on tls://, which sip.listen does not")
+	}
+	for _, f := range []struct{ path, name string }{{"tls.cert", t.Cert}, {"tls.key", t.Key}, {"tls.client_ca", t.ClientCA}} {
+		if f.name == "" {
+			continue
+		}
+		file, err := os.Open(f.name)
+		if err != nil {
+			report(f.path, "cannot be read: "+err.Error())
+			continue
+		}
+		file.Close()
 	}
 	if _, ok := versions[t.MinVersion]; !ok {
 		report("tls.min_version", fmt.Sprintf("%q is not known; allowed: \"1.2\", \"1.3\"", t.MinVersion))

@@ -21,7 +21,7 @@ func TestPhonesTalkOverTLS(t *testing.T) {
 	w := newWire(t)
 	a := newAuthority(t)
 	cert, key := a.issue(t, "node", "IP:"+nodeIP+",DNS:sip.example.com")
-	n := newNode(t, plan{Host: nodeIP, Sources: "10.77.0.77", Agent: calleeIP + ":5060",
+	n := newNode(t, plan{Host: nodeIP, Sources: nodeIP, Agent: calleeIP + ":5060",
 		SIP: nodeIP + ":5060", HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222",
 		Listen: `, "tls://` + nodeIP + `:5061"`,
 		Secure: fmt.Sprintf("{cert: %q, key: %q, client_ca: %q}", cert, key, a.cert),
