@@ -269,8 +269,10 @@ func (c *Call) offer() Signal {
 	}
 	c.relay = relay
 	var body []byte
-	if c.machine.delayed() {
-		body, err = relay.Open()
+	if c.machine.delayed() { // his offer will be ours: in the IP version he came by
+		if _, err = relay.Over(media.Caller, c.machine.invite.Source.Addr()); err == nil {
+			body, err = relay.Open()
+		}
 	} else {
 		body, err = relay.Offer(media.Caller, c.machine.invite.Body, source(c.machine.decision.MediaSources))
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,7 +31,7 @@ func watchedDeps() Deps {
 }
 
 // serve answers every OPTIONS with what status says now; 0 is silence.
-func (p *peer) serve(status *int) (stop func()) {
+func (p *peer) serve(status *atomic.Int32) (stop func()) {
 	quit := make(chan struct{})
 	done := make(chan struct{})
 	go func() { // ends with stop
@@ -41,8 +42,8 @@ func (p *peer) serve(status *int) (stop func()) {
 				return
 			case dg := <-p.conn.in:
 				m := parseText(dg.b)
-				if strings.HasPrefix(m.start, "OPTIONS ") && *status > 0 {
-					p.reply(m, *status, "gw", "")
+				if strings.HasPrefix(m.start, "OPTIONS ") && status.Load() > 0 {
+					p.reply(m, int(status.Load()), "gw", "")
 				}
 			}
 		}
@@ -68,19 +69,21 @@ func TestWatch(t *testing.T) {
 		t.Run(fmt.Sprint(bad), func(t *testing.T) {
 			inWorld(t, Config{}, watchedDeps(), func(w *world) {
 				first, second := w.peer("10.3.0.1:5060"), w.peer("10.3.0.2:5070")
-				one, two := 200, 404 // any answer is one
+				var one, two atomic.Int32
+				one.Store(200)
+				two.Store(404) // any answer is one
 				defer first.serve(&one)()
 				defer second.serve(&two)()
 				time.Sleep(time.Second)
 				w.stands(both)
-				one = bad
+				one.Store(int32(bad))
 				time.Sleep(14 * time.Second) // one miss
 				w.stands(both)
 				time.Sleep(10 * time.Second)
 				w.stands(firstLeft)
 				time.Sleep(time.Minute) // and it stays so
 				w.stands(firstLeft)
-				one = 405
+				one.Store(405)
 				time.Sleep(10 * time.Second)
 				w.stands(both)
 				if n := strings.Count(w.log.String(), "sip target left"); n != 1 || !strings.Contains(w.log.String(), "found again") {
@@ -120,7 +123,9 @@ func TestOptionsAsSent(t *testing.T) {
 func TestCallsTellOfHealth(t *testing.T) {
 	inWorld(t, Config{}, watchedDeps(), func(w *world) {
 		first, second := w.peer("10.3.0.1:5060"), w.peer("10.3.0.2:5070")
-		one, two := 200, 200
+		var one, two atomic.Int32
+		one.Store(200)
+		two.Store(200)
 		stop1, stop2 := first.serve(&one), second.serve(&two)
 		time.Sleep(11 * time.Second)
 		stop1()
@@ -131,11 +136,11 @@ func TestCallsTellOfHealth(t *testing.T) {
 		second.reply(second.want("INVITE"), 486, "agent", "")
 		w.stands("second 1: 0 up 1 left, second 2: 1 up 0 left")
 		leg.Hangup(call.Cause{})
-		two = 503
+		two.Store(503)
 		stop1, stop2 = first.serve(&one), second.serve(&two)
 		time.Sleep(11 * time.Second)
 		w.stands("second 1: 1 up 0 left, second 2: 1 up 0 left")
-		one = 503
+		one.Store(503)
 		time.Sleep(21 * time.Second) // both are left now
 		w.stands("second 1: 0 up 1 left, second 2: 0 up 1 left")
 		stop1()

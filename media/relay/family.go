@@ -114,7 +114,7 @@ func (r *Relay) Over(to media.Side, addr netip.Addr) ([]byte, error) {
 	if r.closed {
 		return nil, errClosed
 	}
-	if f := familyOf(addr); r.pool.places[f].bind.IsValid() {
+	if f := familyOf(addr); addr.IsValid() && r.pool.places[f].bind.IsValid() {
 		if err := r.turn(to, f); err != nil {
 			return nil, fmt.Errorf("offer to the %s: %w", to, err)
 		}

@@ -224,3 +224,26 @@ func TestFamilyPortsRunOut(t *testing.T) {
 		}
 	})
 }
+
+// A caller over IPv6 who makes no offer gets ours in IPv6, whatever the callee speaks.
+func TestDelayedOfferOverIPv6(t *testing.T) {
+	inDualWorld(t, sipper6, phoneIP, func(w *world) {
+		if b, err := w.relay.Over(media.Caller, netip.MustParseAddr(sipper6)); err != nil || b != nil {
+			t.Fatalf("%q, %v", b, err)
+		}
+		offer, err := w.relay.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.callee.ours = led(t, offer)
+		toCaller, err := w.relay.Answer(media.Callee, w.callee.body(""), media.Source{})
+		if err != nil || !strings.Contains(string(toCaller), "c=IN IP6 "+relay6) || !strings.Contains(string(offer), "c=IN IP4 "+relayIP) {
+			t.Fatalf("%v\n%s", err, toCaller)
+		}
+		w.caller.ours = led(t, toCaller)
+		if _, err := w.relay.Take(media.Caller, w.caller.body6(""), media.Source{}); err != nil {
+			t.Fatal(err)
+		}
+		w.talk()
+	})
+}
