@@ -16,8 +16,9 @@ var ErrEnded = errors.New("outbox: call has ended already")
 var errTold = errors.New("outbox: end of recording is told already")
 
 // grace is how long, in the events' own time, a call that has ended and whose
-// recordings are closed is still remembered.
-const grace = 10 * time.Minute
+// recordings are closed is still remembered: nothing is said of it any more,
+// and who spoke after all is looked up in the log.
+const grace = 30 * time.Second
 
 // ledger knows the last number given in each call that may still speak. It is
 // pure: no clock but the events', no disk. One goroutine uses it.

@@ -181,7 +181,7 @@ func TestLedgerForgets(t *testing.T) {
 		t.Fatalf("%d calls", len(l.calls))
 	}
 	say("late", events.CallEnded, 1, at)
-	say("late", events.RecordingFailed, 2, at.Add(9*time.Minute))
+	say("late", events.RecordingFailed, 2, at.Add(grace-time.Second))
 	say("open", events.CallRinging, 2, at.Add(grace))
 	if len(l.calls) != 3 {
 		t.Errorf("%d calls remembered, want the open, the recorded and the late one", len(l.calls))
