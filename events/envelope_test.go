@@ -243,3 +243,25 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+// TestEncodedIsTakenAsItIs: what MarshalData made is not looked at again, and
+// makes the same envelope as the payload itself.
+func TestEncodedIsTakenAsItIs(t *testing.T) {
+	e := Event{Account: "demo", Call: NewID("call", time.Now()), Type: CallRinging, Time: time.Now(), Seq: 3, Data: CallRingingData{Status: "ringing"}}
+	want, err := Encode(e, "edge-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := MarshalData(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Data = data
+	got, err := Encode(e, "edge-1")
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s, %v\nwant %s", got, err, want)
+	}
+	if again, err := MarshalData(e); err != nil || &again[0] != &data[0] {
+		t.Errorf("encoded again: %v", err)
+	}
+}

@@ -53,6 +53,8 @@ func RecordingOf(data any) string {
 		return d.Recording
 	case RecordingFailedData:
 		return d.Recording
+	case Encoded:
+		return RecordingOf(json.RawMessage(d))
 	case json.RawMessage:
 		var v struct {
 			Recording string `json:"recording"`
@@ -76,7 +78,7 @@ func plain(data any) any {
 // always may be.
 func fits(t string, data any) bool {
 	switch plain(data).(type) {
-	case json.RawMessage:
+	case json.RawMessage, Encoded:
 		return true
 	case CallReceivedData:
 		return t == CallReceived

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,7 @@ type Endpoint struct {
 	count     *counts
 	door      *door
 	tx        *transactions
+	buffers   sync.Pool     // of *bytes.Buffer: messages being written
 	asks      *digest.Guard // our challenges
 	tagKey    string        // of tags that are not remembered
 	bindings  bindings      // of our registrations
@@ -145,6 +147,7 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		health: newHealth(deps.Log), probes: make(chan struct{}, watchers),
 	}
 	e.tx = newTransactions(e.panicked)
+	e.buffers.New = func() any { return new(bytes.Buffer) }
 	var err error
 	if e.views, err = newViews(cfg); err != nil {
 		return nil, err

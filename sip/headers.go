@@ -100,10 +100,44 @@ func setBody(m gosip.Message, body []byte) {
 	}
 }
 
-// respond builds the response to in. The To tag is already on the request.
+// respond builds the response to in (RFC 3261 8.2.6). The To tag is already on
+// the request, but for those refused before anything was made of them. What is
+// given back is the request's own, to be read and not changed.
 func respond(in *incoming, status int, body []byte, headers ...gosip.Header) *gosip.Response {
-	res := gosip.NewResponseFromRequest(in.Request, status, phrase(status), nil)
+	res := gosip.NewResponse(status, phrase(status))
 	res.SipVersion = "SIP/2.0"
+	from, to, id, cseq := in.From(), in.To(), in.CallID(), in.CSeq()
+	if to != nil && status != 100 && !to.Params.Has("tag") {
+		to.Params.Add("tag", newTag())
+	}
+	routes := status > 100 && status < 300 && in.Method != gosip.REGISTER // 12.1.1
+	for _, h := range in.Headers() {
+		switch h.(type) {
+		case *gosip.ViaHeader:
+			res.AppendHeader(h)
+		case *gosip.RecordRouteHeader:
+			if routes {
+				res.AppendHeader(h)
+			}
+		}
+	}
+	if from != nil {
+		res.AppendHeader(from)
+	}
+	if to != nil {
+		res.AppendHeader(to)
+	}
+	if id != nil {
+		res.AppendHeader(id)
+	}
+	if cseq != nil {
+		res.AppendHeader(cseq)
+	}
+	if status == 100 {
+		if h := in.GetHeader("timestamp"); h != nil { // 8.2.6.1
+			res.AppendHeader(h)
+		}
+	}
 	for _, h := range headers {
 		if h != nil {
 			res.AppendHeader(h)
@@ -118,13 +152,12 @@ func acceptHeader() gosip.Header { return gosip.NewHeader("Accept", sdpType) }
 
 var errEgress = errors.New("message not sent: a header holds a line end or a control character")
 
-// serialise writes m and looks at the bytes once more before they go: as many
-// lines as headers, no control character outside the body, no NUL inside it.
-// sipgo writes what it is given, CR and LF included.
-func serialise(m gosip.Message) ([]byte, error) {
-	var buf bytes.Buffer
-	buf.Grow(1024)
-	m.StringWrite(&buf)
+// serialise writes m to buf and looks at the bytes once more before they go: as
+// many lines as headers, no control character outside the body, no NUL inside
+// it. sipgo writes what it is given, CR and LF included. The bytes are buf's.
+func serialise(buf *bytes.Buffer, m gosip.Message) ([]byte, error) {
+	buf.Reset()
+	m.StringWrite(buf)
 	b := buf.Bytes()
 	want := 1
 	if h, ok := m.(interface{ Headers() []gosip.Header }); ok {
@@ -137,7 +170,7 @@ func serialise(m gosip.Message) ([]byte, error) {
 	lines := 0
 	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
 		lines++
-		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' || bytes.ContainsFunc(line, isControl) {
+		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' || hasControl(line) {
 			return nil, errEgress
 		}
 	}
@@ -145,6 +178,15 @@ func serialise(m gosip.Message) ([]byte, error) {
 		return nil, errEgress
 	}
 	return b, nil
+}
+
+func hasControl(line []byte) bool {
+	for _, c := range line {
+		if isControl(rune(c)) {
+			return true
+		}
+	}
+	return false
 }
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

@@ -94,7 +94,7 @@ func TestRow16SerialiseRefuses(t *testing.T) {
 		setBody(req, ourSDP)
 		return req
 	}
-	if b, err := serialise(good()); err != nil || !bytes.HasSuffix(b, ourSDP) {
+	if b, err := serialise(new(bytes.Buffer), good()); err != nil || !bytes.HasSuffix(b, ourSDP) {
 		t.Fatalf("%v\n%s", err, b)
 	}
 	for name, spoil := range map[string]func(*gosip.Request){
@@ -112,7 +112,7 @@ func TestRow16SerialiseRefuses(t *testing.T) {
 	} {
 		req := good()
 		spoil(req)
-		if b, err := serialise(req); err == nil {
+		if b, err := serialise(new(bytes.Buffer), req); err == nil {
 			t.Errorf("%s went out:\n%q", name, b)
 		}
 	}

@@ -23,16 +23,25 @@ type hop struct {
 
 // WriteMsg sends m to the hop's address, whatever m says of its destination.
 func (h *hop) WriteMsg(m gosip.Message) error {
-	b, err := h.marshal(m)
+	buf := h.ep.buffers.Get().(*bytes.Buffer)
+	defer h.ep.buffers.Put(buf)
+	b, err := h.marshalTo(buf, m)
 	if err != nil {
 		return err
 	}
 	return h.writeBytes(b)
 }
 
-// marshal makes the bytes of m, and counts it as sent if it is a response.
+// marshal makes the bytes of m, to be kept, and counts it as sent if it is a response.
 func (h *hop) marshal(m gosip.Message) ([]byte, error) {
-	b, err := serialise(m)
+	buf := h.ep.buffers.Get().(*bytes.Buffer)
+	defer h.ep.buffers.Put(buf)
+	b, err := h.marshalTo(buf, m)
+	return bytes.Clone(b), err
+}
+
+func (h *hop) marshalTo(buf *bytes.Buffer, m gosip.Message) ([]byte, error) {
+	b, err := serialise(buf, m)
 	if err != nil {
 		h.ep.count.drop("egress")
 		h.ep.log.Error("sip message not sent", "err", err)

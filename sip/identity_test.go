@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -349,7 +350,7 @@ func FuzzIdentityHeaders(f *testing.F) {
 			out.AppendHeader(h)
 		}
 		setBody(out, nil)
-		b, err := serialise(out)
+		b, err := serialise(new(bytes.Buffer), out)
 		if err != nil {
 			t.Fatalf("%q cannot go out: %v", s, err)
 		}

@@ -24,7 +24,7 @@ const (
 
 // item is one thing waiting for the disk.
 type item struct {
-	event   events.Event // Data is a json.RawMessage
+	event   events.Event // Data is events.Encoded
 	record  string       // recording id
 	durable func(error)
 	beat    time.Time     // a beat instead of an event

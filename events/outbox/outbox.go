@@ -11,7 +11,6 @@ package outbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -132,7 +131,7 @@ func (o *Outbox) Publish(e events.Event, durable func(error)) {
 	it := &item{event: e, durable: durable, record: events.RecordingOf(e.Data), queued: time.Now()}
 	err := events.Check(e)
 	if err == nil {
-		var data json.RawMessage
+		var data events.Encoded
 		data, err = events.MarshalData(e)
 		it.event.Data, it.size = data, int64(len(data))+512
 	}
