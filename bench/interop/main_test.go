@@ -1,9 +1,9 @@
 //go:build interop
 
 // Package interop shows Ringdown to programs that others wrote: sipp as carrier
-// and PBX, baresip as phones, tshark as the witness on the wire, sipsak as the
-// stranger; and to a machine that fails: taken ports, full and read-only disks,
-// wrong keys.
+// and PBX, baresip and linphone as phones, Kamailio as a carrier's edge, tshark
+// as the witness on the wire, sipsak and sipvicious as strangers; and to a
+// machine that fails: taken ports, full and read-only disks, wrong keys.
 //
 // It needs Linux, root (for namespaces of its own) and the Debian programs that
 // .ci/run installs, and fails when one is missing. Every test starts its own

@@ -18,6 +18,7 @@ import (
 type wire struct {
 	hub  *program
 	next int
+	six  bool // phones plugged in from now on have IPv6 too
 }
 
 // newWire makes the bridge, which is a host itself with the first address.
