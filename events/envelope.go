@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,7 +51,10 @@ func Check(e Event) error {
 //
 // Ids are checked, never escaped: what passes can stand in a subject, a file
 // name and a JSON string as it is.
-func Encode(e Event, node string) ([]byte, error) {
+func Encode(e Event, node string) ([]byte, error) { return AppendEncode(nil, e, node) }
+
+// AppendEncode is [Encode] that adds to b.
+func AppendEncode(b []byte, e Event, node string) ([]byte, error) {
 	if err := Check(e); err != nil {
 		return nil, fmt.Errorf("event: %w", err)
 	}
@@ -64,7 +68,7 @@ func Encode(e Event, node string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendEnvelope(make([]byte, 0, 512+len(data)), e, node, data), nil
+	return appendEnvelope(slices.Grow(b, 512+len(data)), e, node, data), nil
 }
 
 // Encoded is a payload as MarshalData has made it. Encode takes it without

@@ -66,6 +66,7 @@ func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready
 	start("http", func(ctx context.Context) error { return n.api.Run(ctx, n.web) })
 	start("sip", n.sip.Run)
 	start("beat", n.beat)
+	start("memory", n.breathe)
 	start("lag", n.lag.run)
 	n.awaitBus(serving)
 	ready()

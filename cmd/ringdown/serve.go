@@ -39,6 +39,7 @@ func runServe(ctx context.Context, args []string, s stdio) int {
 		for _, w := range c.Warnings() {
 			log.Warn("configuration: " + w.String())
 		}
+		setHeapGrowth()
 		n, err := openNode(c, log)
 		if err != nil {
 			return err

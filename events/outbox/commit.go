@@ -133,13 +133,14 @@ func (o *Outbox) write(items []*item) error {
 	now := time.Now()
 	begun, err := o.app.ready(now, turnover)
 	var refused map[*item]error
-	var told []entry
+	told := 0
 	for i := 0; err == nil && i < len(items); i++ {
 		switch it := items[i]; {
 		case it.flushed != nil:
 		case !it.beat.IsZero():
 			o.ledger.tell(it.beat)
-			err = o.app.add(appendBeat(nil, o.steady(it.beat)))
+			o.app.plain = appendBeat(o.app.plain[:0], o.steady(it.beat))
+			err = o.app.add(o.app.plain)
 		default:
 			e, rerr := o.number(it)
 			if errors.Is(rerr, errTold) {
@@ -152,8 +153,9 @@ func (o *Outbox) write(items []*item) error {
 				refused[it] = rerr
 				continue
 			}
-			told = append(told, e)
-			err = o.app.add(e.append(nil))
+			told++
+			o.app.plain = e.append(o.app.plain[:0])
+			err = o.app.add(o.app.plain)
 		}
 	}
 	if err == nil {
@@ -169,7 +171,7 @@ func (o *Outbox) write(items []*item) error {
 	}
 	o.ledger.settle()
 	o.ledger.forget()
-	o.done(begun, told, now)
+	o.done(begun, told)
 	for _, it := range items {
 		switch err := refused[it]; {
 		case it.flushed != nil:
@@ -184,7 +186,8 @@ func (o *Outbox) write(items []*item) error {
 	return nil
 }
 
-// number gives an event the next number of its call.
+// number gives an event the next number of its call. The entry's body is
+// overwritten by the next.
 func (o *Outbox) number(it *item) (entry, error) {
 	e := it.event
 	s, known := o.ledger.calls[e.Call]
@@ -213,10 +216,11 @@ func (o *Outbox) number(it *item) (entry, error) {
 		e.Account = s.account
 	}
 	e.Seq = s.seq + 1
-	body, err := events.Encode(e, o.cfg.Node)
+	body, err := events.AppendEncode(o.body[:0], e, o.cfg.Node)
 	if err != nil {
 		return entry{}, err
 	}
+	o.body = body
 	r := entry{account: e.Account, call: e.Call, kind: e.Type, recording: it.record, seq: e.Seq, at: e.Time, steady: o.steady(e.Time), body: body}
 	o.ledger.apply(r, o.app.seg.n)
 	return r, nil

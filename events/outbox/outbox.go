@@ -45,6 +45,7 @@ type Outbox struct {
 	// Of the goroutine of Run.
 	app    *appender
 	ledger *ledger
+	body   []byte    // room for one envelope
 	synced time.Time // end of the last group
 	ticks  int
 

@@ -130,7 +130,7 @@ func (o *Outbox) pressed() bool {
 }
 
 // done takes a group that is on the disk into what readers see.
-func (o *Outbox) done(begun *segment, told []entry, now time.Time) {
+func (o *Outbox) done(begun *segment, told int) {
 	size, records := o.app.written()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -140,8 +140,8 @@ func (o *Outbox) done(begun *segment, told []entry, now time.Time) {
 	o.used += size - o.app.seg.size
 	o.app.seg.size, o.app.seg.records = size, records
 	o.sick = false
-	o.stats.Appended += uint64(len(told))
-	o.stats.Backlog += len(told)
+	o.stats.Appended += uint64(told)
+	o.stats.Backlog += told
 	o.stats.Syncs++
 	o.notify()
 	switch near := o.used >= o.cfg.Cap/10*7; {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -26,8 +27,9 @@ type receiver interface {
 // engine reads each socket in a goroutine of its own, which ends when the
 // socket is closed.
 type engine struct {
-	log    *slog.Logger
-	panics atomic.Uint64
+	log     *slog.Logger
+	panics  atomic.Uint64
+	buffers sync.Pool // of *[maxDatagram + 1]byte: one more, to see what is too long
 }
 
 // socket is an open conn and whoever gets its packets.
@@ -75,7 +77,13 @@ const maxErrors = 100
 
 func (s *socket) run() {
 	defer close(s.done)
-	buf := make([]byte, maxDatagram+1) // one more, to see what is too long
+	s.await()
+	room, _ := s.engine.buffers.Get().(*[maxDatagram + 1]byte)
+	if room == nil {
+		room = new([maxDatagram + 1]byte)
+	}
+	defer s.engine.buffers.Put(room)
+	buf := room[:]
 	for failed := 0; failed < maxErrors; {
 		n, src, err := s.conn.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, net.ErrClosed) {
@@ -89,6 +97,19 @@ func (s *socket) run() {
 		s.deliver(buf[:n], src, time.Now())
 	}
 	s.engine.log.Error("media socket gives only errors and is read no more", "local", s.closer.LocalAddr().String())
+}
+
+// await returns when the first packet is there, or nothing ever will be: a port
+// to which nobody speaks costs no buffer. Half of a call's ports are such as
+// long as nobody sends RTCP, all of them when a call is not answered.
+func (s *socket) await() {
+	c, ok := s.closer.(syscall.Conn)
+	if !ok {
+		return
+	}
+	if raw, err := c.SyscallConn(); err == nil {
+		raw.Read(readable) // its error is met again by the first read
+	}
 }
 
 // deliver handles one packet and sends it on. A panic, which can only be a
