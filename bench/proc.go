@@ -21,6 +21,7 @@ type sample struct {
 	At       time.Time
 	CPU      time.Duration // user and system, of all threads
 	RSS, HWM int64         // bytes resident now, and at most so far
+	Anon     int64         // of RSS, without the pages of the program itself
 	Threads  int
 }
 
@@ -38,6 +39,7 @@ func sampleOf(pid int) (sample, error) {
 		return s, fmt.Errorf("process %d: %w", pid, err)
 	}
 	s.RSS, s.HWM = field(string(status), "VmRSS")<<10, field(string(status), "VmHWM")<<10
+	s.Anon = field(string(status), "RssAnon") << 10
 	s.Threads = int(field(string(status), "Threads"))
 	return s, nil
 }

@@ -235,13 +235,13 @@ type setupReport struct {
 	Events    float64 `json:"events"`
 	PerCallMS float64 `json:"cpu_per_call_ms"` // everything: until the rest is over
 	LoadedMS  float64 `json:"cpu_per_call_loaded_ms"`
-	Cores     float64 `json:"cores"` // while calls were placed
-	IdleMB    float64 `json:"rss_idle_mb"`
-	LoadedMB  float64 `json:"rss_loaded_mb"`
-	RestedMB  float64 `json:"rss_rested_mb"`
+	Cores     float64 `json:"cores"`        // while calls were placed
+	IdleMB    float64 `json:"anon_idle_mb"` // resident, without the pages of the program
+	LoadedMB  float64 `json:"anon_loaded_mb"`
+	RestedMB  float64 `json:"anon_rested_mb"`
 	PeakMB    float64 `json:"rss_peak_mb"`
-	PerCallKB float64 `json:"rss_per_call_kb"` // loaded - idle, by the calls of the last 32 s
-	LeftKB    float64 `json:"rss_left_per_call_kb"`
+	PerCallKB float64 `json:"anon_per_call_kb"` // loaded - idle, by the calls of the last 32 s
+	LeftKB    float64 `json:"anon_left_per_call_kb"`
 }
 
 // cost fills in what the process used, from the samples idle, loaded, drained
@@ -251,10 +251,10 @@ func (r *setupReport) cost(m []sample) {
 	r.PerCallMS = millis(m[3].CPU-m[0].CPU) / calls
 	r.LoadedMS = millis(m[1].CPU-m[0].CPU) / calls
 	r.Cores = (m[1].CPU - m[0].CPU).Seconds() / m[1].At.Sub(m[0].At).Seconds()
-	r.IdleMB, r.LoadedMB, r.RestedMB, r.PeakMB = float64(m[0].RSS)/mb, float64(m[1].RSS)/mb, float64(m[3].RSS)/mb, float64(m[3].HWM)/mb
+	r.IdleMB, r.LoadedMB, r.RestedMB, r.PeakMB = float64(m[0].Anon)/mb, float64(m[1].Anon)/mb, float64(m[3].Anon)/mb, float64(m[3].HWM)/mb
 	recent := min(calls, r.Rate*lingers.Seconds())
-	r.PerCallKB = float64(m[1].RSS-m[0].RSS) / recent / 1024
-	r.LeftKB = float64(m[3].RSS-m[0].RSS) / calls / 1024
+	r.PerCallKB = float64(m[1].Anon-m[0].Anon) / recent / 1024
+	r.LeftKB = float64(m[3].Anon-m[0].Anon) / calls / 1024
 }
 
 func (r *setupReport) write(w io.Writer) {
@@ -267,5 +267,5 @@ func (r *setupReport) write(w io.Writer) {
 	p("set-up     p50 %.1f ms, p99 %.1f ms", r.SetupP50, r.SetupP99)
 	p("CPU        %.2f ms a call in all, %.2f ms until the last had ended (%.2f cores)", r.PerCallMS, r.LoadedMS, r.Cores)
 	p("events     %.1f a call, the last of them delivered %d ms after the last call", r.Events/float64(max(r.Placed, 1)), r.DrainMS)
-	p("memory     idle %.1f MB, loaded %.1f MB, peak %.1f MB: %.1f kB a call; rested %.1f MB: %.2f kB a call left", r.IdleMB, r.LoadedMB, r.PeakMB, r.PerCallKB, r.RestedMB, r.LeftKB)
+	p("memory     idle %.1f MB, loaded %.1f MB, peak of all %.1f MB: %.1f kB a call; rested %.1f MB: %.2f kB a call left", r.IdleMB, r.LoadedMB, r.PeakMB, r.PerCallKB, r.RestedMB, r.LeftKB)
 }

@@ -113,8 +113,8 @@ func TestSetupCost(t *testing.T) {
 	r.Placed = 400
 	at := time.Unix(0, 0)
 	r.cost([]sample{
-		{At: at, RSS: 10 * mb}, {At: at.Add(40 * time.Second), CPU: 200 * time.Millisecond, RSS: 20 * mb},
-		{CPU: 220 * time.Millisecond}, {CPU: 240 * time.Millisecond, RSS: 11 * mb, HWM: 21 * mb},
+		{At: at, Anon: 10 * mb}, {At: at.Add(40 * time.Second), CPU: 200 * time.Millisecond, Anon: 20 * mb},
+		{CPU: 220 * time.Millisecond}, {CPU: 240 * time.Millisecond, Anon: 11 * mb, HWM: 21 * mb},
 	})
 	if r.PerCallMS != 0.6 || r.LoadedMS != 0.5 || r.Cores != 0.005 || r.PerCallKB != 32 || r.LeftKB != 2.56 || r.PeakMB != 21 {
 		t.Errorf("%+v", r)

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ const grace = 30 * time.Second
 // pure: no clock but the events', no disk. One goroutine uses it.
 type ledger struct {
 	calls map[string]state
+	most  int       // calls at a time since the map was made
 	now   time.Time // the latest time an event or beat told
 	gone  []leaving // calls that may be forgotten, about in the order of their times
 	undo  []undo
@@ -121,6 +123,17 @@ func (l *ledger) forget() {
 		}
 	}
 	l.gone = slices.Delete(l.gone, 0, n)
+	l.shrink()
+}
+
+// shrink makes the map anew when most of it is empty: maps never get smaller.
+func (l *ledger) shrink() {
+	if l.most = max(l.most, len(l.calls)); l.most < 1024 || len(l.calls) > l.most/8 {
+		return
+	}
+	calls := make(map[string]state, len(l.calls))
+	maps.Copy(calls, l.calls)
+	l.calls, l.most = calls, len(calls)
 }
 
 // oldest returns the first segment an open call needs, or limit.
