@@ -60,10 +60,13 @@ func (d *decoder) overruled() {
 
 // setScalar fills v and says what is wrong with the value, if anything is.
 func setScalar(n ast.Node, v reflect.Value, text string, isText bool) string {
-	if v.Type() == reflect.TypeFor[time.Duration]() {
+	switch v.Interface().(type) {
+	case time.Duration, routing.Duration:
 		if !isText {
 			return `must be an ISO 8601 duration such as "PT20S", is ` + kindOf(n)
 		}
+	}
+	if v.Type() == reflect.TypeFor[time.Duration]() {
 		length, err := routing.ParseDuration(text)
 		if err != nil {
 			return err.Error()

@@ -165,7 +165,9 @@ func TestFaults(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	s := good()
-	s.Trunks = append(s.Trunks, Trunk{ID: "idle", MediaRule: MediaLatch}, Trunk{ID: "open", Sources: []string{"::/0"}})
+	s.Trunks = append(s.Trunks, Trunk{ID: "idle", MediaRule: MediaLatch}, Trunk{ID: "open", Sources: []string{"::/0"}},
+		Trunk{ID: "digest", Auth: Auth{Realm: "calls.example", Users: []User{{Name: "a", Password: NewSecret("env:A", "secret")}}}},
+		Trunk{ID: "bound", Auth: Auth{Username: "a", Password: NewSecret("env:A", "secret")}, Register: Register{Registrar: "sip:198.51.100.1"}})
 	s.Accounts = append(s.Accounts, Account{ID: "spare"})
 	s.Flows["old"] = s.Flows["sales"]
 	table, faults := NewTable(s)

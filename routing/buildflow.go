@@ -129,6 +129,11 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 	}}
 }
 
+// callsIn reports whether anything tells calls of this trunk from a stranger's.
+func (t Trunk) callsIn() bool {
+	return len(t.Sources) > 0 || len(t.TLS.Names) > 0 || len(t.Auth.Users) > 0 || t.Register.Registrar != ""
+}
+
 // warn notes what is allowed but probably not meant, and which plans the
 // numbers belong to.
 func (b *builder) warn(s Spec) {
@@ -142,7 +147,7 @@ func (b *builder) warn(s Spec) {
 		say("is empty: there is no number to call", "numbers")
 	}
 	for i, t := range s.Trunks {
-		if len(t.Sources) == 0 && len(t.TLS.Names) == 0 && !b.used["trunk "+t.ID] {
+		if !t.callsIn() && !b.used["trunk "+t.ID] {
 			say("nobody can call in through this trunk and nothing goes out through it", "trunks[%d]", i)
 		}
 		if t.MediaRule == MediaLatch && len(t.MediaSources) == 0 {

@@ -11,7 +11,6 @@ import (
 // demoLine is what a person reads beside an event's type.
 func demoLine(e demoEvent) string {
 	var d struct {
-		Caller         events.Party      `json:"caller"`
 		TrackingNumber string            `json:"tracking_number"`
 		Attribution    map[string]string `json:"attribution"`
 		Flow           string            `json:"flow"`
@@ -35,7 +34,13 @@ func demoLine(e demoEvent) string {
 	}
 	switch e.Type {
 	case events.CallReceived:
-		return fmt.Sprintf("from %s to %s, advert %s", d.Caller.Masked, d.TrackingNumber, attribution(d.Attribution))
+		var of struct { // other events name a leg by the same key
+			Caller events.Party `json:"caller"`
+		}
+		if err := json.Unmarshal(e.Data, &of); err != nil {
+			return "unreadable: " + err.Error()
+		}
+		return fmt.Sprintf("from %s to %s, advert %s", of.Caller.Masked, d.TrackingNumber, attribution(d.Attribution))
 	case events.CallRouted:
 		return fmt.Sprintf("flow %s, %s (decided by the %s)", d.Flow, d.RecordingMode, d.RecordingFrom)
 	case events.CallRejected:

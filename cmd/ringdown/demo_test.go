@@ -33,6 +33,9 @@ func TestDemo(t *testing.T) {
 			t.Errorf("nothing of %q was printed:\n%s", want, &out)
 		}
 	}
+	if strings.Contains(out.String(), "unreadable") {
+		t.Errorf("an event was not understood:\n%s", &out)
+	}
 	if strings.Contains(out.String(), demoCaller) || errs.Len() > 0 {
 		t.Errorf("the caller was shown, or there were warnings:\n%s", &errs)
 	}
