@@ -65,7 +65,7 @@ func TestPrackOnTheCallersLegOnly(t *testing.T) {
 			play("caller.alaw").pause(200).
 			asks("PRACK", 2, false, "RAck: [$rseq] 1 INVITE").response(200, match{"CSeq", "2 PRACK", ""}).
 			response(180).response(200, match{"CSeq", "1 INVITE", ""}).asks("ACK", 1, false).pause(1000).hangsUp(3),
-		to: new(script).invited(match{"Supported", "^ *timer, 199", ""}).tells(100, "b", false).tells(183, "b", true).play("callee.alaw").
+		to: new(script).invited(match{"Supported", "^[a-z, ]*199", ""}).tells(100, "b", false).tells(183, "b", true).play("callee.alaw").
 			pause(600).tells(180, "b", false).pause(200).tells(200, "b", true, plainAllow).request("ACK").goes(),
 	}
 	end := s.act(t, 20*time.Second)
