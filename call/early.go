@@ -109,6 +109,6 @@ func (m *machine) sentAt(sent time.Time) {
 	}
 	m.bridgedAt = sent
 	if m.final != nil {
-		m.final.BridgedAt, m.final.TalkMS = events.StampOf(sent), ms(sent, m.endedAt)
+		m.bill(m.final)
 	}
 }

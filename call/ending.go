@@ -181,7 +181,7 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	}
 	m.final = m.summary(status, by, c)
 	m.uncounted = m.relay
-	m.unheard = !m.bridgedAt.IsZero() && !m.acked && !m.leg(A).gone && by != ByNoACK && m.heardAnswer()
+	m.unheard = m.mayStillHear() && by != ByNoACK
 	m.do(doStopTimer{}, doTimer{timerLinger, lingerWait})
 	if m.relay {
 		m.do(doCloseRelay{})
@@ -192,72 +192,6 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 		m.do(doCloseRecording{ended: at})
 	}
 	m.finishWhenGone()
-}
-
-func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedData {
-	d := times{m.invite.At, m.firstRing, m.answeredAt, m.bridgedAt, m.endedAt}.summary()
-	d.Status, d.EndedBy, d.Cause, d.RejectReason = status, string(by), c.event(), c.Reason
-	d.ConfigVersion, d.Transfers = m.decision.Version, m.transfers
-	if l := m.leg(m.winner); l != nil {
-		d.Winner = l.ulid
-	}
-	if !m.acked { // nobody is billed for an answer that may never have arrived
-		d.BillableMS = 0
-	}
-	d.HoldMS = m.hold.heldFor(m.endedAt).Milliseconds()
-	m.billedUntil(&d)
-	return &d
-}
-
-// times are the moments a call is measured by; zero: did not happen.
-type times struct{ received, rang, answered, bridged, ended time.Time }
-
-// summary fills in the times and what follows from them. Ringing ends with the
-// callee's answer, talk begins when the caller was told of it.
-func (t times) summary() events.CallEndedData {
-	d := events.CallEndedData{
-		ReceivedAt: events.Stamp(t.received), FirstRingAt: events.StampOf(t.rang),
-		AnsweredAt: events.StampOf(t.answered), BridgedAt: events.StampOf(t.bridged), EndedAt: events.Stamp(t.ended),
-		DurationMS: ms(t.received, t.ended),
-	}
-	rangUntil := t.answered
-	if rangUntil.IsZero() {
-		rangUntil = t.ended
-	}
-	switch {
-	case !t.rang.IsZero():
-		d.SetupMS, d.RingMS = ms(t.received, t.rang), ms(t.rang, rangUntil)
-	case !t.answered.IsZero():
-		d.SetupMS = ms(t.received, t.answered)
-	}
-	if !t.bridged.IsZero() {
-		d.TalkMS = ms(t.bridged, t.ended)
-		d.BillableMS = d.TalkMS
-	}
-	return d
-}
-
-// publishEnd tells the end once nothing that belongs into it is open.
-func (m *machine) publishEnd() {
-	if m.final == nil || m.uncounted || m.unheard {
-		return
-	}
-	m.publish(events.CallEnded, m.endedAt, *m.final)
-	m.final = nil
-}
-
-// heard settles what the end left open: whether the answer reached the caller,
-// when the callee hung up before the ACK. An ACK that was lost or is late on its
-// way must not make a talk free, nor a silence billed.
-func (m *machine) heard(yes bool) {
-	if !m.unheard {
-		return
-	}
-	m.unheard, m.acked = false, yes
-	if yes {
-		m.final.BillableMS = m.final.TalkMS
-	}
-	m.publishEnd()
 }
 
 // lastWords closes the books of a call whose goroutine broke: what was not told
@@ -305,8 +239,6 @@ func (m *machine) callStatus() string {
 	}
 	return string(m.state)
 }
-
-func ms(from, to time.Time) int64 { return max(0, to.Sub(from).Milliseconds()) }
 
 func looks(trace []routing.Look) []events.Look {
 	out := make([]events.Look, len(trace))

@@ -203,7 +203,9 @@ func (m *machine) putBack(id LegID) {
 func (m *machine) ackedBy(from LegID, s Acked) {
 	x := m.exchange
 	switch {
-	case from != A:
+	case !m.onCallersSide(from):
+	case from != A: // who has the caller's place now has been answered too
+		m.acked = true
 	case x == nil || x.step != firstAnswer:
 		m.acked = true
 		m.sentAt(s.Sent)

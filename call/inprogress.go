@@ -54,9 +54,8 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 		default:
 			return false
 		}
-	case Cancelled: // it crossed our answer, and sip had already refused the INVITE: he was never connected
-		m.bridgedAt = time.Time{}
-		return m.leftEarly(from, s)
+	case Cancelled: // it crossed our answer, and sip had already refused the INVITE
+		m.uncalled(from, s)
 	case Failed:
 		_, talks := m.talk.side(from)
 		return !talks
@@ -85,4 +84,19 @@ func (m *machine) endBoth(at time.Time, by Ender, c Cause) {
 	m.hangup(m.talk.caller, c)
 	m.hangup(m.talk.callee, c)
 	m.end(at, "completed", by, c)
+}
+
+// uncalled is an INVITE that was cancelled as our answer was on its way: who
+// made it was never connected. For the caller it is as if nobody had answered;
+// one who was to have somebody's place leaves it empty.
+func (m *machine) uncalled(from LegID, s Cancelled) {
+	side, talks := m.talk.side(from)
+	switch {
+	case !talks: // his place was given away meanwhile
+	case from == A:
+		m.bridgedAt = time.Time{}
+		m.cancelled(s)
+	default:
+		m.hangUpOther(s.Time, side, Cause{Status: 487, Q850: 16, Text: "newcomer gave up", Remote: true})
+	}
 }

@@ -1,9 +1,9 @@
 package call
 
 import (
+	"cmp"
 	"time"
 
-	"ringdown/events"
 	"ringdown/media"
 )
 
@@ -29,10 +29,7 @@ func (m *machine) lost(from LegID, s Lost) {
 	if !ok {
 		return // it speaks no more
 	}
-	by, other := enderOf(side), m.talk.on(side.Other())
-	if s.Cause.By != "" {
-		by = s.Cause.By
-	}
+	by, other := cmp.Or(s.Cause.By, enderOf(side)), m.talk.on(side.Other())
 	m.silent = &silence{side, s.Alive}
 	m.dropTransfer()
 	m.settle(m.leg(from), s.Time, by, s.Cause)
@@ -60,23 +57,13 @@ func (s *silence) lastLife(stats media.Stats) {
 	}
 }
 
-// billedUntil bounds what is billed of a call whose one side fell silent: its
-// last sign of life, between the bridge and the end.
-func (m *machine) billedUntil(d *events.CallEndedData) {
-	if m.silent == nil || m.bridgedAt.IsZero() {
-		return
+// until bounds the last sign of life by the bridge and the end.
+func (s *silence) until(bridged, ended time.Time) time.Time {
+	switch {
+	case s.alive.Before(bridged):
+		return bridged
+	case s.alive.After(ended):
+		return ended
 	}
-	until := m.silent.alive
-	if until.Before(m.bridgedAt) {
-		until = m.bridgedAt
-	}
-	if until.After(m.endedAt) {
-		until = m.endedAt
-	}
-	d.TalkMS = ms(m.bridgedAt, until)
-	d.BillableMS = d.TalkMS
-	if !m.acked {
-		d.BillableMS = 0
-	}
-	d.BilledUntil = events.StampOf(until)
+	return s.alive
 }

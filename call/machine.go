@@ -89,11 +89,12 @@ type machine struct {
 	relay     bool // a relay was asked for
 	recording recordingState
 	fresh     recordingState // of the segment that a transfer begins
+	freshOf   LegID          // who joins with that
 	segments  int            // recordings asked for
 	offered   []byte         // our offer for the callees
 	agreed    []byte         // our answer for the caller, once there is one
 	committed bool           // call.answered was handed to the outbox
-	acked     bool           // the caller has shown that he knows of the answer
+	acked     bool           // the caller, or who has his place, has shown that he knows of the answer
 
 	firstRing, answeredAt, bridgedAt, endedAt time.Time
 	final                                     *events.CallEndedData
@@ -387,19 +388,19 @@ func (m *machine) inEnded(from LegID, s Signal) bool {
 		m.final.Media = totals(s.Stats)
 		if m.silent != nil {
 			m.silent.lastLife(s.Stats)
-			m.billedUntil(m.final)
+			m.bill(m.final)
 		}
 		m.uncounted = false
 		m.publishEnd()
 	case Acked, Bye: // who hangs up has heard the answer
-		if from == A {
-			if a, ok := s.(Acked); ok {
+		if m.onCallersSide(from) {
+			if a, ok := s.(Acked); ok && from == A {
 				m.sentAt(a.Sent)
 			}
 			m.heard(true)
 		}
 	case NoAck, Gone:
-		if from == A {
+		if from == m.talk.caller {
 			m.heard(false)
 		}
 	case Timeout:

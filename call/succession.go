@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringdown/events"
+	"ringdown/media"
 )
 
 // join begins the last part of a transfer: who comes has agreed. What follows
@@ -16,9 +17,15 @@ func (m *machine) join(at time.Time, t *transfer) {
 		m.handOver(t)
 		return
 	}
-	m.fresh = opening
-	m.record(m.talkWith(t))
+	if m.fresh != opening { // else for one who was to come before him and did not: that has to be there first
+		m.openSegment(t)
+	}
 	m.do(doTimer{timerRecord, recordWait})
+}
+
+func (m *machine) openSegment(t *transfer) {
+	m.fresh, m.freshOf = opening, t.leg
+	m.record(m.talkWith(t))
 }
 
 // talkWith is who will talk when the transfer is done.
@@ -49,11 +56,17 @@ func (m *machine) handOver(t *transfer) {
 func (m *machine) segmentOpened(s Recorded) {
 	m.fresh = notRecording
 	t := m.move
-	switch {
-	case t == nil || t.stage != joining || m.state != inProgress:
+	awaited := t != nil && t.stage == joining && m.state == inProgress
+	if !awaited || t.leg != m.freshOf || s.Err != nil {
 		m.segments--
-		if s.Err == nil { // the transfer came to nothing meanwhile
+	}
+	switch {
+	case !awaited || t.leg != m.freshOf:
+		if s.Err == nil { // who was to be heard on it does not come
 			m.do(doCloseRecording{ended: s.Time, fresh: true})
+		}
+		if awaited {
+			m.openSegment(t)
 		}
 	case s.Err != nil:
 		m.do(doStopTimer{timerRecord})
@@ -70,7 +83,7 @@ func (m *machine) segmentOpened(s Recorded) {
 func (m *machine) segmentRefused(at time.Time, t *transfer) {
 	if m.mustRecord() {
 		t.targets = nil
-		m.newcomerOver(at, t, "failed", Cause{Status: 503, Q850: 41, Text: "recording impossible", Reason: ReasonRecordingImpossible})
+		m.newcomerOver(at, t, "failed", Refused(ReasonRecordingImpossible, "recording impossible"))
 		return
 	}
 	m.handOver(t)
@@ -87,12 +100,14 @@ func (m *machine) moved(t *transfer, s Moved) {
 		m.newcomerOver(s.Time, t, "failed", causeOf(s.Err, 488, "answer not acceptable"))
 		return
 	}
-	m.nextSegment(s.At)
+	m.nextSegment(s.At, t.leg)
 	l, left := m.leg(t.leg), m.leg(t.by)
 	if t.kind == replaces {
 		l.answered = true
 		m.do(doReply{l.id, s.Answer})
 		m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
+	} else if t.side == media.Caller { // he has answered us, or taken our offer
+		m.acked = true
 	}
 	m.move = nil
 	m.talk.put(t.side, l.id)
@@ -114,14 +129,14 @@ func (m *machine) moved(t *transfer, s Moved) {
 
 // nextSegment changes the recording over. Without a next one that of before
 // ends, since who it speaks of does not talk any more; one that opens late begins then.
-func (m *machine) nextSegment(at At) {
+func (m *machine) nextSegment(at At, joined LegID) {
 	switch {
 	case m.fresh == recording:
 		m.fresh = notRecording
 		m.do(doSegment{at})
 	case m.recording == recording:
 		m.recording = recordingOver
-		if m.fresh == opening {
+		if m.fresh == opening && m.freshOf == joined {
 			m.fresh, m.recording = notRecording, opening
 		}
 		m.do(doCloseRecording{ended: at.Time})

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"time"
 
 	"ringdown/events"
@@ -101,6 +102,7 @@ func (m *machine) referred(from LegID, s Referred) {
 		m.do(doRefer{from, s.ID, 491})
 		return
 	}
+	m.acked = m.acked || from == A // who refers has heard the answer
 	m.move = t
 	m.do(doDirect{m.referral(t)})
 }
@@ -241,11 +243,13 @@ func (m *machine) inviteNext(at time.Time, t *transfer) {
 func (m *machine) leaverSays(from LegID, s Signal) bool {
 	var at time.Time
 	var c Cause
+	by := enderOf(m.move.side)
 	switch s := s.(type) {
 	case Bye:
 		at, c = s.Time, s.Cause
+		m.acked = m.acked || from == A // who hangs up has heard the answer
 	case Lost:
-		at, c = s.Time, s.Cause
+		at, c, by = s.Time, s.Cause, cmp.Or(s.Cause.By, by)
 	case NoAck:
 		if from == A && !m.acked {
 			return false // he was never connected: nothing to transfer
@@ -256,8 +260,7 @@ func (m *machine) leaverSays(from LegID, s Signal) bool {
 	default:
 		return false
 	}
-	m.acked = m.acked || from == A
-	m.settle(m.leg(from), at, enderOf(m.move.side), c)
+	m.settle(m.leg(from), at, by, c)
 	m.talk.put(m.move.side, "")
 	return true
 }

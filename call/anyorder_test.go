@@ -1,0 +1,157 @@
+package call
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"ringdown/routing"
+)
+
+// TestAnyOrder: whatever the order of signals, in calls that are rung, talk,
+// negotiate, hold, record, are transferred, claimed and lost all at once, there
+// is exactly one call.ended, each leg is told of and ended by somebody, what was
+// opened is closed, what is billed was talked, nothing is asked of a leg that is
+// not there, and the machine lets go exactly once, as the last thing it does.
+func TestAnyOrder(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		set := anySetup(t, r)
+		w := newWitness(set)
+		pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(r, label) }
+		w.settle = func() Result {
+			return rapid.SampledFrom([]Result{ResultDone, ResultAsked, ResultRefused}).Draw(r, "settled")
+		}
+		w.direct = func(at time.Time) Signal {
+			d := routing.Transferred{Reject: rapid.SampledFrom([]routing.Reason{"", "", "", routing.TransferNotAllowed, routing.NoRoute}).Draw(r, "reject")}
+			if d.Reject == "" {
+				for range rapid.IntRange(1, 3).Draw(r, "targets") {
+					d.Targets = append(d.Targets, routing.Target{URI: "sip:201@pbx", Timeout: 15 * time.Second})
+				}
+			}
+			return Directed{At{at}, d}
+		}
+		w.move = func(at time.Time) Signal {
+			return signalOf(t, set, At{at}, "moved", []string{pick("moved", "", "", "again", "error")})
+		}
+		begin(r, w, set)
+		now := 0
+		for range rapid.IntRange(0, 40).Draw(r, "signals") {
+			now += rapid.IntRange(0, 20_000).Draw(r, "ms")
+			from, s := anySignal(t, r, w, set, At{zero.Add(time.Duration(now) * time.Millisecond)})
+			if s != nil {
+				w.signal(from, s)
+			}
+		}
+		w.finish(At{zero.Add(time.Duration(now+40_000) * time.Millisecond)})
+		if w.fault != "" {
+			r.Fatal(w.fault)
+		}
+	})
+}
+
+func anySetup(t *testing.T, r *rapid.T) setup {
+	set := defaultSetup()
+	for range rapid.IntRange(0, 2).Draw(r, "more targets") {
+		set.decision.Targets = append(set.decision.Targets, set.decision.Targets[0])
+	}
+	set.decision.Recording.Mode = rapid.SampledFrom([]string{"do-not-record", recordFromAnswer, recordFromRinging}).Draw(r, "mode")
+	set.decision.Recording.OnFailure = rapid.SampledFrom([]string{"continue-unrecorded", refuseCall}).Draw(r, "on failure")
+	if rapid.IntRange(0, 3).Draw(r, "delayed offer") == 3 {
+		set.invite.Body = nil
+	}
+	if rapid.IntRange(0, 3).Draw(r, "identity") == 3 {
+		set.invite.Identity = []string{"passport"}
+	}
+	set.set(t, fmt.Sprint("follow ", rapid.IntRange(0, 3).Draw(r, "follow")))
+	set.decision.PassRedirect = rapid.Bool().Draw(r, "pass")
+	return set
+}
+
+// begin brings a call as far as it is to be when anything may happen.
+func begin(r *rapid.T, w *witness, set setup) {
+	at := At{zero}
+	w.signal("", Started{at})
+	if len(set.invite.Identity) > 0 {
+		switch rapid.SampledFrom([]string{"verified", "timeout", "cancelled", "gone", "stop"}).Draw(r, "while screening") {
+		case "verified":
+			w.signal("", Verified{at, routing.Attested{Verstat: "TN-Validation-Passed"}})
+		case "timeout":
+			w.signal("", Timeout{at, timerVerify})
+		case "cancelled":
+			w.signal(A, Cancelled{At: at})
+		case "gone":
+			w.signal(A, Gone{at})
+		case "stop":
+			w.signal("", Stop{at, ByOperator})
+		}
+	}
+	w.signal("", Routed{At: at, Decision: set.decision})
+	w.signal("", Offer{at, []byte("o"), nil})
+	way := []letter{{"", Recorded{at, nil}}, {"b1", Answered{At: at, Body: []byte("answer"), Offer: len(set.invite.Body) == 0 && rapid.Bool().Draw(r, "owed")}},
+		{"", Agreed{at, []byte("a"), nil}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}}, {A, Acked{At: at, Body: set.invite.Body}}}
+	for _, l := range way[:rapid.SampledFrom([]int{0, 0, 3, 5, 5, 6, 6, 6, 6}).Draw(r, "begun")] {
+		if w.m.state != ended {
+			w.signal(l.from, l.s)
+		}
+	}
+}
+
+// anySignal draws one that sip, the recorder, a timer or an operator could give
+// now; nil: what was drawn can not come.
+func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, Signal) {
+	name := rapid.SampledFrom([]string{"ringing", "answered", "answered", "forked", "failed", "cancelled", "acked", "acked", "no-ack", "bye", "offered", "offered",
+		"offered-empty", "withdrawn", "accepted", "accepted", "declined", "gone", "recorded", "recorded", "record-fault", "agreed", "durable", "timeout", "timeout",
+		"noticed", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given"}).Draw(r, "signal")
+	from := LegID("")
+	if legSignals[name] {
+		legs := []LegID{A, w.m.current, w.m.talk.caller, w.m.talk.callee}
+		if w.m.move != nil {
+			legs = append(legs, w.m.move.leg, w.m.move.leg, w.m.move.by)
+		}
+		for _, l := range w.m.legs[1:] {
+			legs = append(legs, l.id)
+		}
+		from = rapid.SampledFrom(legs).Draw(r, "from")
+		if l := w.m.leg(from); l == nil || l.gone {
+			return "", nil // a leg that is not there or said Gone says nothing
+		}
+	}
+	pick := func(of ...string) []string { return []string{rapid.SampledFrom(of).Draw(r, "arg")} }
+	var args []string
+	switch name {
+	case "referred":
+		args = []string{"1", rapid.SampledFrom([]string{"", "x;to-tag=1;from-tag=2"}).Draw(r, "replaces"), rapid.SampledFrom([]string{"", "ours"}).Draw(r, "whose")}
+	case "given":
+		if w.claims == 0 {
+			return "", nil // nobody asked for it
+		}
+		w.claims--
+		args = pick("", "refused")
+	case "timeout":
+		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "linger")
+		if w.m.state != ended && args[0] == "linger" {
+			return "", nil
+		}
+	case "acked":
+		args = pick("", "body", "")
+		if args[0] == "" && rapid.Bool().Draw(r, "waited for a PRACK") {
+			args = []string{"", fmt.Sprint(at.Time.Sub(zero).Milliseconds() - int64(rapid.IntRange(0, 5_000).Draw(r, "ago")))}
+		}
+	case "lost":
+		args = []string{fmt.Sprint(at.Time.Sub(zero).Milliseconds() - int64(rapid.IntRange(0, 60_000).Draw(r, "silent")))}
+	default:
+		args = pick("", "", "error", "486", "603")
+	}
+	s := signalOf(t, set, at, name, args)
+	if g, ok := s.(Given); ok && !g.Refused {
+		g.ULID = fmt.Sprintf("leg_x%d", len(w.m.legs))
+		s = g
+	}
+	return from, s
+}
+
+var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
+	"acked": true, "no-ack": true, "bye": true, "offered": true, "offered-empty": true, "withdrawn": true, "accepted": true, "declined": true,
+	"gone": true, "lost": true, "trying": true, "silenced": true, "referred": true, "replaced": true, "claimed": true}

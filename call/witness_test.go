@@ -1,0 +1,313 @@
+package call
+
+import (
+	"fmt"
+	"time"
+
+	"ringdown/events"
+)
+
+// witness runs a machine as Call does, and checks what must hold whatever happens.
+type witness struct {
+	m                                  *machine
+	ended, finished, relays, closedRel int
+	records                            int  // recordings that are being opened
+	waits, taps                        bool // one is open and not tapped; one is tapped
+	legEnds                            map[string]int
+	told                               map[string]bool // legs that were told of
+	over                               map[string]bool // and of whose end
+	answeredDurable                    bool
+	passing                            bool                   // early media of the current attempt
+	settle                             func() Result          // what the relay says
+	ending                             map[LegID]bool         // has said its end or was hung up
+	there                              map[LegID]bool         // legs that Call has
+	claims                             int                    // not answered yet
+	direct, move                       func(time.Time) Signal // routing's and the relay's answers about a transfer
+	fault                              string
+}
+
+func newWitness(s setup) *witness {
+	n := 0
+	return &witness{legEnds: map[string]int{}, ending: map[LegID]bool{}, told: map[string]bool{}, over: map[string]bool{}, there: map[LegID]bool{A: true},
+		m: newMachine(s.invite, nil, 4*time.Hour, func() string { n++; return fmt.Sprintf("leg_%d", n) })}
+}
+
+func (w *witness) fail(format string, args ...any) {
+	if w.fault == "" {
+		w.fault = fmt.Sprintf(format, args...)
+	}
+}
+
+func (w *witness) signal(from LegID, s Signal) {
+	if r, ok := s.(Recorded); ok {
+		if w.records == 0 {
+			return // an answer to a question not asked
+		}
+		w.records--
+		if w.finished > 0 {
+			return // Call closes it as it leaves
+		}
+		if w.waits && r.Err == nil {
+			w.fail("a recording is opened while another one waits to be tapped")
+		}
+		w.waits = w.waits || r.Err == nil
+	}
+	if w.finished > 0 {
+		return
+	}
+	w.heard(from, s)
+	out, _ := w.m.step(from, s)
+	for _, a := range out {
+		if w.finished > 0 {
+			w.fail("%T after the last action", a)
+		}
+		w.check(a, s)
+	}
+	w.talkers()
+}
+
+// talkers: nobody talks who was hung up, nobody to himself, and a side is empty
+// only while somebody is to come to it.
+func (w *witness) talkers() {
+	if w.m.state != inProgress {
+		return
+	}
+	talk := w.m.talk
+	switch {
+	case talk.caller == talk.callee:
+		w.fail("one leg, or nobody, is on both sides: %q", talk.caller)
+	case w.m.move == nil && (talk.caller == "" || talk.callee == ""):
+		w.fail("nobody comes to the side that was left, and the call goes on")
+	}
+	for _, id := range []LegID{talk.caller, talk.callee} {
+		if l := w.m.leg(id); l != nil && l.hung {
+			w.fail("%s is talking and was hung up", id)
+		}
+	}
+}
+
+// settled is the relay's answer to what the machine has just asked.
+func (w *witness) settled(s Signal, r Result) {
+	if w.m.state == ended {
+		w.fail("the relay was asked after the end")
+	}
+	w.signal("", Settled{At{s.at()}, r, Holds{Caller: r == ResultDone, Callee: r == ResultAsked}})
+}
+
+// heard notes the legs that end by themselves.
+func (w *witness) heard(from LegID, s Signal) {
+	switch s.(type) {
+	case Failed, Cancelled, NoAck, Bye, Gone, Lost:
+		w.ending[from] = true
+	}
+}
+
+// needs: Call has that leg.
+func (w *witness) needs(a action, id LegID) {
+	if !w.there[id] {
+		w.fail("%T of leg %q, which the call does not have", a, id)
+	}
+}
+
+func (w *witness) check(a action, s Signal) {
+	switch a := a.(type) {
+	case doOffer:
+		w.relays++
+	case doCloseRelay:
+		w.closedRel++
+		w.signal("", Closed{At{s.at()}, defaultStats})
+	case doRecord, doTap, doSegment, doCloseRecording:
+		w.checkRecording(a)
+	case doReoffer, doTake, doUndo, doSettle, doConclude, doPresent:
+		w.checkNegotiation(a, s)
+	case doDirect:
+		w.signal("", w.direct(s.at()))
+	case doMove:
+		w.signal("", w.move(s.at()))
+	case doClaim:
+		w.claims++
+	case doInvite:
+		w.there[a.leg] = true
+	case doWelcome:
+		w.there[a.leg] = true
+	case doAdopt:
+		w.there[a.leg] = true
+	case doPropose:
+		w.needs(a, a.leg)
+	case doReply:
+		w.needs(a, a.leg)
+	case doGive:
+		w.needs(a, a.leg)
+		delete(w.there, a.leg)
+	case doHangup:
+		w.ending[a.leg] = true
+	case doEarly:
+		w.passing = true
+	case doSilence:
+		w.passing = false
+	case doDial:
+		w.there[a.leg] = true
+		if w.passing {
+			w.fail("the next target is dialled while the one before is heard")
+		}
+	case doAnswer:
+		w.passing = false
+		if !w.answeredDurable {
+			w.fail("the caller was answered before call.answered was handed over")
+		}
+	case doFinish:
+		w.finished++
+	case doPublish:
+		w.checkEvent(a, s)
+	}
+}
+
+func (w *witness) checkRecording(a action) {
+	switch a := a.(type) {
+	case doRecord:
+		w.records++
+		if w.records > 1 {
+			w.fail("two recordings are being opened at once")
+		}
+	case doTap:
+		if w.taps || !w.waits {
+			w.fail("tapped: nothing waits, or something is tapped")
+		}
+		w.waits, w.taps = false, true
+	case doSegment:
+		if !w.taps || !w.waits {
+			w.fail("next segment: nothing waits, or nothing is tapped")
+		}
+		w.waits = false
+	case doCloseRecording:
+		is := &w.taps
+		if a.fresh {
+			is = &w.waits
+		}
+		if !*is {
+			w.fail("a recording is closed that is not there (untapped: %v)", a.fresh)
+		}
+		*is = false
+	}
+}
+
+// checkNegotiation lets the relay say what it can say to each question.
+func (w *witness) checkNegotiation(a action, s Signal) {
+	switch a := a.(type) {
+	case doReoffer:
+		w.needs(a, a.leg)
+		r := w.settle()
+		if a.other == "" && r == ResultAsked {
+			r = ResultRefused
+		}
+		w.settled(s, r)
+	case doTake:
+		r := w.settle()
+		if a.other == "" && r == ResultAsked {
+			r = ResultDone
+		}
+		w.settled(s, r)
+	case doUndo:
+		w.settled(s, ResultUndone)
+	case doPresent:
+		w.needs(a, a.leg)
+	case doSettle, doConclude:
+		if to, ok := a.(doSettle); ok {
+			w.needs(a, to.to)
+		}
+		r := w.settle()
+		if r == ResultAsked {
+			r = ResultDone
+		}
+		w.settled(s, r)
+	}
+}
+
+func (w *witness) checkEvent(a doPublish, s Signal) {
+	leg := ""
+	switch d := a.data.(type) {
+	case events.CallAnsweredData:
+		w.answeredDurable = a.wait
+	case events.CallEndedData:
+		w.ended++
+		w.checkBill(d, s)
+	case events.LegCreatedData:
+		if w.told[d.Leg] {
+			w.fail("leg.created was told twice of %s", d.Leg)
+		}
+		w.told[d.Leg] = true
+	case events.LegRingingData:
+		leg = d.Leg
+	case events.LegAnsweredData:
+		leg = d.Leg
+	case events.LegFailedData:
+		leg, w.over[d.Leg] = d.Leg, true
+	case events.LegEndedData:
+		leg, w.over[d.Leg] = d.Leg, true
+		w.legEnds[d.Leg]++
+	case events.CallTransferredData:
+		if leg = d.Joined; w.over[leg] {
+			w.fail("%s joins and its end was told", leg)
+		}
+	}
+	if leg != "" && !w.told[leg] {
+		w.fail("%s of leg %q before its leg.created", a.kind, leg)
+	}
+}
+
+// checkBill: what is billed was talked, what was talked lies between the bridge
+// and the end, what was held lies in it.
+func (w *witness) checkBill(d events.CallEndedData, s Signal) {
+	long := int64(0)
+	if w.m.bridgedAt.Before(w.m.endedAt) && !w.m.bridgedAt.IsZero() {
+		long = w.m.endedAt.Sub(w.m.bridgedAt).Milliseconds()
+	}
+	switch {
+	case d.BillableMS > d.TalkMS, d.TalkMS > long, d.HoldMS > d.TalkMS, d.DurationMS < d.TalkMS:
+		w.fail("billed %d, held %d, talked %d of %d ms since the bridge, of %d in all", d.BillableMS, d.HoldMS, d.TalkMS, long, d.DurationMS)
+	case d.BillableMS != 0 && d.BillableMS != d.TalkMS:
+		w.fail("billed %d of a talk of %d", d.BillableMS, d.TalkMS)
+	case d.BilledUntil != nil && d.BillableMS > time.Time(*d.BilledUntil).Sub(w.m.bridgedAt).Milliseconds():
+		w.fail("billed beyond the last sign of life")
+	case s.at().Before(w.m.endedAt):
+		w.fail("the end was told before it came")
+	}
+}
+
+// finish lets every leg go and checks the books.
+func (w *witness) finish(at At) {
+	if w.m.state != ended {
+		w.signal("", Stop{at, ByOperator})
+	}
+	for w.records > 0 && w.finished == 0 {
+		w.signal("", Recorded{at, nil})
+	}
+	for _, l := range w.m.legs {
+		if !l.gone {
+			if !w.ending[l.id] {
+				w.fail("nobody has ended leg %s", l.id)
+			}
+			w.signal(l.id, Gone{at})
+		}
+	}
+	switch {
+	case w.ended != 1:
+		w.fail("call.ended was told %d times", w.ended)
+	case w.finished != 1:
+		w.fail("the machine let go %d times", w.finished)
+	case w.relays != w.closedRel:
+		w.fail("%d relays were opened and %d closed", w.relays, w.closedRel)
+	case w.taps || w.waits:
+		w.fail("a recording stays open")
+	}
+	for leg := range w.told {
+		if !w.over[leg] {
+			w.fail("the end of %s was not told", leg)
+		}
+	}
+	for leg, n := range w.legEnds {
+		if n > 1 {
+			w.fail("leg.ended was told twice of %s", leg)
+		}
+	}
+}
