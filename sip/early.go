@@ -145,6 +145,8 @@ func (o *outbound) earlyRequest(in *incoming, d *earlyDialog) {
 		in.reply(491, nil) // our offer has no answer yet (RFC 3311 5.2)
 	case in.Method == gosip.PRACK:
 		in.reply(481, nil)
+	case in.Method == gosip.REFER: // a 200 would promise what nobody does before the answer
+		in.reply(491, nil)
 	default:
 		in.reply(200, nil, allowHeader())
 	}

@@ -59,7 +59,9 @@ func (l *leg) init(e *Endpoint) {
 	l.caught = func(any) {
 		e.count.panicked()
 		e.log.Error("sip panic, leg ended", "leg", l.dlg.localTag, "stack", string(debug.Stack()))
-		l.refers = nil // nothing waits any more
+		if l.refers != nil {
+			l.refers.said = true // no BYE waits any more
+		}
 		guard(l.abort, func(any) {})
 		l.finish()
 	}
@@ -80,6 +82,7 @@ func (l *leg) finish() {
 	}
 	l.state = over
 	l.refuseOffer(487)
+	l.refuseReferrals()
 	l.stopAnswer()
 	l.stopSession()
 	l.dropReoffer()

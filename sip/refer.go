@@ -152,6 +152,21 @@ func (l *leg) Refer(id, status int) {
 	})
 }
 
+// refuseReferrals answers the REFERs that nobody has answered, because the leg
+// is over (RFC 3261 15.1.2): a request without an answer would be held for ever.
+func (l *leg) refuseReferrals() {
+	if l.refers == nil {
+		return
+	}
+	for _, r := range l.refers.open {
+		if r.in != nil {
+			r.in.reply(487, nil)
+			r.in = nil
+		}
+	}
+	clear(l.refers.open)
+}
+
 // notify tells the referrer a status. One NOTIFY is on its way at a time, and of
 // several that wait the last one counts.
 func (l *leg) notify(id int, r *referral, status int) {

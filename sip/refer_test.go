@@ -344,3 +344,40 @@ func TestTooManyWishes(t *testing.T) {
 		}
 	})
 }
+
+// A REFER that the call has not answered when the leg ends is answered then: its
+// sender waits, and a request without an answer would be held for ever.
+func TestReferIsAnsweredWhenTheLegEnds(t *testing.T) {
+	bubble(t, func(w *world) {
+		i, a, _ := w.referred()
+		i.request("BYE", "")
+		w.carrier.want("SIP/2.0 200")
+		if m := w.carrier.want("SIP/2.0 487"); m.get("CSeq") != "2 REFER" {
+			t.Errorf("%s", m.raw)
+		}
+		signal[call.Bye](w, a.signals)
+		signal[call.Gone](w, a.signals)
+		a.leg.Refer(1, 403) // too late
+		w.carrier.quiet(time.Minute)
+		if n := w.ep.Stats().Transactions; n != 0 {
+			t.Errorf("%d transactions left", n)
+		}
+	})
+}
+
+// Before the answer nobody is put through: a 200 would promise it.
+func TestReferBeforeTheAnswerOfTheCallee(t *testing.T) {
+	bubble(t, func(w *world) {
+		leg, signals, inv := w.dialled()
+		w.callee.reply(inv, 180, "agent", "")
+		signal[call.Ringing](w, signals)
+		w.callee.send("REFER sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr;rport\nMax-Forwards: 70\nFrom: %s;tag=agent\nTo: %s\nCall-ID: %s\nCSeq: 1 REFER\nRefer-To: sip:201@pbx\n\n",
+			calleeAddr, inv.get("To"), inv.get("From"), inv.get("Call-ID"))
+		w.callee.want("SIP/2.0 491")
+		w.noSignal(signals, time.Second)
+		leg.Hangup(call.Cause{})
+		w.callee.reply(w.callee.want("CANCEL"), 200, "agent", "")
+		w.callee.reply(inv, 487, "agent", "")
+		w.callee.want("ACK")
+	})
+}
