@@ -56,6 +56,12 @@ func newDoor(trunk func(netip.Addr) (string, bool), c Config) *door {
 	}
 }
 
+// Reasons to turn away somebody who is known.
+const (
+	tooFast      = "rate"
+	trunkTooFast = "trunk-rate"
+)
+
 // admission is what the door says of a message.
 type admission uint8
 
@@ -108,11 +114,11 @@ func (d *door) admitKnown(trunk string, src netip.Addr, now time.Time) (a admiss
 			d.trunks[trunk] = t
 		}
 		if !t.take(now, rate, 2*rate) {
-			return turnedAway, trunk, "trunk-rate"
+			return turnedAway, trunk, trunkTooFast
 		}
 	}
 	if !d.known.take(src, now) || !d.total.take(now, d.totalRate, 2*d.totalRate) {
-		return turnedAway, trunk, "rate"
+		return turnedAway, trunk, tooFast
 	}
 	return admitted, trunk, ""
 }

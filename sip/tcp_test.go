@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ringdown/call"
+	"ringdown/routing"
 )
 
 // pipeListener accepts connections in memory.
@@ -314,6 +315,32 @@ func TestAcceptOutlivesAShortageOfDescriptors(t *testing.T) {
 		ep.Close()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// A trunk that brings more than its limit over one connection is read more
+// slowly: the connection carries its calls, and TCP says nothing twice.
+func TestFastConnectionIsSlowedDown(t *testing.T) {
+	policy := func(id string) (routing.Trunk, bool) {
+		return routing.Trunk{ID: id, Limits: routing.TrunkLimits{Messages: 10}}, true
+	}
+	inWorld(t, Config{}, Deps{Policy: policy}, func(w *world) {
+		c := w.connect("10.1.0.1:40000")
+		start := time.Now()
+		go func() {
+			for i := range 50 {
+				c.Write(tcpRequest("OPTIONS", fmt.Sprint(i), fmt.Sprint(i), "", 1, ""))
+			}
+		}()
+		for range 50 {
+			c.want(w, "SIP/2.0 200")
+		}
+		if d := time.Since(start); d < 2900*time.Millisecond || d > 4*time.Second { // 20 at once, then ten a second
+			t.Errorf("read in %v", d)
+		}
+		if s := w.ep.Stats(); s.Drops[trunkTooFast] != 0 || s.Streams != 1 {
+			t.Errorf("%d streams, drops %v", s.Streams, s.Drops)
 		}
 	})
 }

@@ -11,7 +11,10 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 )
 
-const acceptPause = 5 * time.Millisecond // after a failed accept; doubled up to a second
+const (
+	acceptPause = 5 * time.Millisecond  // after a failed accept; doubled up to a second
+	slowness    = 50 * time.Millisecond // between two tries of a message over the limit
+)
 
 // socket is one UDP socket of ours.
 type socket struct {
@@ -186,7 +189,7 @@ func (e *Endpoint) serveStream(s *stream) {
 		if err != nil {
 			return
 		}
-		if a, _, reason := e.door.admitFrom(s.trunk, s.remote.Addr(), msg); a != admitted {
+		if reason := e.admitSlowly(s, msg); reason != "" {
 			e.count.drop(reason)
 			return
 		}
@@ -195,6 +198,28 @@ func (e *Endpoint) serveStream(s *stream) {
 			return
 		}
 		e.handle(msg, scr, h)
+	}
+}
+
+// admitSlowly asks the door about a message of a connection; the reason is empty
+// when it may come in. Who is known and too fast is read more slowly: nothing
+// that TCP has brought would be said again, and one connection may carry all
+// calls of a trunk.
+func (e *Endpoint) admitSlowly(s *stream, msg []byte) (reason string) {
+	for first := true; ; first = false {
+		a, _, reason := e.door.admitFrom(s.trunk, s.remote.Addr(), msg)
+		switch {
+		case a == admitted:
+			return ""
+		case reason != tooFast && reason != trunkTooFast || e.closed():
+			return reason
+		case first:
+			e.complain("sip connection brings more than its limit, read more slowly", s.remote.Addr(), errors.New(reason))
+		}
+		select {
+		case <-time.After(slowness):
+		case <-e.ctx.Done():
+		}
 	}
 }
 
