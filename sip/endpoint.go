@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -214,17 +215,12 @@ func (e *Endpoint) Close() error {
 	e.mu.Lock()
 	first := !e.isClosed
 	e.isClosed = true
-	legs := make([]*leg, 0, len(e.legs))
-	for l := range e.legs {
-		legs = append(legs, l)
-	}
 	registrations := slices.Clone(e.registrations)
 	streams := make([]*stream, 0, len(e.streams))
 	for _, s := range e.streams {
 		streams = append(streams, s...)
 	}
 	e.mu.Unlock()
-	var ended sync.WaitGroup
 	if first {
 		e.cancel()
 		for _, s := range e.sockets {
@@ -240,18 +236,28 @@ func (e *Endpoint) Close() error {
 			r.do(r.halt)
 		}
 		e.tx.close()
-		for _, l := range legs {
-			ended.Add(1)
-			l.do(func() {
-				defer ended.Done()
-				l.finish()
-			})
-		}
 	}
-	ended.Wait()
+	e.endLegs()
 	e.deps.Locate.Close() // ends the look-ups that wg waits for
 	e.wg.Wait()
+	e.endLegs() // of a message that was being read when the sockets closed
 	return nil
+}
+
+// endLegs ends every leg with Gone.
+func (e *Endpoint) endLegs() {
+	e.mu.Lock()
+	legs := slices.Collect(maps.Keys(e.legs))
+	e.mu.Unlock()
+	var ended sync.WaitGroup
+	for _, l := range legs {
+		ended.Add(1)
+		l.do(func() {
+			defer ended.Done()
+			l.finish()
+		})
+	}
+	ended.Wait()
 }
 
 func (e *Endpoint) closed() bool {
