@@ -42,7 +42,10 @@ func newInbound(e *Endpoint, in *incoming) {
 	b.dlg.peerHold(1)
 	if _, ours := e.deps.Trunk(in.src.Addr()); !ours { // known by a password or a binding: let in as long as the call lasts
 		e.door.expect(in.src.Addr())
-		b.whenOver = func() { time.AfterFunc(allT1+t2, func() { e.door.forget(in.src.Addr()) }) }
+		b.whenOver = func() {
+			b.stopRinging()
+			e.tx.afterLate.add(parted{e.door, []*hop{in.from}}, dueLinger)
+		}
 	}
 	e.register(&b.leg, b.key)
 	b.do(func() {

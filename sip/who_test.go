@@ -159,6 +159,27 @@ func TestCallFromAnywhereByPassword(t *testing.T) {
 	})
 }
 
+// Nothing of a visitor's ringing goes on when his leg is over.
+func TestVisitorLeavesNoTimer(t *testing.T) {
+	asking(t, func(w *world) {
+		pbx := w.peer(otherAddr)
+		pbx.knock("INVITE", "pbx.example", 1)
+		_, asked := pbx.asked()
+		pbx.knock("INVITE", "pbx.example", 2, pbx.answerTo(asked[0], "INVITE", "bob", "zanzibar", 1), "Supported: 100rel")
+		pbx.want("SIP/2.0 100")
+		a := w.admitted()
+		a.leg.Progress(183, ourSDP)
+		pbx.want("SIP/2.0 183")
+		a.leg.Hangup(call.Cause{Status: 480})
+		pbx.want("SIP/2.0 480")
+		signal[call.Gone](w, a.signals)
+		r := &a.leg.(*inbound).ring
+		if r.remind.Stop() || r.out.timer.Stop() || r.out.limit.Stop() {
+			t.Error("a timer was running")
+		}
+	})
+}
+
 // One nonce serves several requests as long as its count rises.
 func TestNonceIsUsedAgain(t *testing.T) {
 	asking(t, func(w *world) {
