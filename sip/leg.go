@@ -196,6 +196,9 @@ func retryAfter(n int64) gosip.Header {
 
 // refreshTarget takes the new target of an accepted request, answered by ours.
 func (l *leg) refreshTarget(in *incoming, ours []byte) {
+	if in.Method == gosip.PRACK {
+		return
+	}
 	l.dlg.retarget(in)
 	if d := in.early; d != nil {
 		d.retarget(in)
@@ -270,8 +273,11 @@ func (l *leg) accept(in *incoming, body []byte) {
 		in.tx.accepted.Store(true)
 	}
 	if in.agreed == nil {
-		in.agreed = append(l.session.accept(in), in.from.contact(), allowHeader(), supportedHeader())
-		l.startSession()
+		in.agreed = []gosip.Header{allowHeader(), supportedHeader()}
+		if in.Method != gosip.PRACK { // which refreshes neither target nor session (RFC 3262 5, RFC 4028 3)
+			in.agreed = append(append(l.session.accept(in), in.from.contact()), in.agreed...)
+			l.startSession()
+		}
 		l.described(body, in.Body())
 	}
 	in.reply(200, body, in.agreed...)

@@ -107,9 +107,10 @@ func (l *leg) unsent(r *reoffer) {
 	l.ours = nil
 	if r.refresh {
 		l.refreshIn(refreshRetry)
-		return
+	} else {
+		l.tell(call.Declined{At: call.Now(), Cause: localCause(503)})
 	}
-	l.tell(call.Declined{At: call.Now(), Cause: localCause(503)})
+	l.offerNext()
 }
 
 // reofferAnswered takes one response. A 2xx is acknowledged whatever has become

@@ -370,7 +370,9 @@ func (o *outbound) overtaken(in *incoming) {
 		o.earlyRequest(in, place)
 	case in.Method == gosip.BYE:
 		in.reply(200, nil)
-		o.saidBye[tag] = true
+		if len(o.saidBye) < maxEarly { // whoever makes up more of them hears a BYE of ours
+			o.saidBye[tag] = true
+		}
 	case in.Method == gosip.INVITE || in.Method == gosip.UPDATE:
 		in.reply(491, nil) // our INVITE is still open (RFC 3261 14.2)
 	default:

@@ -163,7 +163,7 @@ func (b *inbound) pracked(in *incoming) {
 	switch {
 	case len(in.Body()) == 0:
 		in.reply(200, nil)
-	case r.settled && b.offer == nil && !r.asking:
+	case b.state == early && r.settled && b.offer == nil && !r.asking:
 		b.present(in) // an offer of his: answered like that of an UPDATE (RFC 3262 5)
 	default:
 		in.reply(488, nil)

@@ -194,13 +194,14 @@ func TestPrackWithAnOffer(t *testing.T) {
 		i, a := w.rings()
 		a.leg.Progress(183, ourSDP)
 		_, rseq := i.reliable(183)
-		i.request("PRACK", otherOffer, fmt.Sprintf("RAck: %d 1 INVITE", rseq))
+		i.request("PRACK", otherOffer, fmt.Sprintf("RAck: %d 1 INVITE", rseq), "Supported: timer", "Contact: <sip:gw@10.1.0.1:5099>")
 		o := signal[call.Offered](w, a.signals)
 		if string(o.Body) != crlf(otherOffer) {
 			t.Errorf("%q", o.Body)
 		}
 		a.leg.Update(o.ID, otherSDP)
-		if ok := w.carrier.want("SIP/2.0 200"); ok.get("CSeq") != "2 PRACK" || ok.body != string(otherSDP) {
+		if ok := w.carrier.want("SIP/2.0 200"); ok.get("CSeq") != "2 PRACK" || ok.body != string(otherSDP) ||
+			ok.get("Session-Expires") != "" || ok.get("Require") != "" || ok.get("Contact") != "" { // of INVITE and UPDATE only
 			t.Errorf("%s", ok.raw)
 		}
 		i.cseq++
