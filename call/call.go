@@ -39,10 +39,11 @@ type Call struct {
 	relay     Relay
 	recording Recording          // tapped
 	opened    Recording          // not yet
-	out       map[LegID]struct{} // attempts that hold a place of the trunk they left by
+	out       map[LegID]struct{} // legs that hold a place of their trunk, beside the call's own
 	timers    map[Timer]*time.Timer
 	account   string
 	batch     []letter // taken from the mailbox, not handled yet
+	hand      letter   // the one being handled
 	done      bool
 
 	ctx    context.Context
@@ -130,9 +131,8 @@ func (c *Call) run() {
 	for !c.done {
 		<-c.wake
 		for c.batch = c.take(); len(c.batch) > 0; {
-			l := c.batch[0]
-			c.batch = c.batch[1:]
-			c.handle(l.from, l.s)
+			c.hand, c.batch = c.batch[0], c.batch[1:]
+			c.handle(c.hand.from, c.hand.s)
 		}
 	}
 }

@@ -20,6 +20,14 @@ func (c *Call) crash(r any) {
 	for _, l := range c.legs {
 		l.Hangup(internalError)
 	}
+	switch s := c.hand.s.(type) { // who came with it may be none of the legs yet
+	case Replaced:
+		s.Leg.Hangup(internalError)
+	case Given:
+		if s.Leg != nil {
+			s.Leg.Hangup(internalError)
+		}
+	}
 	if c.relay != nil {
 		c.relay.Close()
 	}

@@ -249,3 +249,98 @@ func TestPanicDuringATransfer(t *testing.T) {
 		}
 	})
 }
+
+// A panic before a newcomer is one of the call's legs does not leave him there.
+func TestPanicBeforeANewcomerIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.board(Config{})
+		_, callee := talkingCall(t, w, b)
+		b.mu.Lock()
+		for _, c := range b.calls {
+			c.machine.mint = func() string { panic("injected") }
+		}
+		b.mu.Unlock()
+		newcomer := &fakeLeg{}
+		callee.send(Replaced{At: Now(), Leg: newcomer, Line: NewLine(), Body: []byte("their offer")})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := newcomer.done(); len(got) != 1 {
+			t.Errorf("the newcomer did %q", got)
+		}
+		if w.end() == nil || b.Stats().Panics != 1 {
+			t.Errorf("end %+v", w.end())
+		}
+	})
+}
+
+// A leg that goes over to another call goes on counting with the calls of its
+// trunk, though the call it was dialled for is over; when it hangs up its place is free.
+func TestLegTakesItsPlaceAlong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		w.decision.Targets[0].Trunk = "pbx"
+		ports := w.board(Config{}).ports
+		ports.Limits = func(trunk string) routing.Limits { return routing.Limits{Calls: 10} }
+		b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
+		held := func(want int) {
+			t.Helper()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if n := len(b.places.held[place{limitTrunk, "pbx"}]); n != want {
+				t.Errorf("%d places of the trunk are held, want %d", n, want)
+			}
+		}
+		_, b1 := talkingCall(t, w, b)
+		a2, b2 := talkingCall(t, w, b)
+		held(2)
+		b1.send(Referred{Now(), 1, names(a2)})
+		synctest.Wait()
+		b2.send(Accepted{At: Now(), Body: []byte("their answer")})
+		synctest.Wait()
+		held(1) // b1 has left
+		b2.send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		b2.send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		held(0)
+	})
+}
+
+// A node that goes does not wait for the ACK that a call's end waits for: the
+// end is told before the outbox is emptied, and once.
+func TestLetGoTellsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.board(Config{})
+		a, _ := admitted(t, b)
+		a.keep = true
+		w.b(0).send(Answered{At: Now(), Body: []byte("answer")})
+		synctest.Wait()
+		w.b(0).send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		w.b(0).send(Gone{Now()})
+		synctest.Wait()
+		live, _ := talkingCall(t, w, b)
+		if w.end() != nil || len(b.Calls()) != 1 {
+			t.Fatalf("end %+v, %d calls", w.end(), len(b.Calls()))
+		}
+		b.LetGo()
+		synctest.Wait()
+		if end := w.end(); end == nil || end.Status != "completed" || end.BillableMS != 0 {
+			t.Errorf("end %+v", end)
+		}
+		if got := live.done(); len(got) != 1 || len(b.Calls()) != 1 {
+			t.Errorf("a call that is live did %q", got)
+		}
+		b.StopAll(ByOperator)
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := b.Stats(); s.Stray != 0 || s.Outcomes["completed"] != 2 {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -22,8 +22,7 @@ func (c *Call) carryOutTransfer(a action) Signal {
 	case doInvite:
 		c.invite(a)
 	case doWelcome:
-		c.legs[a.leg], c.lines[a.leg] = a.dial, a.line
-		a.line.connect(c, a.leg)
+		c.welcome(a)
 	case doPropose:
 		c.propose(a)
 	case doMove:

@@ -76,16 +76,21 @@ func (p *places) take(who holder, at time.Time, claims ...claim) *Cause {
 		if c.limits.CPS > 0 {
 			p.buckets[c.place].tokens--
 		}
-		if c.limits.Calls <= 0 {
-			continue
-		}
-		if p.held[c.place] == nil {
-			p.held[c.place] = map[holder]struct{}{}
-		}
-		p.held[c.place][who] = struct{}{}
-		p.of[who.call] = append(p.of[who.call], hold{c.place, who.leg})
+		p.put(who, c)
 	}
 	return nil
+}
+
+// put gives who a place that is limited, also above the limit: for a leg that talks already.
+func (p *places) put(who holder, c claim) {
+	if c.limits.Calls <= 0 {
+		return
+	}
+	if p.held[c.place] == nil {
+		p.held[c.place] = map[holder]struct{}{}
+	}
+	p.held[c.place][who] = struct{}{}
+	p.of[who.call] = append(p.of[who.call], hold{c.place, who.leg})
 }
 
 // bucket returns the place's bucket as it is at a time.

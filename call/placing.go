@@ -6,14 +6,27 @@ func (c *Call) dialOut(leg LegID, d Dial, send func(Signal)) (Leg, error) {
 	if full := c.board.claimOut(c, leg, d.Target.Trunk, c.now()); full != nil {
 		return nil, *full
 	}
+	c.placed(leg)
+	return c.ports.Dial(c.ctx, d, send)
+}
+
+// placed notes that a leg may hold a place of its own.
+func (c *Call) placed(leg LegID) {
 	if c.out == nil {
 		c.out = map[LegID]struct{}{}
 	}
 	c.out[leg] = struct{}{}
-	return c.ports.Dial(c.ctx, d, send)
 }
 
-// freePlaces gives back what attempts hold that are over, though the call goes on.
+// welcome takes over a leg that speaks already, with what it has said meanwhile.
+func (c *Call) welcome(a doWelcome) {
+	c.legs[a.leg], c.lines[a.leg] = a.dial, a.line
+	c.placed(a.leg)
+	c.board.putIn(c, a.leg, c.machine.leg(a.leg).origin.trunk)
+	a.line.connect(c, a.leg)
+}
+
+// freePlaces gives back what legs hold that are over, though the call goes on.
 func (c *Call) freePlaces() {
 	for id := range c.out {
 		if l := c.machine.leg(id); l == nil || l.over {

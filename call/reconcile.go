@@ -11,8 +11,9 @@ import (
 // Reconcile returns the events that close a call whose node died under it:
 // leg.ended for each open leg, then call.ended marked estimated. history is
 // what was told of the call, in order, payloads as structs or raw JSON;
-// lastAlive is the last proof that the node was alive. The call is never
-// billed beyond that, so never beyond its true end.
+// lastAlive is the last proof that the node was alive. A call whose legs have
+// all ended has ended with the last of them: only the word of it was missing.
+// The call is never billed beyond that, so never beyond its true end.
 func Reconcile(history []events.Event, lastAlive time.Time) ([]events.Event, error) {
 	if len(history) == 0 {
 		return nil, fmt.Errorf("call history is empty")
@@ -30,7 +31,7 @@ type reconciler struct {
 	order                             []string // legs in the order they came
 	open                              map[string]bool
 	received, rang, answered, bridged time.Time
-	last                              time.Time
+	last, left                        time.Time // proof of life; the last end of a leg
 	winner, version                   string
 	transfers                         int
 	done                              bool
@@ -69,19 +70,27 @@ func (r *reconciler) read(e events.Event) error {
 		return err
 	case events.LegFailed:
 		d, err := payload[events.LegFailedData](e)
-		delete(r.open, d.Leg)
+		r.over(d.Leg, e.Time)
 		return err
 	case events.LegEnded:
 		d, err := payload[events.LegEndedData](e)
-		delete(r.open, d.Leg)
+		r.over(d.Leg, e.Time)
 		return err
 	}
 	return nil
 }
 
+func (r *reconciler) over(leg string, at time.Time) {
+	delete(r.open, leg)
+	r.left = at
+}
+
 func (r *reconciler) close(last events.Event) []events.Event {
 	if r.done {
 		return nil
+	}
+	if len(r.order) > 0 && len(r.open) == 0 {
+		r.last = r.left
 	}
 	cause := Cause{Status: 500, Q850: 38, Text: "node lost"}.event()
 	tell := func(kind string, data any) events.Event {

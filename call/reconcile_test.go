@@ -2,6 +2,7 @@ package call
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,6 +39,10 @@ func TestReconcile(t *testing.T) {
 		happened(5, events.CallAnswered, events.CallAnsweredData{Winner: "leg_b2"}),
 		happened(5, events.CallBridged, events.CallBridgedData{Winner: "leg_b2"}),
 	}
+	over := append(slices.Clone(answered),
+		happened(50, events.LegEnded, events.LegEndedData{Leg: "leg_b2"}),
+		happened(50, events.LegEnded, events.LegEndedData{Leg: "leg_a"}),
+		happened(52, events.RecordingCompleted, events.RecordingCompletedData{}))
 	cases := map[string]struct {
 		history  []events.Event
 		alive    int
@@ -51,7 +56,9 @@ func TestReconcile(t *testing.T) {
 		"answered, not bridged":   {answered[:8], 65, []string{"leg_a", "leg_b2"}, "failed", 0, 65_000},
 		"ringing":                 {answered[:7], 30, []string{"leg_a", "leg_b2"}, "failed", 0, 30_000},
 		"between attempts":        {answered[:5], 30, []string{"leg_a"}, "failed", 0, 30_000},
-		"just received":           {answered[:1], 0, nil, "failed", 0, 0},
+		"ended, and waiting for the ACK to tell it": {over, 65, nil, "completed", 45_000, 50_000},
+		"one leg has ended":                         {over[:10], 65, []string{"leg_a"}, "completed", 60_000, 65_000},
+		"just received":                             {answered[:1], 0, nil, "failed", 0, 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

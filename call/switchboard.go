@@ -131,6 +131,18 @@ func (b *Switchboard) claimOut(c *Call, leg LegID, trunk string, at time.Time) *
 	return b.places.take(holder{c.id, leg}, at, claim{place{limitTrunk, trunk}, limits})
 }
 
+// putIn counts a leg that came over from another call, or takes somebody's place,
+// with the calls of its trunk. It is not refused: one goes as it comes.
+func (b *Switchboard) putIn(c *Call, leg LegID, trunk string) {
+	if trunk == "" || b.ports.Limits == nil {
+		return
+	}
+	limits := b.ports.Limits(trunk)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.places.put(holder{c.id, leg}, claim{place{limitTrunk, trunk}, limits})
+}
+
 // freeOut gives back the place of an attempt that came to nothing.
 func (b *Switchboard) freeOut(c *Call, leg LegID) {
 	b.mu.Lock()
@@ -201,6 +213,17 @@ func (b *Switchboard) Wait(ctx context.Context) error {
 func (b *Switchboard) StopAll(by Ender) {
 	for _, c := range b.list() {
 		c.post("", Stop{Now(), by})
+	}
+}
+
+// LetGo makes every call that has ended tell so and leave, whatever its legs still
+// do. It is for a node that goes and can wait for them no longer: an ACK that has
+// not come by then is taken for one that never will.
+func (b *Switchboard) LetGo() {
+	for _, c := range b.list() {
+		if c.snapshot().ended {
+			c.post("", Timeout{Now(), timerLinger})
+		}
 	}
 }
 

@@ -127,6 +127,7 @@ func (n *node) goodbye(cut context.Context, drainTimeout time.Duration) error {
 		defer cancel()
 		if n.board.Wait(legs) != nil {
 			n.log.Warn("draining: some legs did not answer their BYE")
+			n.letGo()
 		}
 	}
 	flush, cancel := context.WithTimeout(context.Background(), flushWait)
@@ -139,6 +140,16 @@ func (n *node) goodbye(cut context.Context, drainTimeout time.Duration) error {
 		err = errors.Join(err, errors.New("cut by a second signal"))
 	}
 	return err
+}
+
+// letGo has the calls whose legs do not go told of before the outbox is emptied.
+func (n *node) letGo() {
+	n.board.LetGo()
+	told, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := n.board.Wait(told); err != nil {
+		n.log.Error("draining: calls are left open; the next start closes them", "live", len(n.board.Calls()))
+	}
 }
 
 // leaveWait bounds how long registrars may take to let go of us.
