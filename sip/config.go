@@ -13,7 +13,7 @@ import (
 	"ringdown/sip/locate"
 )
 
-// Timers of RFC 3261 17.1.1.1; sipgo's transactions use the same values.
+// Timers of RFC 3261 17.1.1.1.
 const (
 	t1    = 500 * time.Millisecond
 	t2    = 4 * time.Second

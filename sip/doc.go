@@ -9,14 +9,15 @@
 //
 // # What is sipgo's and what is ours
 //
-// The parser, the messages and the four transaction state machines are
-// sipgo's. Its Dialog types, its transaction layer (matching) and its transport
-// layer are not used: a message there runs in a goroutine of its own, so 180
-// and 200 overtake each other; it answers CANCEL with a tag of its own; its
-// socket reader keeps every source address for ever and stops at a filter's
-// error; it limits UDP to 1,300 bytes; and it cannot screen what comes back on
-// a TCP connection it has dialled. What stands in their place is transport.go
-// (two read loops), streams.go (connections) and transaction.go (two maps). No global of sipgo is set.
+// The parser and the types of messages and headers are sipgo's. Its Dialog
+// types, its transactions and its transport are not used: a message there runs
+// in a goroutine of its own, so 180 and 200 overtake each other; it answers
+// CANCEL with a tag of its own; its transactions hold whole messages for half a
+// minute; its socket reader keeps every source address for ever and stops at a
+// filter's error; it limits UDP to 1,300 bytes; and it cannot screen what comes
+// back on a TCP connection it has dialled. What stands in their place is
+// transport.go (two read loops), streams.go (connections), and transaction.go
+// with client.go, server.go and timers.go. No global of sipgo is set.
 //
 // # Order
 //

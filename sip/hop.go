@@ -21,17 +21,6 @@ type hop struct {
 	listens uint16  // of a request by stream: the port its Via says the peer takes connections at
 }
 
-// WriteMsg sends m to the hop's address, whatever m says of its destination.
-func (h *hop) WriteMsg(m gosip.Message) error {
-	buf := h.ep.buffers.Get().(*bytes.Buffer)
-	defer h.ep.buffers.Put(buf)
-	b, err := h.marshalTo(buf, m)
-	if err != nil {
-		return err
-	}
-	return h.writeBytes(b)
-}
-
 // marshal makes the bytes of m, to be kept, and counts it as sent if it is a response.
 func (h *hop) marshal(m gosip.Message) ([]byte, error) {
 	buf := h.ep.buffers.Get().(*bytes.Buffer)
