@@ -93,14 +93,22 @@ func (b *builder) direct(spec Destination, ring time.Duration, path string) targ
 		b.refer("trunk", spec.Trunk, path+".trunk", b.hasTrunk, b.trunkIDs)
 		manner = ", in the manner of trunk " + spec.Trunk
 	}
-	redirect := b.redirect(spec.Redirect, path)
-	if t := b.table.trunks[spec.Trunk]; t != nil && spec.Redirect.Follow == 0 {
-		redirect = t.redirect
-		redirect.Names, redirect.Nets = slices.Clone(redirect.Names), slices.Clone(redirect.Nets)
+	redirect, rtp := b.redirect(spec.Redirect, path), b.media(spec.MediaRule, spec.MediaSources, path)
+	if t := b.table.trunks[spec.Trunk]; t != nil {
+		if spec.Redirect.Follow == 0 {
+			redirect = t.redirect
+			redirect.Names, redirect.Nets = slices.Clone(redirect.Names), slices.Clone(redirect.Nets)
+		}
+		if spec.MediaRule == "" {
+			rtp.Latch = t.media.Latch
+		}
+		if len(spec.MediaSources) == 0 {
+			rtp.Sources = slices.Clone(t.media.Sources)
+		}
 	}
 	redirect.own(u)
 	return target{
-		Target{URI: spec.URI, Trunk: spec.Trunk, Timeout: ring, Media: b.media(spec.MediaRule, spec.MediaSources, path), Redirect: redirect},
+		Target{URI: spec.URI, Trunk: spec.Trunk, Timeout: ring, Media: rtp, Redirect: redirect},
 		fmt.Sprintf("straight to %s%s, rings %s%s", u.place(), manner, ring, redirect.words()),
 	}
 }

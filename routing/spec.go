@@ -100,8 +100,8 @@ type Destination struct {
 	Number       string   `yaml:"number"` // E.164 with the +
 	Trunk        string   `yaml:"trunk"`
 	Timeout      Duration `yaml:"timeout"`       // ring time; zero: the step's
-	MediaRule    string   `yaml:"media_rule"`    // of a URI: strict (default) | latch
-	MediaSources []string `yaml:"media_sources"` // of a URI; empty: the address in the SDP
+	MediaRule    string   `yaml:"media_rule"`    // of a URI: strict | latch; left out: its trunk's, or strict
+	MediaSources []string `yaml:"media_sources"` // of a URI; empty: its trunk's, or the address in the SDP
 	Redirect     Bounds   `yaml:"redirect"`      // of a URI; left out: its trunk's, if it has one
 }
 
