@@ -75,6 +75,24 @@ func (r *Relay) open(side media.Side, q *pair) {
 	mine.rtcp[q.family].Store(q.rtcp)
 }
 
+// ports returns a side's pair of an IP version, taken and opened when the call has
+// none there yet. The caller holds r.nego.
+func (r *Relay) ports(side media.Side, f family) (*pair, error) {
+	l := &r.legs[index(side)]
+	if l.pair.family == f {
+		return l.pair, nil
+	}
+	if l.other == nil {
+		q, err := r.pool.take(f)
+		if err != nil {
+			return nil, err
+		}
+		l.other = q
+		r.open(side, q)
+	}
+	return l.other, nil
+}
+
 // turn makes a party's ports those of an IP version, which are taken when the
 // call has none there yet. Ports that the party was never told of are given
 // back; others stay, because packets to them may be on their way. The caller
@@ -84,13 +102,8 @@ func (r *Relay) turn(side media.Side, f family) error {
 	if l.pair.family == f {
 		return nil
 	}
-	if l.other == nil {
-		q, err := r.pool.take(f)
-		if err != nil {
-			return err
-		}
-		l.other = q
-		r.open(side, q)
+	if _, err := r.ports(side, f); err != nil {
+		return err
 	}
 	l.pair, l.other = l.other, l.pair
 	if l.sent == nil {

@@ -22,6 +22,14 @@ func endpointOf(a netip.AddrPort) endpoint {
 
 func (e endpoint) isZero() bool { return e == endpoint{} }
 
+// or returns the endpoint, or another one when there is none.
+func (e endpoint) or(other endpoint) endpoint {
+	if e.isZero() {
+		return other
+	}
+	return e
+}
+
 func (e endpoint) addr() netip.Addr { return netip.AddrFrom16(e.ip).Unmap() }
 
 func (e endpoint) addrPort() netip.AddrPort { return netip.AddrPortFrom(e.addr(), e.port) }

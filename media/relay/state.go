@@ -19,8 +19,9 @@ type side struct {
 	rtcpSeen  endpoint // where its RTCP came from, while its source is a learnt one
 	rtpRate   bucket
 	rtcpRate  bucket
-	started   bool     // its first packet was noticed
-	former    endpoint // where the party before sent from, whose place this one has taken
+	started   bool // its first packet was noticed
+
+	former, formerRTCP endpoint // where the party before sent from, whose place this one has taken
 }
 
 // flow counts what one party sent; written by the packet path, read by anyone.
@@ -94,7 +95,8 @@ func (r *Relay) judgeRTCP(from media.Side, src endpoint, sound bool, at int64) (
 	defer r.mu.Unlock()
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	switch {
-	case !me.ready || src.ip != me.source.host() && src != me.rtcp || src.ip == [16]byte{}:
+	case !me.ready || src.ip != me.source.host() && src != me.rtcp || src.ip == [16]byte{},
+		src == me.formerRTCP && src != me.rtcp:
 		return endpoint{}, media.DropSource
 	case !sound:
 		return endpoint{}, media.DropMalformed

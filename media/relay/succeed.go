@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 // invited is what somebody was offered who may take the place of a party.
 type invited struct {
 	session, version uint64
+	pair             *pair // the ports it names; nil: those of the party
 	text             []byte
 }
 
@@ -43,7 +45,8 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, told []byte) ([]byte, err
 		}
 	}
 	if addr.IsValid() && r.pool.places[familyOf(addr)].bind.IsValid() {
-		if err := r.turn(to, familyOf(addr)); err != nil {
+		var err error
+		if in.pair, err = r.ports(to, familyOf(addr)); err != nil {
 			return nil, fmt.Errorf("offer to the %s: %w", to, err)
 		}
 	}
@@ -56,7 +59,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, told []byte) ([]byte, err
 }
 
 func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
-	pair := r.legs[index(to)].pair
+	pair := cmp.Or(in.pair, r.legs[index(to)].pair)
 	return sdp.Ours{ID: in.session, Version: in.version, Media: netip.AddrPortFrom(r.pool.places[pair.family].advertise, pair.port)}
 }
 
@@ -84,13 +87,27 @@ func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again [
 	}
 	ask, err := r.retell(from, d)
 	if err == nil {
-		err = r.meet(from, d, true)
+		err = r.meetInvited(from, d, in)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
 	}
 	r.move(from, d, src, *in, ask)
 	return ask.text, nil
+}
+
+// meetInvited is meet for somebody who answered what he was invited by, which may
+// have named other ports than the party's.
+func (r *Relay) meetInvited(from media.Side, d *sdp.Description, in *invited) error {
+	before := r.legs[index(from)].pair.family
+	if in.pair != nil {
+		r.turn(from, in.pair.family) // cannot fail: both pairs are ours already
+	}
+	err := r.meet(from, d, true)
+	if err != nil {
+		r.turn(from, before)
+	}
+	return err
 }
 
 // ReplaceBy gives a side to somebody who makes an offer himself, and returns
@@ -151,11 +168,8 @@ func (r *Relay) retell(from media.Side, d *sdp.Description) (description, error)
 func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in invited, ask description) {
 	r.mu.Lock()
 	s := &r.sides[index(from)]
-	was := s.source.locked
-	if was.isZero() {
-		was = s.source.exact
-	}
-	*s = side{former: was} // he may go on sending for a while, and from the new one's own host
+	// He may go on sending for a while, and from the new one's own host.
+	*s = side{former: s.source.locked.or(s.source.exact), formerRTCP: s.rtcpSeen.or(s.rtcp)}
 	r.mu.Unlock()
 	r.legs[index(from)].session = in.session
 	r.invited[index(from)] = nil

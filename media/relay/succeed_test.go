@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"ringdown/media"
 	"ringdown/media/mediatest"
@@ -201,5 +202,66 @@ func TestRefusedReplacementsChangeNothing(t *testing.T) {
 		if _, err := w.relay.Replace(media.Callee, w.callee.body(""), media.Source{}); !errors.Is(err, errClosed) {
 			t.Errorf("after Close: %v", err)
 		}
+	})
+}
+
+// The reports of the party before are not heard either, not even from the new one's host.
+func TestReplaceEndsTheReportsToo(t *testing.T) {
+	inWorld(t, mediatest.Link{}, func(w *world) {
+		w.connect(media.Source{}, media.Source{})
+		w.sing(w.callee, 2)
+		report := func(from *phone) int {
+			w.caller.rtcp.Drain()
+			from.rtcp.WriteToUDPAddrPort(report(), w.callee.ours0(1))
+			synctest.Wait()
+			return w.caller.rtcp.Waiting()
+		}
+		if report(w.callee) != 1 {
+			t.Fatal("a report of the party is not passed on")
+		}
+		heir := w.phone(phoneIP, 7000, 700)
+		w.replace(heir, "", media.Source{})
+		w.sing(heir, 2)
+		if n := report(w.callee); n != 0 {
+			t.Error("a report of the party before is passed on")
+		}
+		if n := report(heir); n != 1 {
+			t.Error("a report of the new party is not passed on")
+		}
+	})
+}
+
+// Somebody invited over IPv6 who does not come leaves a party of IPv4 what it has.
+func TestInviteOverAnotherFamilyLeavesThePartyAlone(t *testing.T) {
+	inDualWorld(t, sipperIP, phoneIP, func(w *world) {
+		w.connect(media.Source{}, media.Source{})
+		for range 2 { // the second time its ports are there already
+			offer, err := w.relay.Invite(media.Callee, netip.MustParseAddr(phone6), nil)
+			if err != nil || !strings.Contains(string(offer), "IN IP6 "+relay6) {
+				t.Fatalf("invited by %q, %v", offer, err)
+			}
+			if _, err := w.relay.Replace(media.Callee, w.callee.body(""), media.Source{}); !errors.Is(err, errOtherFamily) {
+				t.Errorf("an answer over IPv4 to it: %v", err)
+			}
+			present, err := w.relay.Present(media.Callee)
+			if err != nil || !strings.Contains(string(present), "IN IP4 "+relayIP) {
+				t.Errorf("the party is offered %q, %v", present, err)
+			}
+			if _, err := w.relay.Take(media.Callee, w.callee.body(""), media.Source{}); err != nil {
+				t.Errorf("its answer: %v", err)
+			}
+			w.talk()
+		}
+		heir := w.phone(phone6, 7000, 700)
+		offer, err := w.relay.Invite(media.Callee, netip.MustParseAddr(phone6), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heir.ours = led(t, offer)
+		if _, err := w.relay.Replace(media.Callee, heir.body6(""), media.Source{}); err != nil {
+			t.Fatal(err)
+		}
+		w.callee = heir
+		w.talk()
 	})
 }
