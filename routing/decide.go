@@ -80,7 +80,7 @@ func (w *walk) origin() bool {
 	if c := w.trunk.country; c != nil {
 		country = "numbers as in " + c.iso
 	}
-	w.look("trunk", Matched, "the source belongs to trunk "+id+", "+country)
+	w.look("trunk", Matched, "the call came by trunk "+id+", "+country)
 	caller, how := read(w.request.From, w.trunk.country)
 	if caller == 0 {
 		w.look("caller", Missed, how.String())

@@ -50,6 +50,9 @@ func writeManifest(w io.Writer, parts []recorder.Manifest) error {
 	if m.Completion == recorder.Recovered {
 		how = "recovered after the node stopped"
 	}
+	if m.Segment > 1 {
+		line(&b, "Segment", "%d of its call, after a transfer; the one before is %s", m.Segment, m.Previous)
+	}
 	line(&b, "Length", "%s, %s", span(m.DurationMS), how)
 	var caller, callee recorder.Track
 	var paused int64
@@ -64,7 +67,7 @@ func writeManifest(w io.Writer, parts []recorder.Manifest) error {
 		line(&b, "Paused", "%s, %s in all", times(pauses), span(paused))
 	}
 	for _, p := range parts {
-		line(&b, fmt.Sprintf("Part %d", p.Part), "%s, %s in %s, key %s", p.Result, size(p.Size), count(int(p.Segments), "segment"), p.KeyRef)
+		line(&b, fmt.Sprintf("Part %d", p.Part), "%s, %s in %s, key %s", p.Result, size(p.Size), count(int(p.Segments), "sealed segment"), p.KeyRef)
 		line(&b, "", "hash tree %s", p.Root)
 		line(&b, "", "SHA-256   %s", p.SHA256)
 	}
