@@ -59,8 +59,9 @@ func (b *builder) auth(spec Trunk, path string) {
 	case a.Username != "" && a.Password.IsZero():
 		b.fault("is missing", "%s.password", path)
 	}
+	unknown := false
 	for i, alg := range a.Algorithms {
-		b.fault(checkAlgorithm(alg), "%s.algorithms[%d]", path, i)
+		unknown = b.fault(checkAlgorithm(alg), "%s.algorithms[%d]", path, i) || unknown
 	}
 	if len(a.Users) == 0 {
 		if a.Challenge != "" || len(a.Algorithms) > 0 {
@@ -71,7 +72,23 @@ func (b *builder) auth(spec Trunk, path string) {
 	if a.AskRealm() == "" {
 		b.fault("is missing: the realm that users are asked for", "%s.realm", path)
 	}
+	if !unknown {
+		b.asks(a, path)
+	}
 	b.users(spec, path)
+}
+
+// asks holds the algorithms of all trunks of one realm together: whoever is
+// asked has not said yet which of them he is.
+func (b *builder) asks(a Auth, path string) {
+	words := strings.Join(a.AskAlgorithms(), ", ")
+	first, known := b.algorithms[a.AskRealm()]
+	switch {
+	case !known:
+		b.algorithms[a.AskRealm()] = [2]string{path, words}
+	case first[1] != words:
+		b.fault("differ from those at "+first[0]+", for the same realm: "+first[1], "%s.algorithms", path)
+	}
 }
 
 // users checks names; in one realm a name belongs to one trunk.

@@ -89,6 +89,20 @@ func TestTrunksByDigest(t *testing.T) {
 	}
 }
 
+// Trunks of one realm are asked together, so they are asked for the same.
+func TestAlgorithmsOfARealm(t *testing.T) {
+	users := func(name string) []User { return []User{{Name: name, Password: secret("env:A")}} }
+	_, faults := NewTable(Spec{Trunks: []Trunk{
+		{ID: "a", Auth: Auth{Realm: "r", Users: users("a"), Algorithms: []string{"MD5", "SHA-256"}}},
+		{ID: "b", Auth: Auth{Realm: "r", Users: users("b")}},
+		{ID: "c", Auth: Auth{Realm: "x", Users: users("c"), Algorithms: []string{"MD5"}}},
+		{ID: "d", Auth: Auth{Realm: "x", Challenge: "r", Users: users("d"), Algorithms: []string{"MD5"}}},
+	}})
+	if len(faults) != 1 || faults[0].Path != "trunks[3].auth.algorithms" || faults[0].Msg != "differ from those at trunks[0].auth, for the same realm: SHA-256, MD5" {
+		t.Errorf("%+v", faults)
+	}
+}
+
 func TestRegisterAsks(t *testing.T) {
 	if (Register{}).Asked() != time.Hour || (Register{Expires: Seconds(90)}).Asked() != 90*time.Second {
 		t.Error("what is asked for")

@@ -14,7 +14,7 @@ func NewTable(s Spec) (*Table, []Fault) {
 		table:    &Table{trunks: map[string]*trunk{}, certNames: map[string]string{}, guests: map[string][]string{}, numbers: make(map[number]entry, len(s.Numbers))},
 		accounts: map[string]*account{}, flows: map[string]*flow{},
 		seenTrunk: map[string]int{}, seenAccount: map[string]int{}, seenNumber: make(map[number]int, len(s.Numbers)),
-		prefix: map[netip.Prefix]string{}, certName: map[string]string{}, user: map[string]string{}, used: map[string]bool{},
+		prefix: map[netip.Prefix]string{}, certName: map[string]string{}, user: map[string]string{}, algorithms: map[string][2]string{}, used: map[string]bool{},
 	}
 	s.Trunks = b.withProfiles(s.Trunks)
 	b.addTrunks(s.Trunks)
@@ -41,6 +41,7 @@ type builder struct {
 	seenNumber             map[number]int
 	prefix                 map[netip.Prefix]string // path of each trunk source
 	user                   map[string]string       // path of each realm and user name
+	algorithms             map[string][2]string    // of each realm that is asked for: path and words
 	certName               map[string]string       // path of each trunk's name in certificates
 	used                   map[string]bool         // "trunk x", "account x", "flow x" somebody refers to
 	faults                 []Fault
