@@ -42,7 +42,7 @@ func TestBansGrowAndEnd(t *testing.T) {
 					t.Errorf("ban %d: %s before", i, r)
 				}
 			}
-			if len(*told) != i+1 || (*told)[i].until.Sub(time.Now()) != length || (*told)[i].count != i+1 || (*told)[i].why != banScan {
+			if len(*told) != i+1 || time.Until((*told)[i].until) != length || (*told)[i].count != i+1 || (*told)[i].why != banScan {
 				t.Fatalf("%+v", *told)
 			}
 			if total, live := d.banStats(); total != uint64(i+1) || live != 1 {

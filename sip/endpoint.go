@@ -114,32 +114,7 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	if len(conns)+len(listeners) == 0 {
 		return nil, errors.New("sip: no socket to listen on")
 	}
-	if deps.Policy == nil {
-		deps.Policy = func(string) (routing.Trunk, bool) { return routing.Trunk{}, false }
-	}
-	if deps.ByDigest == nil {
-		deps.ByDigest = func(string) []string { return nil }
-	}
-	if deps.Trunks == nil {
-		deps.Trunks = func() []string { return nil }
-	}
-	if deps.Lookup == nil {
-		deps.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
-	}
-	if deps.Random == nil {
-		deps.Random = rand.IntN
-	}
-	if deps.Locate == nil {
-		deps.Locate = locate.New(locate.Options{System: deps.Lookup, Random: deps.Random, Log: deps.Log})
-	}
-	if deps.Connect == nil {
-		deps.Connect = connect
-	}
-	if deps.TrunkOfNames == nil {
-		deps.TrunkOfNames = func([]string) (string, bool) { return "", false }
-	}
+	deps = deps.filled()
 	e := &Endpoint{
 		cfg: cfg, deps: deps, log: deps.Log, count: newCounts(), door: newDoor(deps.Trunk, cfg),
 		instance: newTag(), asks: digest.NewGuard(), tagKey: newTag(),
@@ -177,6 +152,37 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	e.able = ableOf(e.sockets, e.listeners)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e, nil
+}
+
+// filled returns d with what is absent.
+func (d Deps) filled() Deps {
+	if d.Policy == nil {
+		d.Policy = func(string) (routing.Trunk, bool) { return routing.Trunk{}, false }
+	}
+	if d.ByDigest == nil {
+		d.ByDigest = func(string) []string { return nil }
+	}
+	if d.Trunks == nil {
+		d.Trunks = func() []string { return nil }
+	}
+	if d.Lookup == nil {
+		d.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if d.Random == nil {
+		d.Random = rand.IntN
+	}
+	if d.Locate == nil {
+		d.Locate = locate.New(locate.Options{System: d.Lookup, Random: d.Random, Log: d.Log})
+	}
+	if d.Connect == nil {
+		d.Connect = connect
+	}
+	if d.TrunkOfNames == nil {
+		d.TrunkOfNames = func([]string) (string, bool) { return "", false }
+	}
+	return d
 }
 
 func filled(r Rate, b Bans) (Rate, Bans) {
