@@ -26,7 +26,10 @@ func (s *serial) tryDo(f func()) bool { return s.add(f, true) }
 func (s *serial) add(f func(), bounded bool) bool {
 	took, first := s.put(f, bounded)
 	if first {
-		go s.drain() // ends by itself when the queue is empty
+		go func() { // ends by itself when the queue is empty
+			deepen()
+			s.drain()
+		}()
 	}
 	return took
 }
@@ -74,6 +77,19 @@ func (s *serial) drain() {
 		s.mu.Unlock()
 		guard(f, func(v any) { guard(func() { s.caught(v) }, func(any) {}) })
 	}
+}
+
+// deepen makes a new goroutine's stack as large as serving a message needs, in
+// one step while it is empty. Step by step, and copied from deep down each time,
+// it cost a twentieth of a call.
+//
+//go:noinline
+func deepen() (b byte) {
+	var room [12 << 10]byte
+	for i := 0; i < len(room); i += 4 << 10 {
+		b |= room[i]
+	}
+	return b
 }
 
 // guard runs f and hands a panic to caught.
