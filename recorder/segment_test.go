@@ -69,3 +69,34 @@ func TestSegmentIsKnownAfterACrash(t *testing.T) {
 		checkStretch(t, w, r.ID())
 	})
 }
+
+// A kill while a transfer is under way: the recording of the next segment is open
+// and that of before is not closed yet. Both are found, closed and genuine,
+// and each says what it is.
+func TestKillBetweenTwoSegments(t *testing.T) {
+	in(t, func(t *testing.T) {
+		keys, disk := newFakeKeys(), &storetest.Memory{}
+		w := restarted(t, disk, keys)
+		first := w.open()
+		talk(first, 0, 2*time.Second)
+		second := w.stretch()
+		talk(second, 0, time.Second)
+		next := disk.Restart(false)
+		first.Close(time.Now())
+		second.Close(time.Now())
+		time.Sleep(time.Minute)
+		w = restarted(t, next, keys)
+		if err := w.rec.Recover(context.Background()); err != nil || w.rec.Stats().Left > 0 {
+			t.Fatalf("%v, %d left", err, w.rec.Stats().Left)
+		}
+		checkStretch(t, w, second.ID())
+		ms, err := w.rec.Verify(context.Background(), first.ID(), true)
+		if err != nil || len(ms) != 1 || ms[0].Segment != 1 || ms[0].Previous != "" {
+			t.Errorf("the first: %+v, %v", ms, err)
+		}
+		done := of[events.RecordingCompletedData](w.told)
+		if len(done) != 2 || done[0].Completion != Recovered || done[1].Completion != Recovered {
+			t.Errorf("told %+v", done)
+		}
+	})
+}

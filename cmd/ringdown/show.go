@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,8 +46,11 @@ func writeManifest(w io.Writer, parts []recorder.Manifest) error {
 	var b strings.Builder
 	m := parts[len(parts)-1]
 	line(&b, "Recording", "%s of %s, account %s", m.Recording, m.Call, m.Account)
+	if m.Segment > 1 || m.Previous != "" {
+		line(&b, "Segment", "%d of its call; the one before is %s", m.Segment, cmp.Or(m.Previous, "not recorded"))
+	}
 	line(&b, "Started", "%s on node %s, %s, %s", time.Time(m.StartedAt).UTC().Format("2006-01-02 15:04:05.000Z"), m.Node, m.Mode, m.Channels)
-	how := "closed with the call"
+	how := "closed properly" // with the call, or when somebody else took a party's place
 	if m.Completion == recorder.Recovered {
 		how = "recovered after the node stopped"
 	}
@@ -93,6 +97,9 @@ func joined(t, next recorder.Track) recorder.Track {
 // trackWords tells what was kept of one side, and why something was not.
 func trackWords(t recorder.Track) string {
 	text := count(int(t.Packets), "packet")
+	if t.Leg != "" {
+		text = t.Leg + ", " + text
+	}
 	if len(t.Codecs) > 0 {
 		text += " of " + strings.Join(t.Codecs, ", ")
 	}

@@ -222,7 +222,7 @@ func (s *story) recordings(b *strings.Builder) {
 		line(b, "Recording", "%s", s.unrecorded())
 	}
 	for _, r := range s.Recordings {
-		line(b, "Recording", "%s", r.words())
+		line(b, "Recording", "%s", r.words(s.followed(r.ID)))
 		for _, why := range r.Degraded {
 			line(b, "", "degraded: %s", because(why))
 		}
@@ -247,8 +247,15 @@ func (s *story) unrecorded() string {
 	return "none, although it should have been: " + d.RecordingMode + ", " + decidedBy(d.RecordingFrom)
 }
 
-// words tells one recording.
-func (r *recordingStory) words() string {
+// followed reports whether another recording says that it begins where this one ends.
+func (s *story) followed(id string) bool {
+	return slices.ContainsFunc(s.Recordings, func(r *recordingStory) bool {
+		return r.Started != nil && r.Started.Previous == id && id != ""
+	})
+}
+
+// words tells one recording; followed: of a part of the call that a transfer ended.
+func (r *recordingStory) words(followed bool) string {
 	text := r.ID
 	if text == "" {
 		text = "not opened"
@@ -270,8 +277,11 @@ func (r *recordingStory) words() string {
 	}
 	d := r.Completed
 	how := "closed with the call"
-	if d.Completion == "recovered" {
+	switch {
+	case d.Completion == "recovered":
 		how = "recovered after the node stopped"
+	case followed:
+		how = "closed with the transfer"
 	}
 	return fmt.Sprintf("%s: %s, %s kept of what was heard, %s long, %s sealed, %s", text, d.Result, share(d.Completeness), span(d.DurationMS), size(d.Bytes), how)
 }

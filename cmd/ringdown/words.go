@@ -127,7 +127,11 @@ func (s *story) outcome() string {
 	var text string
 	switch d.Status {
 	case "completed":
-		text = "completed: " + endedBy(d.EndedBy) + " after " + span(d.TalkMS) + " of talk"
+		how := endedBy(d.EndedBy)
+		if t := s.Transfers; len(t) > 0 && t[len(t)-1].Result == "given" {
+			how = "the " + t[len(t)-1].Side + " put the other side through to another call"
+		}
+		text = "completed: " + how + " after " + span(d.TalkMS) + " of talk"
 		if d.BilledUntil != nil {
 			text += "; the talk is counted to that side's last sign of life"
 		}
