@@ -46,16 +46,13 @@ func writeManifest(w io.Writer, parts []recorder.Manifest) error {
 	var b strings.Builder
 	m := parts[len(parts)-1]
 	line(&b, "Recording", "%s of %s, account %s", m.Recording, m.Call, m.Account)
-	if m.Segment > 1 || m.Previous != "" {
-		line(&b, "Segment", "%d of its call; the one before is %s", m.Segment, cmp.Or(m.Previous, "not recorded"))
-	}
 	line(&b, "Started", "%s on node %s, %s, %s", time.Time(m.StartedAt).UTC().Format("2006-01-02 15:04:05.000Z"), m.Node, m.Mode, m.Channels)
 	how := "closed properly" // with the call, or when somebody else took a party's place
 	if m.Completion == recorder.Recovered {
 		how = "recovered after the node stopped"
 	}
 	if m.Segment > 1 {
-		line(&b, "Segment", "%d of its call, after a transfer; the one before is %s", m.Segment, m.Previous)
+		line(&b, "Segment", "%d of its call, after a transfer; the one before is %s", m.Segment, cmp.Or(m.Previous, "not recorded"))
 	}
 	line(&b, "Length", "%s, %s", span(m.DurationMS), how)
 	var caller, callee recorder.Track

@@ -12,10 +12,10 @@ func TestShowTellsTheSegment(t *testing.T) {
 	m := recorder.Manifest{Recording: "rec_2", Part: 1, Segment: 2, Previous: "rec_1",
 		Caller: recorder.Track{Leg: "leg_a", Packets: 3}, Callee: recorder.Track{Leg: "leg_b2", Packets: 1}}
 	for want, change := range map[string]func(*recorder.Manifest){
-		"Segment    2 of its call; the one before is rec_1\n":        func(*recorder.Manifest) {},
-		"Segment    2 of its call; the one before is not recorded\n": func(m *recorder.Manifest) { m.Previous = "" },
-		"Caller     leg_a, 3 packets\n":                              func(*recorder.Manifest) {},
-		"Callee     leg_b2, 1 packet\n":                              func(*recorder.Manifest) {},
+		"Segment    2 of its call, after a transfer; the one before is rec_1\n":        func(*recorder.Manifest) {},
+		"Segment    2 of its call, after a transfer; the one before is not recorded\n": func(m *recorder.Manifest) { m.Previous = "" },
+		"Caller     leg_a, 3 packets\n":                                                func(*recorder.Manifest) {},
+		"Callee     leg_b2, 1 packet\n":                                                func(*recorder.Manifest) {},
 	} {
 		var b strings.Builder
 		n := m
