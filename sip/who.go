@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -49,7 +50,7 @@ func (e *Endpoint) identify(in *incoming) bool {
 
 // prove looks for credentials that are right, for a realm of ours.
 func (e *Endpoint) prove(in *incoming, v *evidence) digest.Verdict {
-	worst := digest.Missing
+	worst, asked := digest.Missing, ""
 	for i, h := range in.GetHeaders("authorization") {
 		c, err := digest.ParseCredentials(h.Value())
 		if err != nil || i >= maxAuthorizations {
@@ -63,10 +64,13 @@ func (e *Endpoint) prove(in *incoming, v *evidence) digest.Verdict {
 		if verdict == digest.Accepted {
 			return verdict
 		}
-		worst = max(worst, verdict)
+		if worst = max(worst, verdict); verdict == digest.Wrong {
+			asked = trunks[0].ID
+		}
 	}
 	if worst == digest.Wrong {
 		e.count.drop("auth-failed")
+		e.complain("sip password not accepted", in.src.Addr(), fmt.Errorf("not that of a user of trunk %s", asked))
 		e.door.strike(in.src.Addr(), []byte(in.CallID().Value()+in.Via().Value()), banDigest)
 	}
 	return worst

@@ -325,6 +325,10 @@ func TestWrongPasswordsBan(t *testing.T) {
 		if answered > 10 || len(told) != 1 || told[0].Why != banDigest || told[0].Source.String() != "10.9.9.9/32" || told[0].Until.Sub(told[0].From) != 10*time.Minute {
 			t.Errorf("%d answers, %+v", answered, told)
 		}
+		if log := w.log.String(); !strings.Contains(log, "password not accepted") || !strings.Contains(log, "10.9.9.9") ||
+			!strings.Contains(log, "trunk pbx") || strings.Contains(log, "bob") || strings.Contains(log, "guess") {
+			t.Errorf("an operator reads\n%s", log)
+		}
 		good := w.peer("10.9.9.8:5060")
 		if m, _ := guess(good, "pbx.example", "bob", "zanzibar"); statusOf(m.start) != 100 {
 			t.Errorf("%s", m.raw)
