@@ -370,12 +370,14 @@ func (c *Call) stopTimers(t Timer) {
 func (c *Call) leave() {
 	c.stopTimers("")
 	c.aside.Wait()
-	// A recording that opened while the call was already leaving is closed here.
-	c.refuseLate(c.take())
 	c.mu.Lock()
 	c.closed = true
 	c.view.ended = true
+	late := append(c.batch, c.mailbox...)
+	c.batch, c.mailbox = nil, nil
 	c.mu.Unlock()
+	// A recording that opened while the call was already leaving is closed here.
+	c.refuseLate(late)
 	c.cancel()
 	c.board.remove(c)
 }

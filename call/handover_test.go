@@ -344,3 +344,45 @@ func TestLetGoTellsWhatWaits(t *testing.T) {
 		}
 	})
 }
+
+// Who comes to a call that has left, though one of its legs has not, is turned
+// away: nobody waits at a door behind which nobody is.
+func TestComingToACallThatHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		b := w.board(Config{})
+		a, callee := talkingCall(t, w, b)
+		callee.mu.Lock()
+		callee.keep = true
+		callee.mu.Unlock()
+		a.send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		a.send(Gone{Now()})
+		time.Sleep(lingerWait + time.Second)
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		newcomer := &fakeLeg{}
+		callee.send(Replaced{At: Now(), Leg: newcomer, Line: NewLine(), Body: []byte("their offer")})
+		wantDid(t, newcomer, "hangup 480")
+		refused := false
+		callee.send(Claimed{Now(), Claim{"call_2", func(g Given) bool { refused = g.Refused; return true }}})
+		if !refused {
+			t.Error("a claim was not answered")
+		}
+	})
+}
+
+// A leg that is given to a call in the very moment it leaves is taken by it and
+// hung up, or not taken; it is never lost in between.
+func TestLegGivenToALeavingCall(t *testing.T) {
+	b := newWorld().board(Config{})
+	for range 300 {
+		c := newCall(b, "call_1", defaultSetup().invite, refusedLeg{}, nil)
+		l, taken := &fakeLeg{}, make(chan bool)
+		go func() { taken <- c.post("", Given{At: Now(), Leg: l}) }()
+		c.leave()
+		if got := <-taken; got != (len(l.done()) == 1) {
+			t.Fatalf("taken %v, and the leg did %q", got, l.done())
+		}
+	}
+}

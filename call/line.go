@@ -16,15 +16,26 @@ type Line struct {
 // NewLine returns a line that leads nowhere yet.
 func NewLine() *Line { return &Line{} }
 
-// Send delivers a signal. It does not wait.
+// Send delivers a signal. It does not wait. Who is brought by a signal to a call
+// that has left already is turned away.
 func (l *Line) Send(s Signal) {
+	if c := l.deliver(s); c != nil {
+		c.refuseLate([]letter{{s: s}})
+	}
+}
+
+// deliver returns the call that did not take the signal.
+func (l *Line) deliver(s Signal) *Call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.call == nil {
 		l.waiting = append(l.waiting, s)
-		return
+		return nil
 	}
-	l.call.post(l.leg, s)
+	if l.call.post(l.leg, s) {
+		return nil
+	}
+	return l.call
 }
 
 // connect makes the line lead to a call and delivers what has waited.

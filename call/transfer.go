@@ -262,6 +262,9 @@ func (m *machine) leaverSays(from LegID, s Signal) bool {
 	}
 	m.settle(m.leg(from), at, by, c)
 	m.talk.put(m.move.side, "")
+	if x := m.exchange; x != nil && x.asked == from { // nobody is left to answer
+		m.cutExchange(m.talk.on(m.move.side.Other()))
+	}
 	return true
 }
 
