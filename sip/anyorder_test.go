@@ -1,9 +1,16 @@
 package sip
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +36,79 @@ type mess struct {
 	gone    int
 	late    string // a signal after Gone
 	cseq    int
+	tcp     *link // nil: the peer speaks UDP
+}
+
+// link is the peer's connection, which breaks now and then.
+type link struct {
+	m      *mess
+	opened int
+	refuse atomic.Bool
+
+	mu   sync.Mutex
+	conn net.Conn // nil: none yet
+}
+
+func (l *link) now() net.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn
+}
+
+// take reads a connection: each write of ours is a message.
+func (l *link) take(conn net.Conn) {
+	l.mu.Lock()
+	l.conn = conn
+	l.mu.Unlock()
+	go func() { // ends with the connection
+		for buf := make([]byte, maxStream); ; {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			if n > 4 {
+				l.m.peer.conn.in <- datagram{bytes.Clone(buf[:n]), conn.LocalAddr()}
+			}
+		}
+	}()
+}
+
+// open opens one from the peer.
+func (l *link) open() {
+	l.opened++
+	l.take(l.m.world.tcp.connect(fmt.Sprintf("10.1.0.1:%d", 40000+l.opened)))
+}
+
+// dialled is one that we open.
+func (l *link) dialled(_ context.Context, _ netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	if l.refuse.Load() {
+		return nil, syscall.ECONNREFUSED
+	}
+	ours, theirs := net.Pipe()
+	l.take(theirs)
+	return pipeConn{ours, tcpAddr("10.0.0.1:50000"), net.TCPAddrFromAddrPort(to)}, nil
+}
+
+func (l *link) send(b []byte) {
+	if conn := l.now(); conn != nil {
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		conn.Write(bytes.ReplaceAll(b, []byte("SIP/2.0/UDP"), []byte("SIP/2.0/TCP")))
+	}
+}
+
+// shake breaks the connection, or mends it.
+func (l *link) shake() {
+	if l == nil {
+		return
+	}
+	l.m.note("connection")
+	l.refuse.Store(l.m.dice.IntN(2) == 0)
+	if conn := l.now(); conn != nil {
+		conn.Close()
+	}
+	if l.m.peer == l.m.carrier && l.m.dice.IntN(3) > 0 {
+		l.open()
+	}
 }
 
 func (m *mess) note(s string, args ...any) { m.did = append(m.did, fmt.Sprintf(s, args...)) }
@@ -139,13 +219,16 @@ func (m *mess) pause() {
 	d := pickOf(m, 0, time.Millisecond, 600*time.Millisecond, 5*time.Second, 33*time.Second)
 	m.note("%v", d)
 	time.Sleep(d)
+	if m.dice.IntN(3) == 0 {
+		m.tcp.shake()
+	}
 }
 
 // settled ends the leg and looks for what is left a few minutes later.
 func (m *mess) settled() {
 	m.listen()
 	m.leg.Hangup(call.Cause{Status: 480})
-	for range 4 {
+	for range 8 {
 		time.Sleep(time.Minute)
 		m.listen()
 		for _, f := range m.forks {
@@ -155,7 +238,7 @@ func (m *mess) settled() {
 	for len(m.admits) > 0 { // the INVITE, said again when its transaction was over
 		again := <-m.admits
 		again.leg.Hangup(call.Cause{Status: 480})
-		time.Sleep(2 * time.Minute)
+		time.Sleep(6 * time.Minute)
 	}
 	s, e := m.ep.Stats(), m.ep
 	e.mu.Lock()
@@ -167,7 +250,8 @@ func (m *mess) settled() {
 	e.door.mu.Lock()
 	left += fmt.Sprintf(", %d peers", len(e.door.peers))
 	e.door.mu.Unlock()
-	if m.gone != 1 || m.late != "" || s.Panics != 0 || left != "0 dialogs, 0 calling, 0 legs, 0 servers, 0 merged, 0 clients, 0 peers" {
+	left += fmt.Sprintf(", %d streams", s.Streams)
+	if m.gone != 1 || m.late != "" || s.Panics != 0 || left != "0 dialogs, 0 calling, 0 legs, 0 servers, 0 merged, 0 clients, 0 peers, 0 streams" {
 		m.Fatalf("%d times Gone, after it %q, %d panics, left %s\n%s\n%s", m.gone, m.late, s.Panics, left, strings.Join(m.did, "; "), m.log)
 	}
 }
@@ -176,6 +260,10 @@ func (m *mess) settled() {
 func TestCallersLegInAnyOrder(t *testing.T) {
 	inbound := func(m *mess) {
 		m.peer = m.carrier
+		if m.tcp != nil {
+			m.tcp.open()
+			m.peer.over = m.tcp.send
+		}
 		i := &invite{p: m.peer, callID: "any@carrier", branch: "z9hG4bKany", cseq: 1}
 		headers := []string{"Contact: <sip:gw@" + carrierAddr + ">", "Content-Type: application/sdp"}
 		headers = append(headers, pickOf(m, "X: y", "Supported: 100rel, timer", "Require: 100rel", "Session-Expires: 1800;refresher=uac", "Allow: UPDATE"))
@@ -250,8 +338,12 @@ func (m *mess) request(i *invite) {
 func TestCalleesLegInAnyOrder(t *testing.T) {
 	outbound := func(m *mess) {
 		m.peer = m.callee
+		transport := ""
+		if m.tcp != nil {
+			m.peer.over, transport = m.tcp.send, ";transport=tcp"
+		}
 		d := call.Dial{Call: "call_1", Leg: "b1", From: "+4790000001", MaxForwards: 69, Body: ourSDP}
-		d.Target.URI, d.Target.Trunk = "sip:agent@"+calleeAddr, "callee"
+		d.Target.URI, d.Target.Trunk = "sip:agent@"+calleeAddr+transport, "callee"
 		var err error
 		if m.leg, err = m.ep.Dial(m.Context(), d, into(m.signals)); err != nil {
 			m.Fatal(err)
@@ -311,8 +403,14 @@ func anyOrder(t *testing.T, run func(*mess)) {
 	}
 	for seed := range n {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inWorld(t, Config{}, Deps{Policy: manners[seed%len(manners)]}, func(w *world) {
-				m := &mess{world: w, dice: rand.New(rand.NewPCG(uint64(seed), 7)), signals: make(chan call.Signal, 64)}
+			m := &mess{dice: rand.New(rand.NewPCG(uint64(seed), 7))}
+			deps := Deps{Policy: manners[seed%len(manners)]}
+			if seed%2 == 1 {
+				m.tcp = &link{m: m}
+				deps.Connect = m.tcp.dialled
+			}
+			inWorld(t, Config{}, deps, func(w *world) {
+				m.world, m.signals = w, make(chan call.Signal, 64)
 				run(m)
 				m.settled()
 			})

@@ -197,6 +197,7 @@ type peer struct {
 	w    *world
 	conn *memConn
 	seq  int
+	over func(b []byte) // sends otherwise than by UDP; nil: by UDP
 }
 
 func (w *world) peer(addr string) *peer { return &peer{w: w, conn: w.wire.listen(addr)} }
@@ -221,6 +222,10 @@ func text(s string, args ...any) []byte {
 }
 
 func (p *peer) sendRaw(b []byte) {
+	if p.over != nil {
+		p.over(b)
+		return
+	}
 	p.conn.WriteTo(b, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(usAddr)))
 }
 
