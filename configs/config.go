@@ -9,9 +9,11 @@
 package configs
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -167,6 +169,23 @@ func (c *Config) checkRoom(warn func(path, msg string)) {
 	low, high, ok := c.mediaPorts()
 	if room := (high - low + 1) / portsACall; ok && room < c.Limits.Calls {
 		warn("media.ports", fmt.Sprintf("holds the ports of %d calls, but limits.calls is %d", room, c.Limits.Calls))
+	}
+}
+
+// checkAuthorities warns of trunks whose servers nobody could vouch for now: the
+// first call would tell, and routing, which owns the key, reads no files.
+func (c *Config) checkAuthorities(warn func(path, msg string)) {
+	for i, t := range c.Trunks {
+		if t.TLS.CA == "" {
+			continue
+		}
+		b, err := os.ReadFile(t.TLS.CA)
+		switch {
+		case err != nil:
+			warn(fmt.Sprintf("trunks[%d].tls.ca", i), "cannot be read: "+err.Error())
+		case !x509.NewCertPool().AppendCertsFromPEM(b):
+			warn(fmt.Sprintf("trunks[%d].tls.ca", i), "holds no certificate in PEM")
+		}
 	}
 }
 

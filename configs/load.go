@@ -43,6 +43,7 @@ func read(name string, data []byte) (*Config, Faults) {
 		c.warnings = append(c.warnings, Fault{name, s.line(path), path, msg})
 	}
 	c.checkRoom(warn)
+	c.checkAuthorities(warn)
 	for _, w := range c.table.Warnings() {
 		if strings.HasSuffix(w.Path, "media_rule") && c.mediaStaysHere() {
 			continue // nobody beyond this machine can send to a loopback address

@@ -40,6 +40,19 @@ func (s STIR) validate(report func(path, msg string)) {
 			report(fmt.Sprintf("stir.allow[%d]", i), fmt.Sprintf("%q is not a CIDR such as 10.1.0.0/16", a))
 		}
 	}
+	for _, f := range []struct{ path, name string }{{"stir.roots", s.Roots}, {"stir.ca", s.CA}} {
+		if f.name == "" {
+			continue
+		}
+		if _, err := readPool(f.name)(); err != nil {
+			report(f.path, "cannot be used: "+err.Error())
+		}
+	}
+	if s.Key != "" {
+		if _, err := readKey(s.Key); err != nil {
+			report("stir.key", "cannot be used: "+err.Error())
+		}
+	}
 }
 
 // notary verifies who calls and attests whom we let call. Each half may be nil.

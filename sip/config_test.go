@@ -22,6 +22,7 @@ func TestConfigDefaultsAreValid(t *testing.T) {
 }
 
 func TestConfigFaults(t *testing.T) {
+	good, other := newAuthority(t).ours(), newAuthority(t).ours()
 	for _, c := range []struct {
 		cfg  Config
 		want []string
@@ -35,7 +36,11 @@ func TestConfigFaults(t *testing.T) {
 		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "203.0.113.5"}, []string{"listen[0]"}}, // of no use to IPv6
 		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "203.0.113.5", Networks: []Network{{For: []string{"::/0"}, Advertise: "2001:db8::1"}}}, nil},
 		{Config{Listen: []string{"tls://127.0.0.1:5061"}}, []string{"tls.cert"}},
-		{Config{Listen: []string{"tls://127.0.0.1:5061"}, TLS: TLS{Cert: "tls.go", Key: "tls.go", ClientCA: "tls.go", MinVersion: "1.3"}}, nil},
+		{Config{Listen: []string{"tls://127.0.0.1:5061"}, TLS: TLS{Cert: good.Cert, Key: good.Key, ClientCA: good.Cert, MinVersion: "1.3"}}, nil},
+		{Config{Listen: []string{"tls://127.0.0.1:5061"}, TLS: TLS{Cert: good.Cert, Key: other.Key, ClientCA: "tls.go"}}, []string{"tls.cert: cannot be used with tls.key", "tls.client_ca: cannot be used"}},
+		{Config{Listen: []string{"udp://127.0.0.1:5060"}, STIR: STIR{Roots: "tls.go", CA: "nowhere", Key: good.Cert, X5U: "https://sti.example/a.pem"}},
+			[]string{"stir.roots: cannot be used", "stir.ca: cannot be used", "stir.key: cannot be used"}},
+		{Config{Listen: []string{"udp://127.0.0.1:5060"}, STIR: STIR{Roots: good.Cert, CA: good.Cert, Key: good.Key, X5U: "https://sti.example/a.pem"}}, nil},
 		{Config{Listen: []string{"tcp://127.0.0.1:5061"}, TLS: TLS{Cert: "nowhere", ClientCA: "tls.go", MinVersion: "1.1"}}, []string{"tls.key", "tls.client_ca", "tls.cert: cannot be read", "tls.min_version"}},
 		{Config{Listen: []string{"udp://127.0.0.1:5060"}, Advertise: "203.0.113.5:5060", Rate: Rate{Source: -1}}, []string{"advertise", "rate"}},
 		{Config{Listen: []string{"udp://127.0.0.1:5060"}, Advertise: "a\r\nb"}, []string{"advertise"}},

@@ -50,6 +50,16 @@ func (t TLS) validate(listens bool, report func(path, msg string)) {
 	if t.ClientCA != "" && !listens {
 		report("tls.client_ca", "is for listening on tls://, which sip.listen does not")
 	}
+	if t.readable(report) {
+		t.usable(report)
+	}
+	if _, ok := versions[t.MinVersion]; !ok {
+		report("tls.min_version", fmt.Sprintf("%q is not known; allowed: \"1.2\", \"1.3\"", t.MinVersion))
+	}
+}
+
+func (t TLS) readable(report func(path, msg string)) bool {
+	ok := true
 	for _, f := range []struct{ path, name string }{{"tls.cert", t.Cert}, {"tls.key", t.Key}, {"tls.client_ca", t.ClientCA}} {
 		if f.name == "" {
 			continue
@@ -57,12 +67,25 @@ func (t TLS) validate(listens bool, report func(path, msg string)) {
 		file, err := os.Open(f.name)
 		if err != nil {
 			report(f.path, "cannot be read: "+err.Error())
+			ok = false
 			continue
 		}
 		file.Close()
 	}
-	if _, ok := versions[t.MinVersion]; !ok {
-		report("tls.min_version", fmt.Sprintf("%q is not known; allowed: \"1.2\", \"1.3\"", t.MinVersion))
+	return ok
+}
+
+// usable reads the files as a start would, so that no start has to fail.
+func (t TLS) usable(report func(path, msg string)) {
+	if t.Cert != "" && t.Key != "" {
+		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+			report("tls.cert", "cannot be used with tls.key: "+err.Error())
+		}
+	}
+	if t.ClientCA != "" {
+		if _, err := readPool(t.ClientCA)(); err != nil {
+			report("tls.client_ca", "cannot be used: "+err.Error())
+		}
 	}
 }
 
