@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +22,10 @@ type crowd struct {
 	b     *Switchboard
 	r     *rand.Rand
 	legs  []*fakeLeg
-	gone  map[*fakeLeg]bool
+	mu    sync.Mutex
+	over  map[*fakeLeg]bool
 	going []*fakeLeg // have said BYE
-	seen  int // of the world's
+	seen  int        // of the world's
 	offer int
 }
 
@@ -32,16 +34,24 @@ func (c *crowd) join(l *fakeLeg) {
 	send := l.send
 	l.mu.Lock()
 	l.send = func(s Signal) {
-		if c.gone[l] {
-			return
-		}
+		c.mu.Lock()
+		over := c.over[l]
 		if _, ok := s.(Gone); ok {
-			c.gone[l] = true
+			c.over[l] = true
 		}
-		send(s)
+		c.mu.Unlock()
+		if !over {
+			send(s)
+		}
 	}
 	l.mu.Unlock()
 	c.legs = append(c.legs, l)
+}
+
+func (c *crowd) gone(l *fakeLeg) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over[l]
 }
 
 // look takes in whom the calls have dialled meanwhile.
@@ -78,7 +88,7 @@ func (c *crowd) one(of ...string) string { return of[c.r.IntN(len(of))] }
 func (c *crowd) asked(l *fakeLeg) *fakeLeg {
 	for _, i := range c.r.Perm(len(c.legs)) {
 		did := c.legs[i].done()
-		if len(did) > 0 && strings.HasPrefix(did[len(did)-1], "offer") && !c.gone[c.legs[i]] {
+		if len(did) > 0 && strings.HasPrefix(did[len(did)-1], "offer") && !c.gone(c.legs[i]) {
 			return c.legs[i]
 		}
 	}
@@ -105,7 +115,7 @@ func (c *crowd) someone() {
 	case "attended":
 		l.send(Referred{Now(), c.offer, names(other)})
 	case "replaced":
-		if c.gone[l] {
+		if c.gone(l) {
 			return // sip knows no such dialog any more
 		}
 		line, newcomer := NewLine(), &fakeLeg{}
@@ -171,9 +181,10 @@ func crowded(t *testing.T, seed uint64) {
 	if r.IntN(2) == 0 {
 		w.again = []byte("again")
 	}
-	w.direct = func(f routing.Referral) routing.Transferred {
+	targets := r.IntN(3)
+	w.direct = func(routing.Referral) routing.Transferred {
 		d := routing.Transferred{}
-		for range r.IntN(3) {
+		for range targets {
 			d.Targets = append(d.Targets, routing.Target{URI: "sip:201@pbx", Trunk: "pbx", Timeout: 15 * time.Second})
 		}
 		return d
@@ -181,7 +192,7 @@ func crowded(t *testing.T, seed uint64) {
 	ports := w.board(Config{}).ports
 	ports.Limits = func(string) routing.Limits { return routing.Limits{Calls: 50} }
 	b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
-	c := &crowd{t: t, w: w, b: b, r: r, gone: map[*fakeLeg]bool{}}
+	c := &crowd{t: t, w: w, b: b, r: r, over: map[*fakeLeg]bool{}}
 	for range 2 + r.IntN(2) {
 		c.call()
 	}
@@ -208,11 +219,13 @@ func crowded(t *testing.T, seed uint64) {
 func (c *crowd) audit() {
 	c.t.Helper()
 	for i, l := range c.legs {
-		if !c.gone[l] {
+		if !c.gone(l) {
 			c.t.Errorf("leg %d is left: it did %q", i, l.done())
 		}
 	}
 	w, ends := c.w, map[string]int{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, e := range w.events {
 		switch d := e.Data.(type) {
 		case events.CallReceivedData:
