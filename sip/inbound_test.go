@@ -305,6 +305,15 @@ func TestReinvite(t *testing.T) {
 		w.carrier.want("SIP/2.0 200")
 		i.request("INFO", "")
 		w.carrier.want("SIP/2.0 200")
+		if n := w.ep.Stats().Drops["info"]; n != 0 {
+			t.Errorf("an empty INFO, a keep-alive, counts as lost: %d", n)
+		}
+		i.cseq++
+		i.send("INFO", "z9hG4bKinfo", i.cseq, "Signal=5\nDuration=160\n", "Content-Type: application/dtmf-relay")
+		w.carrier.want("SIP/2.0 200")
+		if n := w.ep.Stats().Drops["info"]; n != 1 {
+			t.Errorf("a digit that goes no further was counted %d times", n)
+		}
 		i.request("MESSAGE", "")
 		w.carrier.want("SIP/2.0 405")
 		w.noSignal(a.signals, time.Second)

@@ -141,6 +141,9 @@ func (l *leg) request(in *incoming) {
 	case in.Method == gosip.REFER:
 		l.referred(in)
 	default: // INFO and OPTIONS: heard, and of no effect
+		if in.Method == gosip.INFO && len(in.Body()) > 0 {
+			l.ep.count.drop("info") // digits, mostly: who sends them so must be able to find out
+		}
 		in.reply(200, nil, allowHeader())
 	}
 }
