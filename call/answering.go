@@ -7,6 +7,22 @@ import (
 	"ringdown/media"
 )
 
+// picksUp is the first answer: what it says goes to the caller once the relay agrees.
+func (m *machine) picksUp(l *leg, s Answered) {
+	l.answered = true
+	m.winner = l.id
+	m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
+	m.answeredAt = s.Time
+	m.become(answering)
+	m.owed = s.Offer && m.delayed()
+	body := s.Body
+	if len(body) == 0 && !s.Offer { // against RFC 3261 13.2.1, but gateways do: the answer was in the 183
+		body = l.early
+	}
+	m.stopRingback()
+	m.do(doStopTimer{timerRing}, doAgree{leg: l.id, body: body, target: l.target, offer: s.Offer})
+}
+
 func (m *machine) inAnswering(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Agreed:

@@ -201,23 +201,6 @@ func (c *Call) carryOut(a action) Signal {
 		c.relay.Silence(a.side)
 	case doAnswer:
 		c.a.Answer(a.body)
-	case doReoffer:
-		return c.reoffer(a)
-	case doSettle:
-		return c.settle(a)
-	case doPresent:
-		return c.present(a)
-	case doTake:
-		return c.takeAnswer(a)
-	case doConclude:
-		return c.conclude(a)
-	case doUndo:
-		c.relay.Undo(a.side)
-		return c.settled(ResultUndone)
-	case doRefuseOffer:
-		if l := c.legs[a.leg]; l != nil {
-			l.Refuse(a.id, Cause{Status: a.status, Text: "offer refused"})
-		}
 	case doHangup:
 		if l := c.legs[a.leg]; l != nil {
 			l.Hangup(a.cause)
@@ -242,7 +225,7 @@ func (c *Call) carryOut(a action) Signal {
 	case doFinish:
 		c.done = true
 	default:
-		return c.carryOutTransfer(a)
+		return c.negotiate(a)
 	}
 	return nil
 }

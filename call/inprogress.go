@@ -47,13 +47,7 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 	case Stop:
 		m.endBoth(s.Time, s.By, Cause{Status: 200, Q850: 16, Text: "stopped"})
 	case Timeout:
-		switch s.Timer {
-		case timerMax:
-			m.endBoth(s.Time, ByLimit, Cause{Status: 200, Q850: 16, Text: "longest call allowed"})
-		case timerDurable, timerRecord, timerRingback, timerTransfer: // fired while it was being stopped
-		default:
-			return false
-		}
+		return m.inProgressTimeout(s)
 	case Cancelled: // it crossed our answer, and sip had already refused the INVITE
 		m.uncalled(from, s)
 	case Failed:
@@ -63,6 +57,17 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 		if side, ok := m.talk.side(from); ok {
 			m.hangUpOther(s.Time, side, Cause{Status: 500, Text: "leg lost"})
 		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *machine) inProgressTimeout(s Timeout) bool {
+	switch s.Timer {
+	case timerMax:
+		m.endBoth(s.Time, ByLimit, Cause{Status: 200, Q850: 16, Text: "longest call allowed"})
+	case timerDurable, timerRecord, timerRingback, timerTransfer: // fired while it was being stopped
 	default:
 		return false
 	}

@@ -314,19 +314,7 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		if from != m.current {
 			return false
 		}
-		l := m.leg(from)
-		l.answered = true
-		m.winner = from
-		m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
-		m.answeredAt = s.Time
-		m.become(answering)
-		m.owed = s.Offer && m.delayed()
-		body := s.Body
-		if len(body) == 0 && !s.Offer { // against RFC 3261 13.2.1, but gateways do: the answer was in the 183
-			body = l.early
-		}
-		m.stopRingback()
-		m.do(doStopTimer{timerRing}, doAgree{leg: from, body: body, target: l.target, offer: s.Offer})
+		m.picksUp(m.leg(from), s)
 	case Failed:
 		if from == m.current {
 			m.attemptFailed(s.Time, m.leg(from), s.Cause)

@@ -5,6 +5,32 @@ import "ringdown/media"
 // This file carries out what the machine wants negotiated inside a call: the
 // relay's word first, then the leg's.
 
+// negotiate does one action of a negotiation, or of a transfer.
+func (c *Call) negotiate(a action) Signal {
+	switch a := a.(type) {
+	case doReoffer:
+		return c.reoffer(a)
+	case doSettle:
+		return c.settle(a)
+	case doPresent:
+		return c.present(a)
+	case doTake:
+		return c.takeAnswer(a)
+	case doConclude:
+		return c.conclude(a)
+	case doUndo:
+		c.relay.Undo(a.side)
+		return c.settled(ResultUndone)
+	case doRefuseOffer:
+		if l := c.legs[a.leg]; l != nil {
+			l.Refuse(a.id, Cause{Status: a.status, Text: "offer refused"})
+		}
+	default:
+		return c.carryOutTransfer(a)
+	}
+	return nil
+}
+
 var notAcceptable = Cause{Status: 488, Q850: 65, Text: "offer not acceptable"}
 
 // agree makes what the caller gets of what the callee answered with.
