@@ -39,7 +39,7 @@ var (
 func (g Guard) Getter() Getter {
 	dialer := &net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
-		if err != nil || !g.admits(ap.Addr()) {
+		if err != nil || !g.admits(ap) {
 			return errAddress
 		}
 		return nil
@@ -84,14 +84,16 @@ func bare(err error) error {
 	return errors.New("server cannot be asked")
 }
 
-func (g Guard) admits(a netip.Addr) bool {
-	a = a.Unmap()
+// admits reports whether an address and port may be asked: of the public
+// Internet only the ports that certificates are served at (ATIS-1000074).
+func (g Guard) admits(at netip.AddrPort) bool {
+	a := at.Addr().Unmap()
 	for _, p := range g.Allow {
 		if p.Contains(a) {
 			return true
 		}
 	}
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || at.Port() != 443 && at.Port() != 8443 {
 		return false
 	}
 	for _, p := range inside {

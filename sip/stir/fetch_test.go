@@ -14,6 +14,9 @@ import (
 // A caller's header cannot make us ask an address inside.
 func TestGuardAdmits(t *testing.T) {
 	var g Guard
+	at := func(address string, port uint16) netip.AddrPort {
+		return netip.AddrPortFrom(netip.MustParseAddr(address), port)
+	}
 	for address, want := range map[string]bool{
 		"8.8.8.8": true, "2a00:1450:400f::1": true,
 		"127.0.0.1": false, "::1": false, "10.0.0.1": false, "172.16.9.9": false, "192.168.1.1": false, "169.254.169.254": false,
@@ -21,12 +24,17 @@ func TestGuardAdmits(t *testing.T) {
 		"fe80::1": false, "fd00::1": false, "::ffff:10.0.0.1": false, "64:ff9b::a00:1": false, "2002:a00:1::": false, "2001:db8::1": false,
 		"fec0::1": false, "240.0.0.1": false,
 	} {
-		if got := g.admits(netip.MustParseAddr(address)); got != want {
+		if got := g.admits(at(address, 443)); got != want {
 			t.Errorf("%s: %v", address, got)
 		}
 	}
+	for port, want := range map[uint16]bool{443: true, 8443: true, 80: false, 4222: false, 22: false} {
+		if got := g.admits(at("8.8.8.8", port)); got != want {
+			t.Errorf("port %d: %v", port, got)
+		}
+	}
 	g.Allow = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
-	if !g.admits(netip.MustParseAddr("10.1.2.3")) || g.admits(netip.MustParseAddr("10.2.0.1")) {
+	if !g.admits(at("10.1.2.3", 9443)) || g.admits(at("10.2.0.1", 443)) {
 		t.Error("allowed prefixes are not what is allowed")
 	}
 }
