@@ -147,12 +147,12 @@ func headerText(m headed, name string) string {
 	return ""
 }
 
-// delta reads a header of seconds, 0 when there is none that can be read.
-func delta(m headed, name string) time.Duration {
+// delta reads a header of seconds, which may have parameters and a comment
+// behind them; ok is false when there is none that can be read.
+func delta(m headed, name string) (d time.Duration, ok bool) {
 	text, _, _ := strings.Cut(headerText(m, name), ";")
 	text, _, _ = strings.Cut(text, "(")
-	d, _ := readSeconds(text)
-	return d
+	return readSeconds(text)
 }
 
 // find returns the ways to a URI, best first. It may take seconds.

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -154,17 +153,8 @@ func (h *health) failed(s site, why string) {
 // busy is a 503. It holds off calls for as long as its Retry-After says
 // (RFC 3261 21.5.4), and without one says nothing of the next call.
 func (h *health) busy(s site, res *gosip.Response) {
-	header := res.GetHeader("retry-after")
-	if header == nil {
-		return
-	}
-	digits := header.Value()
-	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		digits = digits[:i]
-	}
-	seconds, err := strconv.Atoi(digits)
-	if err == nil && seconds > 0 {
-		h.leave(s, time.Now().Add(min(time.Duration(min(seconds, 1<<20))*time.Second, busyMost)), "503 with Retry-After")
+	if wait, _ := delta(res, "Retry-After"); wait > 0 {
+		h.leave(s, time.Now().Add(min(wait, busyMost)), "503 with Retry-After")
 	}
 }
 

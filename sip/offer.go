@@ -3,8 +3,6 @@ package sip
 import (
 	"crypto/rand"
 	"math/big"
-	"strconv"
-	"strings"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -211,13 +209,8 @@ func (l *leg) retryIn(res *gosip.Response) (time.Duration, bool) {
 		}
 		return randomSteps(200), true
 	case 500:
-		if h := res.GetHeader("Retry-After"); h != nil {
-			value, _, _ := strings.Cut(h.Value(), ";")
-			value, _, _ = strings.Cut(value, "(")
-			n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 16)
-			wait := time.Duration(n) * time.Second
-			return wait, err == nil && wait <= maxRetryAfter
-		}
+		wait, ok := delta(res, "Retry-After")
+		return wait, ok && wait <= maxRetryAfter
 	}
 	return 0, false
 }

@@ -56,6 +56,7 @@ type registration struct {
 	round    int       // requests sent; whatever an older one brings is late
 	failures int       // rounds in a row that came to nothing
 	retry    time.Duration
+	raised   bool // in this round, by a 423
 	hop      *hop // of the binding
 	held     *hop // kept open for it
 	timer    *time.Timer
@@ -118,7 +119,7 @@ func (r *registration) begin() {
 	if r.left != nil {
 		return
 	}
-	r.retry = 0
+	r.retry, r.raised = 0, false
 	r.ep.spawn(func() { // ends with the look-up
 		var found []way
 		guard(func() { found = r.ep.find(r.ep.ctx, r.registrar, r.trunk) }, r.ep.panicked)
@@ -214,7 +215,9 @@ func (r *registration) send(h *hop, x *exchange, expires time.Duration) bool {
 
 // answered takes a final response.
 func (r *registration) answered(h *hop, x *exchange, req *gosip.Request, res *gosip.Response, expires time.Duration) {
-	switch least := delta(res, "Min-Expires"); {
+	least, _ := delta(res, "Min-Expires")
+	after, _ := delta(res, "Retry-After")
+	switch {
 	case r.left != nil:
 		if !x.take(req, res) || !r.send(h, x, 0) {
 			close(r.left)
@@ -225,16 +228,16 @@ func (r *registration) answered(h *hop, x *exchange, req *gosip.Request, res *go
 		if !r.send(h, x, expires) {
 			r.next(503)
 		}
-	case res.StatusCode == 423 && least > r.asked && least <= longBinding: // RFC 3261 10.2.8
-		r.asked = least
+	case res.StatusCode == 423 && !r.raised && least > r.asked && least <= longBinding: // RFC 3261 10.2.8
+		r.asked, r.raised = least, true
 		if !r.send(h, x, r.asked) {
 			r.next(503)
 		}
 	case res.StatusCode == 408 || res.StatusCode >= 500 && res.StatusCode < 600:
-		r.retry = max(r.retry, min(delta(res, "Retry-After"), waitMost))
+		r.retry = max(r.retry, min(after, waitMost))
 		r.next(res.StatusCode)
 	default: // no, or elsewhere: a redirection could lead our password anywhere
-		r.retry = max(r.retry, min(delta(res, "Retry-After"), waitMost))
+		r.retry = max(r.retry, min(after, waitMost))
 		r.waiting = nil
 		r.next(res.StatusCode)
 	}

@@ -239,6 +239,19 @@ func TestRegistrationIntervalTooBrief(t *testing.T) {
 	})
 }
 
+// A registrar that always wants more is asked once more, not for ever.
+func TestRegistrationIntervalNeverLongEnough(t *testing.T) {
+	registering(t, nil, func(w *world) {
+		w.callee.reply(w.callee.want("REGISTER"), 423, "reg", "", "Min-Expires: 7200")
+		w.callee.reply(w.callee.want("REGISTER"), 423, "reg", "", "Min-Expires: 7201")
+		at := time.Now()
+		m := w.callee.wantWithin("REGISTER", time.Hour)
+		if d := time.Since(at); d < 45*time.Second || w.registration() != regFailed || m.get("Expires") != "7200" {
+			t.Errorf("again after %v, %s", d, w.registration())
+		}
+	})
+}
+
 // A wrong password is not shown again and again: twice a round, with a pause
 // that grows.
 func TestRegistrationWithAWrongPassword(t *testing.T) {
