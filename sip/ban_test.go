@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -102,7 +103,7 @@ func TestKnownAddressesAreNeverBanned(t *testing.T) {
 		for i := range 100 {
 			msg := fmt.Appendf(nil, "\x00%d", i)
 			for _, a := range []netip.Addr{callee, pbx, carrier} {
-				d.strike(a, msg, banMalformed)
+				d.strike("udp", a, msg, banMalformed)
 				if a, _, reason := d.admit(a, msg); a != admitted {
 					t.Fatal(reason)
 				}
@@ -132,7 +133,7 @@ func TestBansAreBounded(t *testing.T) {
 				d.admit(address(i), []byte("REGISTER b"))
 			}
 		}
-		b := &d.bans
+		b := &d.datagrams.bans
 		if len(b.suspect.byAddr) > suspects || b.suspect.order.Len() > suspects || len(b.banned.byAddr) != maxBanned || b.banned.order.Len() != maxBanned {
 			t.Errorf("%d suspects, %d banned", len(b.suspect.byAddr), len(b.banned.byAddr))
 		}
@@ -171,5 +172,31 @@ func TestTrunkHasItsOwnRate(t *testing.T) {
 		if s := w.ep.Stats(); s.Drops["trunk-rate"] != 200+200 {
 			t.Errorf("%v", s.Drops)
 		}
+	})
+}
+
+// A trunk that is known by its certificate alone still connects when somebody
+// has sent datagrams under its address: of those anybody may write any.
+func TestForgedDatagramsKeepNoTrunkOut(t *testing.T) {
+	a := newAuthority(t)
+	_, _, pbx := a.issue("pbx", dns("pbx.example.com"))
+	deps := Deps{TrunkOfNames: byNames, ByDigest: func(string) []string { return []string{"guest"} }}
+	inWorld(t, Config{TLS: a.ours()}, deps, func(w *world) {
+		forged := w.peer("10.9.9.9:5060")
+		for n := range 200 {
+			forged.send("REGISTER sip:%d SIP/2.0\n\n", n)
+			forged.send("INVITE sip:%d SIP/2.0\n\n", n)
+		}
+		synctest.Wait()
+		if s := w.ep.Stats(); s.Banned != 1 {
+			t.Fatalf("%d banned, drops %v", s.Banned, s.Drops)
+		}
+		conn, err := w.secure("10.9.9.9:40000", &tls.Config{RootCAs: a.pool(), ServerName: "sip.example.com", Certificates: []tls.Certificate{pbx}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := speak(conn)
+		c.Write(overTLS(tcpRequest("OPTIONS", "o", "o", "", 1, "")))
+		c.want(w, "SIP/2.0 200")
 	})
 }

@@ -34,13 +34,31 @@ type door struct {
 	trunks    map[string]*bucket
 	known     *sources
 	unknown   *sources
-	visitors  *sources
-	visits    bucket
+	datagrams lobby
+	streams   lobby
 	proven    proven
-	bans      bans
 	total     bucket
 	totalRate float64
 	strangers bucket
+}
+
+// lobby is what is remembered of strangers who come one way. Under a datagram
+// anybody can write any address, so what came by UDP says nothing of who
+// connects: otherwise a few forged packets would keep a trunk out that is known
+// by its certificate alone.
+type lobby struct {
+	visitors *sources
+	visits   bucket
+	bans     bans
+}
+
+func newLobby(b Bans) lobby {
+	return lobby{visitors: newSources(unknownSources, visitorRate, visitorBurst), bans: newBans(b)}
+}
+
+// mayVisit takes one of the visits that src, and all, may make.
+func (l *lobby) mayVisit(src netip.Addr, now time.Time) bool {
+	return l.visitors.take(src, now) && l.visits.take(now, visitsRate, 2*visitsRate)
 }
 
 func newDoor(trunk func(netip.Addr) (string, bool), c Config) *door {
@@ -50,8 +68,7 @@ func newDoor(trunk func(netip.Addr) (string, bool), c Config) *door {
 		peers: map[netip.Addr]int{}, trunks: map[string]*bucket{},
 		known:     newSources(knownSources, float64(r.Source), 2*float64(r.Source)),
 		unknown:   newSources(unknownSources, strangerRate, 1),
-		visitors:  newSources(unknownSources, visitorRate, visitorBurst),
-		bans:      newBans(c.Bans),
+		datagrams: newLobby(c.Bans), streams: newLobby(c.Bans),
 		totalRate: float64(r.Total),
 	}
 }
@@ -71,14 +88,18 @@ const (
 	sampled // a stranger's INVITE: for the event, never answered
 )
 
-// admit judges a message from src. trunk is empty for an address we dialled ourselves.
+// admit judges a datagram from src. trunk is empty for an address we dialled ourselves.
 func (d *door) admit(src netip.Addr, b []byte) (a admission, trunk, reason string) {
-	return d.admitFrom("", src, b)
+	return d.judge(&d.datagrams, "", src, b)
 }
 
-// admitFrom is admit for a connection whose certificate has named its trunk;
-// when it has not, the address says which one it is.
+// admitFrom is admit for a connection. When its certificate has not named its
+// trunk, the address says which one it is.
 func (d *door) admitFrom(trunk string, src netip.Addr, b []byte) (a admission, _, reason string) {
+	return d.judge(&d.streams, trunk, src, b)
+}
+
+func (d *door) judge(l *lobby, trunk string, src netip.Addr, b []byte) (a admission, _, reason string) {
 	ok := trunk != ""
 	if !ok {
 		trunk, ok = d.trunk(src)
@@ -92,7 +113,7 @@ func (d *door) admitFrom(trunk string, src netip.Addr, b []byte) (a admission, _
 		defer d.mu.Unlock()
 		return d.admitKnown(trunk, src, now)
 	}
-	a, reason, ban := d.admitStranger(src, b, now)
+	a, reason, ban := d.admitStranger(l, src, b, now)
 	d.mu.Unlock()
 	if ban != nil {
 		d.told(*ban)
@@ -126,18 +147,18 @@ func (d *door) admitKnown(trunk string, src netip.Addr, now time.Time) (a admiss
 // admitStranger lets in, by a trickle, what may be the begin of a trunk's call
 // from an address nobody knows, where there is such a trunk. The rest gets
 // silence, and each message brings its sender nearer to a ban.
-func (d *door) admitStranger(src netip.Addr, b []byte, now time.Time) (a admission, reason string, ban *banned) {
-	if d.bans.holds(src, now) {
+func (d *door) admitStranger(l *lobby, src netip.Addr, b []byte, now time.Time) (a admission, reason string, ban *banned) {
+	if l.bans.holds(src, now) {
 		return turnedAway, "banned", nil
 	}
 	invite := bytes.HasPrefix(b, []byte("INVITE "))
 	if d.guests() && (invite || bytes.HasPrefix(b, []byte("OPTIONS ")) || bytes.HasPrefix(b, []byte("ACK "))) {
-		if d.visitors.take(src, now) && d.visits.take(now, visitsRate, 2*visitsRate) {
+		if l.mayVisit(src, now) {
 			return admitted, "", nil
 		}
 		return turnedAway, "visitor-rate", nil
 	}
-	ban = d.bans.strike(src, now, b, banScan)
+	ban = l.bans.strike(src, now, b, banScan)
 	if invite && d.unknown.take(src, now) && d.strangers.take(now, strangersRate, strangersRate) {
 		return sampled, "", ban
 	}
@@ -149,17 +170,21 @@ func (d *door) mayKnock(src netip.Addr) bool {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.bans.holds(src, now) && d.visitors.take(src, now) && d.visits.take(now, visitsRate, 2*visitsRate)
+	return !d.streams.bans.holds(src, now) && d.streams.mayVisit(src, now)
 }
 
 // strike counts against a stranger what was found out after he was let in.
-func (d *door) strike(src netip.Addr, b []byte, why string) {
+func (d *door) strike(network string, src netip.Addr, b []byte, why string) {
 	now := time.Now()
 	_, known := d.trunk(src)
+	l := &d.streams
+	if network == "udp" {
+		l = &d.datagrams
+	}
 	d.mu.Lock()
 	var ban *banned
 	if !known && d.peers[src] == 0 && d.proven.of(src, now) == "" {
-		ban = d.bans.strike(src, now, b, why)
+		ban = l.bans.strike(src, now, b, why)
 	}
 	d.mu.Unlock()
 	if ban != nil {
@@ -183,17 +208,19 @@ func (d *door) knows(src netip.Addr) bool {
 	return ok || d.peers[src] > 0 || d.proven.of(src, time.Now()) != ""
 }
 
+// isBanned reports whether src may not even connect.
 func (d *door) isBanned(src netip.Addr) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.bans.holds(src, time.Now())
+	return d.streams.bans.holds(src, time.Now())
 }
 
 // banStats returns how many bans were pronounced and how many hold.
 func (d *door) banStats() (total uint64, live int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.bans.total, d.bans.live(time.Now())
+	now := time.Now()
+	return d.datagrams.bans.total + d.streams.bans.total, d.datagrams.bans.live(now) + d.streams.bans.live(now)
 }
 
 // expect lets src in as long as a leg of ours talks to it; every call of it is

@@ -99,7 +99,7 @@ func contactOf(m interface {
 // the screen has found free of control characters.
 func (e *Endpoint) refuseBytes(b []byte, from *hop, fault string) {
 	e.count.drop(fault)
-	e.door.strike(from.addr.Addr(), b, banMalformed)
+	e.door.strike(from.network, from.addr.Addr(), b, banMalformed)
 	if _, known := from.trunk(); !known || !answerable(fault) {
 		return
 	}

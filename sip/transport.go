@@ -154,7 +154,7 @@ func (e *Endpoint) greet(s *stream, stranger bool) bool {
 		if !stranger {
 			e.complain("sip tls handshake with a trunk's address failed", s.remote.Addr(), err)
 		}
-		e.door.strike(s.remote.Addr(), []byte(s.remote.String()), banScan) // which spares who is known
+		e.door.strike(s.network, s.remote.Addr(), []byte(s.remote.String()), banScan) // which spares who is known
 		return false
 	}
 	s.conn, s.names = conn, names
@@ -163,7 +163,7 @@ func (e *Endpoint) greet(s *stream, stranger bool) bool {
 	}
 	if stranger && s.trunk == "" {
 		e.count.drop("unknown-source")
-		e.door.strike(s.remote.Addr(), []byte(s.remote.String()), banScan)
+		e.door.strike(s.network, s.remote.Addr(), []byte(s.remote.String()), banScan)
 		return false
 	}
 	return true

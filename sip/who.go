@@ -71,7 +71,7 @@ func (e *Endpoint) prove(in *incoming, v *evidence) digest.Verdict {
 	if worst == digest.Wrong {
 		e.count.drop("auth-failed")
 		e.complain("sip password not accepted", in.src.Addr(), fmt.Errorf("not that of a user of trunk %s", asked))
-		e.door.strike(in.src.Addr(), []byte(in.CallID().Value()+in.Via().Value()), banDigest)
+		e.door.strike(in.from.network, in.src.Addr(), []byte(in.CallID().Value()+in.Via().Value()), banDigest)
 	}
 	return worst
 }
@@ -141,7 +141,7 @@ func (e *Endpoint) challengeStranger(in *incoming, verdict digest.Verdict) bool 
 		}
 	}
 	e.count.drop("unknown-source")
-	e.door.strike(in.src.Addr(), []byte(in.CallID().Value()+in.Via().Value()), banScan)
+	e.door.strike(in.from.network, in.src.Addr(), []byte(in.CallID().Value()+in.Via().Value()), banScan)
 	return false
 }
 
