@@ -39,7 +39,7 @@ type Call struct {
 	relay     Relay
 	recording Recording          // tapped
 	opened    Recording          // not yet
-	out       map[LegID]struct{} // legs that hold a place of their trunk, beside the call's own
+	out       map[LegID]struct{} // legs that may hold a place of their trunk
 	timers    map[Timer]*time.Timer
 	account   string
 	batch     []letter // taken from the mailbox, not handled yet

@@ -310,6 +310,42 @@ func TestLegTakesItsPlaceAlong(t *testing.T) {
 	})
 }
 
+// A caller who has given his place holds none of his trunk's any more, nor does
+// who has it now hold one of that trunk; the call itself goes on counting.
+func TestCallerWhoLeftHoldsNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		ports := w.board(Config{}).ports
+		ports.Limits = func(trunk string) routing.Limits { return routing.Limits{Calls: 10} }
+		b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
+		held := func() (carrier, pbx, node int) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return len(b.places.held[place{limitTrunk, "carrier"}]), len(b.places.held[place{limitTrunk, "pbx"}]), len(b.places.held[place{kind: limitNode}])
+		}
+		a, callee := talkingCall(t, w, b)
+		if carrier, pbx, node := held(); carrier != 1 || pbx != 0 || node != 1 {
+			t.Errorf("held: carrier %d, pbx %d, node %d", carrier, pbx, node)
+		}
+		line := NewLine()
+		newcomer := &fakeLeg{send: line.Send}
+		a.send(Replaced{At: Now(), Leg: newcomer, Line: line, Trunk: "pbx", Body: []byte("their offer")})
+		synctest.Wait()
+		if carrier, pbx, node := held(); carrier != 0 || pbx != 1 || node != 1 {
+			t.Errorf("after the transfer: carrier %d, pbx %d, node %d", carrier, pbx, node)
+		}
+		callee.send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		callee.send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if carrier, pbx, node := held(); carrier+pbx+node != 0 {
+			t.Errorf("at the end: carrier %d, pbx %d, node %d", carrier, pbx, node)
+		}
+	})
+}
+
 // A node that goes does not wait for the ACK that a call's end waits for: the
 // end is told before the outbox is emptied, and once.
 func TestLetGoTellsWhatWaits(t *testing.T) {

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -23,10 +24,11 @@ type place struct{ kind, key string }
 type claim struct {
 	place
 	limits routing.Limits
+	leg    LegID // who will hold it, when it is not the call
 }
 
-// holder is who holds a place: a call, or an attempt of it, which holds one of
-// the trunk it goes out by.
+// holder is who holds a place: a call, or a leg of it, which holds one of the
+// trunk it came or goes out by.
 type holder struct {
 	call ID
 	leg  LegID // empty: the call
@@ -89,6 +91,7 @@ func (p *places) put(who holder, c claim) {
 	if p.held[c.place] == nil {
 		p.held[c.place] = map[holder]struct{}{}
 	}
+	who.leg = cmp.Or(c.leg, who.leg)
 	p.held[c.place][who] = struct{}{}
 	p.of[who.call] = append(p.of[who.call], hold{c.place, who.leg})
 }

@@ -244,7 +244,7 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 			for _, kind := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{limitNode, limitTrunk, limitAccount, limitNumber}), 1, 3, rapid.ID[string]).Draw(t, "kinds") {
 				at := place{kind, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")}
 				if !in[who][at] { // nobody asks for a place twice
-					claims = append(claims, claim{at, limits[at]})
+					claims = append(claims, claim{place: at, limits: limits[at]})
 				}
 			}
 			refused := p.take(who, now, claims...)

@@ -83,6 +83,7 @@ func (b *Switchboard) Admit(in Invite, a Leg) (send func(Signal), refused *Cause
 	}
 	line := &Line{call: c, leg: A}
 	c.lines[A] = line
+	c.placed(A)
 	go c.run() // ends with the call
 	return line.Send, nil
 }
@@ -101,9 +102,9 @@ func (b *Switchboard) refusal(id ID, in Invite) *Cause {
 			return refused(ReasonOverload, why)
 		}
 	}
-	claims := []claim{{place{kind: limitNode}, routing.Limits{Calls: b.config.Calls, CPS: b.config.CPS}}}
+	claims := []claim{{place: place{kind: limitNode}, limits: routing.Limits{Calls: b.config.Calls, CPS: b.config.CPS}}}
 	if b.ports.Limits != nil {
-		claims = append(claims, claim{place{limitTrunk, in.Trunk}, b.ports.Limits(in.Trunk)})
+		claims = append(claims, claim{place{limitTrunk, in.Trunk}, b.ports.Limits(in.Trunk), A})
 	}
 	return b.places.take(holder{call: id}, in.At, claims...)
 }
@@ -117,7 +118,7 @@ func (b *Switchboard) claim(c *Call, d routing.Decision) *Cause {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.places.take(holder{call: c.id}, c.machine.invite.At,
-		claim{place{limitAccount, d.Account}, d.OfAccount}, claim{place{limitNumber, d.Number}, d.OfNumber})
+		claim{place: place{limitAccount, d.Account}, limits: d.OfAccount}, claim{place: place{limitNumber, d.Number}, limits: d.OfNumber})
 }
 
 // claimOut asks for an attempt's place on the trunk it is to leave by.
@@ -128,7 +129,7 @@ func (b *Switchboard) claimOut(c *Call, leg LegID, trunk string, at time.Time) *
 	limits := b.ports.Limits(trunk)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.places.take(holder{c.id, leg}, at, claim{place{limitTrunk, trunk}, limits})
+	return b.places.take(holder{c.id, leg}, at, claim{place: place{limitTrunk, trunk}, limits: limits})
 }
 
 // putIn counts a leg that came over from another call, or takes somebody's place,
@@ -140,7 +141,7 @@ func (b *Switchboard) putIn(c *Call, leg LegID, trunk string) {
 	limits := b.ports.Limits(trunk)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.places.put(holder{c.id, leg}, claim{place{limitTrunk, trunk}, limits})
+	b.places.put(holder{c.id, leg}, claim{place: place{limitTrunk, trunk}, limits: limits})
 }
 
 // freeOut gives back the place of an attempt that came to nothing.
