@@ -152,31 +152,44 @@ func (r *Relay) Over(to media.Side, addr netip.Addr) ([]byte, error) {
 // answer says that it answered an offer of ours, which named one already. It is
 // the last thing of a negotiation that may fail.
 func (r *Relay) meet(from media.Side, d *sdp.Description, answer bool) error {
-	f := four
-	if d.IPv6() {
-		f = six
-	}
-	if rtp, _ := d.Remote(); !rtp.IsValid() { // it holds by 0.0.0.0, which says nothing about the version
-		return nil
-	}
-	switch {
-	case !r.pool.places[f].bind.IsValid():
-		return ErrFamily
-	case answer && r.legs[index(from)].pair.family != f:
-		return errOtherFamily
+	f, err := r.wants(from, d, answer)
+	if err != nil {
+		return err
 	}
 	return r.turn(from, f)
 }
 
-// answerTo writes our answer to a new offer, at ports of the version it asks for.
+// wants is the IP version that a party's description asks us for.
+func (r *Relay) wants(from media.Side, d *sdp.Description, answer bool) (family, error) {
+	now, f := r.legs[index(from)].pair.family, four
+	if d.IPv6() {
+		f = six
+	}
+	switch rtp, _ := d.Remote(); {
+	case !rtp.IsValid(): // it holds by 0.0.0.0, which says nothing about the version
+		return now, nil
+	case !r.pool.places[f].bind.IsValid():
+		return now, ErrFamily
+	case answer && now != f:
+		return now, errOtherFamily
+	}
+	return f, nil
+}
+
+// answerTo writes our answer to a new offer, at ports of the version it asks for,
+// which are the party's from then on.
 func (r *Relay) answerTo(from media.Side, d *sdp.Description, write func(sdp.Ours) ([]byte, error)) (description, error) {
-	before := r.legs[index(from)].pair.family
-	if err := r.meet(from, d, false); err != nil {
+	f, err := r.wants(from, d, false)
+	if err != nil {
 		return description{}, err
 	}
-	ours, err := r.describe(from, write)
+	q, err := r.ports(from, f)
 	if err != nil {
-		r.turn(from, before) // cannot fail: both pairs are ours already
+		return description{}, err
+	}
+	ours, err := r.describeAt(from, q, write)
+	if err == nil {
+		err = r.turn(from, f)
 	}
 	return ours, err
 }

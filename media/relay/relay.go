@@ -252,8 +252,13 @@ type description struct {
 // describe writes a description for a side; its version goes up by one when the
 // text is another than the last (RFC 3264 8).
 func (r *Relay) describe(to media.Side, write func(sdp.Ours) ([]byte, error)) (description, error) {
+	return r.describeAt(to, r.legs[index(to)].pair, write)
+}
+
+// describeAt is describe with other ports than the side has now.
+func (r *Relay) describeAt(to media.Side, q *pair, write func(sdp.Ours) ([]byte, error)) (description, error) {
 	l := &r.legs[index(to)]
-	us := sdp.Ours{ID: l.session, Version: l.version, Media: netip.AddrPortFrom(r.pool.places[l.pair.family].advertise, l.pair.port)}
+	us := sdp.Ours{ID: l.session, Version: l.version, Media: netip.AddrPortFrom(r.pool.places[q.family].advertise, q.port)}
 	text, err := write(us)
 	if err == nil && l.sent != nil && !bytes.Equal(text, l.sent) {
 		us.Version++
