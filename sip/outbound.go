@@ -25,7 +25,6 @@ type outbound struct {
 	waiting []candidate                          // addresses still to try
 	current *attempt                             // nil: none is out
 	won     *attempt                             // the one that was answered
-	raises  int                                  // 422s taken
 	last    call.Cause                           // why the address before did not do
 	forks   []*leg
 	saidBye map[string]bool // To tags whose BYE overtook their 2xx

@@ -96,16 +96,15 @@ func (l *leg) refreshed(res *gosip.Response) {
 	}
 }
 
-// maxRaises bounds how often one address may ask for a longer interval: each
+// maxRaises bounds how often a request may be refused for a longer interval: each
 // proxy on the way may have a minimum of its own.
 const maxRaises = 3
 
 // longer sends an INVITE once more when its session interval was refused as too
 // small: the same call, the next sequence number (RFC 4028 7.3).
 func (o *outbound) longer(a *attempt, res *gosip.Response) bool {
-	if o.hung || o.state != early || o.raises >= maxRaises || !o.session.raise(res) {
+	if o.hung || o.state != early || !o.session.raise(res) {
 		return false
 	}
-	o.raises++
 	return o.attempt(a.at, a.hop, a.prove)
 }

@@ -20,6 +20,7 @@ type session struct {
 	interval time.Duration // agreed on; 0: not yet
 	ours     bool          // we refresh
 	update   bool          // the peer takes UPDATE
+	raised   int           // 422s since it was agreed on
 	refresh  *time.Timer
 	expiry   *time.Timer
 }
@@ -168,6 +169,7 @@ func (s *session) accept(in *incoming) (headers []gosip.Header) {
 // is waited for as long as our Min-SE says.
 func (s *session) accepted(res *gosip.Response) {
 	s.knows(res)
+	s.raised = 0
 	e, ok := sessionExpires(res)
 	if !ok {
 		s.ours = true
@@ -189,12 +191,13 @@ func (s *session) knows(m headed) {
 }
 
 // raise takes a 422: another try is worth it when the peer asks for more than
-// it was offered.
+// it was offered, and has not done so too often.
 func (s *session) raise(res *gosip.Response) bool {
 	least := minSE(res)
-	if res.StatusCode != 422 || least <= s.asked() {
+	if res.StatusCode != 422 || least <= s.asked() || s.raised >= maxRaises {
 		return false
 	}
+	s.raised++
 	s.least = least
 	return true
 }

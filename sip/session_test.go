@@ -193,6 +193,23 @@ func TestSessionRefreshedByUs(t *testing.T) {
 	})
 }
 
+// TestSessionNeverLongEnough: a peer whose every 422 wants a second more is
+// asked a few times and then left until the next refresh is due.
+func TestSessionNeverLongEnough(t *testing.T) {
+	timed(t, routing.Session{Expires: routing.Seconds(600)}, func(w *world) {
+		_, signals, inv := w.dialled()
+		w.callee.reply(inv, 200, "agent", offer, "Session-Expires: 600;refresher=uac", "Allow: UPDATE")
+		w.callee.want("ACK")
+		signal[call.Answered](w, signals)
+		for n := range maxRaises + 1 {
+			w.callee.reply(w.callee.wantLater("UPDATE"), 422, "", "", fmt.Sprintf("Min-SE: %d", 601+n))
+		}
+		up := time.Now()
+		w.callee.wantLater("UPDATE")
+		within(t, "the next refresh", up, 300*time.Second)
+	})
+}
+
 // TestSessionRefreshedByPeer: re-INVITE and UPDATE of his begin it anew, a
 // too short one is refused and changes nothing.
 func TestSessionRefreshedByPeer(t *testing.T) {
