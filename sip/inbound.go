@@ -143,7 +143,7 @@ func (b *inbound) earlyUpdate(in *incoming) {
 	case len(in.Body()) == 0:
 		b.refreshTarget(in, nil)
 		in.reply(200, nil, in.from.contact(), allowHeader(), supportedHeader())
-	case b.ring.asking:
+	case b.asking:
 		in.reply(491, nil)
 	case !b.ring.settled || b.offer != nil:
 		in.reply(500, nil, retryAfter(10))

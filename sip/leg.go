@@ -37,6 +37,7 @@ type leg struct {
 	offer   *incoming         // their re-INVITE or UPDATE that waits for Update
 	offers  int               // how many came: the number of offer
 	ours    *reoffer          // our offer that is out or waits for another try
+	asking  bool              // an offer of ours from before the answer is out, by UPDATE
 	later   []byte            // our offer that waits for its turn
 	owed    func([]byte)      // sends the ACK that waits for our answer to the offer in a 2xx; nil: none does
 	session session           // its timer

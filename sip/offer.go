@@ -49,7 +49,7 @@ func (l *leg) Offer(body []byte) {
 // offerNext sends the offer that waits, when nothing is in its way (RFC 3261
 // 14.1: no other INVITE transaction in either direction; RFC 3264 4: no other offer).
 func (l *leg) offerNext() {
-	if l.state != confirmed || l.offer != nil || l.answer != nil || l.owed != nil || l.hung {
+	if l.state != confirmed || l.offer != nil || l.answer != nil || l.owed != nil || l.asking || l.hung {
 		return
 	}
 	switch r := l.ours; {
@@ -295,4 +295,6 @@ func cancelOf(invite *gosip.Request) *gosip.Request {
 }
 
 // reoffering reports whether an offer of ours is out and not answered.
-func (l *leg) reoffering() bool { return l.ours != nil && l.ours.req != nil && !l.ours.final }
+func (l *leg) reoffering() bool {
+	return l.asking || l.ours != nil && l.ours.req != nil && !l.ours.final
+}

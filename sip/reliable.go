@@ -25,7 +25,6 @@ type ringing struct {
 	remind   *time.Timer
 	settled  bool   // his offer has its answer: he has acknowledged one
 	wanted   []byte // another description than that one, to be offered
-	asking   bool   // it is out
 	answer   []byte // of a 2xx that waits for a PRACK
 	waits    bool
 }
@@ -163,7 +162,7 @@ func (b *inbound) pracked(in *incoming) {
 	switch {
 	case len(in.Body()) == 0:
 		in.reply(200, nil)
-	case b.state == early && r.settled && b.offer == nil && !r.asking:
+	case b.state == early && r.settled && b.offer == nil && !b.asking:
 		b.present(in) // an offer of his: answered like that of an UPDATE (RFC 3262 5)
 	default:
 		in.reply(488, nil)
@@ -223,10 +222,10 @@ func (b *inbound) answerNow(body []byte) {
 func (b *inbound) offerEarly(body []byte) {
 	r := &b.ring
 	r.wanted = body
-	if b.state != early || !b.session.update || r.asking || b.offer != nil {
+	if b.state != early || !b.session.update || b.asking || b.offer != nil {
 		return
 	}
-	r.wanted, r.asking = nil, true
+	r.wanted, b.asking = nil, true
 	req, h := b.dlg.request(b.ep.ctx, b.ep, gosip.UPDATE, 0)
 	for _, header := range []gosip.Header{h.contact(), allowHeader(), supportedHeader()} {
 		req.AppendHeader(header)
@@ -236,16 +235,18 @@ func (b *inbound) offerEarly(body []byte) {
 	err := b.ask(req, h, func(res *gosip.Response) {
 		b.heard()
 		if !res.IsProvisional() && !final {
-			final, r.asking = true, false
+			final, b.asking = true, false
 			b.earlyAnswered(body, res)
+			b.offerNext()
 		}
 	}, func() {
 		if !final {
-			r.asking = false
+			b.asking = false
+			b.offerNext()
 		}
 	})
 	if err != nil {
-		r.asking = false
+		b.asking = false
 	}
 }
 

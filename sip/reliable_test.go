@@ -302,6 +302,38 @@ func TestAnotherDescriptionBeforeTheAnswer(t *testing.T) {
 	})
 }
 
+// TestAnswerWhileAnOfferIsOut: behind the ACK nothing is offered before the
+// UPDATE is answered, and of the caller nothing is taken (RFC 3264 4).
+func TestAnswerWhileAnOfferIsOut(t *testing.T) {
+	for _, status := range []int{200, 488} {
+		bubble(t, func(w *world) {
+			i, a := w.rings()
+			a.leg.Progress(183, ourSDP)
+			_, rseq := i.reliable(183)
+			i.prack(rseq, "")
+			a.leg.Progress(183, otherSDP)
+			u := w.carrier.want("UPDATE")
+			w.carrier.want("SIP/2.0 183")
+			a.leg.Answer(otherSDP)
+			w.carrier.want("SIP/2.0 200")
+			i.send("ACK", i.branch+"ack", 1, "")
+			signal[call.Acked](w, a.signals)
+			w.carrier.quiet(400 * time.Millisecond)
+			i.request("INVITE", otherOffer)
+			w.carrier.want("SIP/2.0 491")
+			i.send("ACK", fmt.Sprintf("%s-%d", i.branch, i.cseq), i.cseq, "")
+			w.carrier.reply(u, status, "", map[int]string{200: offer}[status])
+			if status == 200 {
+				w.carrier.quiet(5 * time.Second) // he has it
+				return
+			}
+			if re := w.carrier.want("INVITE"); re.body != string(otherSDP) {
+				t.Errorf("%s", re.raw)
+			}
+		})
+	}
+}
+
 // TestProgressAgainEachMinute keeps the Timer C of proxies from firing (RFC 3261 13.3.1.1).
 func TestProgressAgainEachMinute(t *testing.T) {
 	bubble(t, func(w *world) {
