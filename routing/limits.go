@@ -11,7 +11,7 @@ type TrunkLimits struct {
 	Limits
 	// Messages is how many SIP messages a second are taken from the trunk, all
 	// its addresses together; more are dropped before they are read, without an
-	// answer. 0: half of what the node takes of all (sip.rate.total).
+	// answer, or wait in their connection. 0: half of what the node takes of all (sip.rate.total).
 	Messages int `yaml:"messages"`
 }
 
