@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,33 +13,32 @@ import (
 // collected for as long as they linger, once.
 func TestBreather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var collected, ended uint64
-		var given []time.Duration
-		start := time.Now()
+		var collected, ended, given atomic.Uint64
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go breather{
-			func() uint64 { return collected }, func() uint64 { return ended },
-			func() { given = append(given, time.Since(start)); collected++ },
+			collected.Load, ended.Load,
+			func() { given.Add(1); collected.Add(1) },
 		}.run(ctx)
-		wait := func(d time.Duration, want int) {
+		wait := func(d time.Duration, want uint64) {
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
-			if len(given) != want {
-				t.Fatalf("given back at %v, want %d times", given, want)
+			if n := given.Load(); n != want {
+				t.Fatalf("given back %d times, want %d", n, want)
 			}
 		}
 		wait(time.Hour, 0) // no call has ended
-		collected, ended = collected+1, 5
+		collected.Add(1)
+		ended.Store(5)
 		wait(lingers, 0)
 		wait(2*time.Second, 1)
 		wait(time.Hour, 1) // nothing new
-		ended++
+		ended.Add(1)
 		wait(2*time.Second, 2) // long after the last collection
 		for range 100 {        // a busy node collects by itself
-			ended++
-			collected++
+			ended.Add(1)
+			collected.Add(1)
 			wait(10*time.Second, 2)
 		}
 	})
