@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -11,7 +12,7 @@ import (
 // heapGrowth is how much the heap may grow before it is collected, in percent
 // of what is live. Most of what is live lingers for SIP's 32 s after its call and
 // would be marked again and again; GOGC in the environment goes before it.
-const heapGrowth = 200
+const heapGrowth = 150
 
 func setHeapGrowth() {
 	if os.Getenv("GOGC") == "" {
@@ -22,9 +23,10 @@ func setHeapGrowth() {
 // lingers is after how long the last of a call is forgotten.
 const lingers = 37 * time.Second
 
-// breather gives memory back after a burst of calls. The collector runs when
-// something is allocated; on a node that has nothing to do any more the burst
-// would stay resident until its next turn, minutes later.
+// breather gives memory back after a burst of calls: when no call has ended, or
+// nothing was collected, for as long as they linger. The collector runs when
+// something is allocated, and keeps what it has freed at hand for more; on a
+// node that has nothing to do any more the burst would stay resident.
 type breather struct {
 	collections func() uint64
 	ended       func() uint64 // calls, ever
@@ -37,7 +39,10 @@ func (n *node) breathe(ctx context.Context) error {
 			all += v
 		}
 		return all
-	}, debug.FreeOSMemory}
+	}, func() {
+		runtime.GC() // what was pooled goes with the second
+		debug.FreeOSMemory()
+	}}
 	b.run(ctx)
 	return nil
 }
@@ -46,19 +51,24 @@ func (n *node) breathe(ctx context.Context) error {
 func (b breather) run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	count, since := b.collections(), time.Now()
-	given := b.ended()
+	count, given := b.collections(), b.ended()
+	seen, now := given, time.Now()
+	collected, quiet := now, now
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		if now := b.collections(); now != count {
-			count, since = now, time.Now()
+		now := time.Now()
+		if n := b.collections(); n != count {
+			count, collected = n, now
 		}
-		if ended := b.ended(); ended != given && time.Since(since) >= lingers {
-			given = ended
+		if n := b.ended(); n != seen {
+			seen, quiet = n, now
+		}
+		if seen != given && max(now.Sub(collected), now.Sub(quiet)) >= lingers {
+			given = seen
 			b.giveBack()
 		}
 	}
