@@ -63,7 +63,7 @@ func (d *Description) understand(s *section) (audio, error) {
 		return audio{}, errors.New("audio is not RTP/AVP")
 	}
 	a := audio{direction: d.direction(s), packetTime: d.packetTime(s)}
-	a.types, a.formats = s.understandFormats()
+	a.types, a.formats = d.understandFormats(s)
 	if len(a.types) == 0 {
 		return audio{}, errors.New("audio names no payload type")
 	}

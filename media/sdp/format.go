@@ -31,14 +31,14 @@ var static = map[uint8]media.Format{
 
 // understandFormats reads the payload types of the m= line, each once, and
 // what they mean.
-func (s *section) understandFormats() (types []uint8, formats []media.Format) {
+func (d *Description) understandFormats(s *section) (types []uint8, formats []media.Format) {
 	for _, token := range s.formats {
 		pt, ok := payloadType(token)
 		if !ok || slices.Contains(types, pt) {
 			continue
 		}
 		types = append(types, pt)
-		if f, ok := s.meaning(pt); ok {
+		if f, ok := d.meaning(s, pt); ok {
 			formats = append(formats, f)
 		}
 	}
@@ -46,11 +46,11 @@ func (s *section) understandFormats() (types []uint8, formats []media.Format) {
 }
 
 // meaning looks a payload type up in the section's a=rtpmap, then in the static ones.
-func (s *section) meaning(pt uint8) (media.Format, bool) {
+func (d *Description) meaning(s *section, pt uint8) (media.Format, bool) {
 	f, known := static[pt]
 	params := ""
 	for _, l := range s.lines {
-		if l.name != "rtpmap" && l.name != "fmtp" {
+		if l.name != "rtpmap" && l.name != "fmtp" || d.hides(l) {
 			continue
 		}
 		about, rest, _ := strings.Cut(l.arg, " ")

@@ -14,7 +14,7 @@ import (
 // gave itself.
 func (d *Description) passes(l line, types []uint8) bool {
 	name, value := l.name, l.arg
-	if !plain(name, "-_.") || !printable(l.value) || looksLikeAddress(l.value) || d.tells(l.value, false) {
+	if d.hides(l) {
 		return false
 	}
 	if _, ok := directionOf(name); ok {
@@ -50,6 +50,13 @@ func (d *Description) passes(l line, types []uint8) bool {
 		return false
 	}
 	return !d.tells(l.value, true) && !looksPersonal(l.value)
+}
+
+// hides reports whether an attribute is for us alone whatever it is, and so
+// means nothing to us either: what one side is told and what we take it for
+// must be the same.
+func (d *Description) hides(l line) bool {
+	return !plain(l.name, "-_.") || !printable(l.value) || looksLikeAddress(l.value) || d.tells(l.value, false)
 }
 
 // passesBandwidth lets "b=AS:64" through.
