@@ -266,7 +266,7 @@ func (c *Call) offer() Signal {
 	c.relay = relay
 	var body []byte
 	if c.machine.delayed() { // his offer will be ours: in the IP version he came by
-		if _, err = relay.Over(media.Caller, c.machine.invite.Source.Addr()); err == nil {
+		if _, err = relay.Over(media.Caller, c.machine.invite.Source.Addr(), source(c.machine.decision.MediaSources)); err == nil {
 			body, err = relay.Open()
 		}
 	} else {
@@ -284,7 +284,8 @@ func (c *Call) dial(a doDial) {
 		MaxForwards: c.machine.invite.MaxForwards, Body: c.machine.offered,
 	}
 	if relay := c.relay; relay != nil {
-		d.Over = func(a netip.Addr) ([]byte, error) { return relay.Over(media.Callee, a) }
+		src := source(d.Target.Media)
+		d.Over = func(a netip.Addr) ([]byte, error) { return relay.Over(media.Callee, a, src) }
 	}
 	c.identify(&d)
 	c.start(a.leg, d)

@@ -55,7 +55,8 @@ func (c *Call) invite(a doInvite) {
 		MaxForwards: c.machine.invite.MaxForwards, Replaces: a.replaces,
 	}
 	c.identify(&d)
-	body, err := c.relay.Invite(a.side, netip.Addr{}, nil)
+	src := source(d.Target.Media)
+	body, err := c.relay.Invite(a.side, netip.Addr{}, src, nil)
 	if err != nil {
 		c.log.Warn("nothing to offer to who is to take a side over", "leg", string(a.leg), "error", err)
 		c.post(a.leg, Failed{At{c.now()}, causeOf(err, 500, "media failed")})
@@ -63,13 +64,13 @@ func (c *Call) invite(a doInvite) {
 		return
 	}
 	relay := c.relay
-	d.Body, d.Over = body, func(addr netip.Addr) ([]byte, error) { return relay.Invite(a.side, addr, nil) }
+	d.Body, d.Over = body, func(addr netip.Addr) ([]byte, error) { return relay.Invite(a.side, addr, src, nil) }
 	c.start(a.leg, d)
 }
 
 // propose offers our media to a leg of another call.
 func (c *Call) propose(a doPropose) {
-	body, err := c.relay.Invite(a.side, netip.Addr{}, a.told)
+	body, err := c.relay.Invite(a.side, netip.Addr{}, source(c.machine.leg(a.leg).origin.media), a.told)
 	if err != nil {
 		c.log.Warn("nothing to offer to who is to take a side over", "leg", string(a.leg), "error", err)
 		c.post(a.leg, Declined{At{c.now()}, causeOf(err, 500, "media failed")})

@@ -175,16 +175,16 @@ type Relay interface {
 	// Holds reports whether a side wants nothing sent to it now.
 	Holds(side media.Side) bool
 	// Over returns our last offer to a side as it reads for a party reached at an
-	// address: with ours of the same IP version, when there is one; nil before
-	// there is an offer.
-	Over(to media.Side, addr netip.Addr) ([]byte, error)
+	// address by a trunk with those terms: with our address of the same IP version,
+	// when there is one; nil before there is an offer.
+	Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, error)
 	// Silence accepts nothing from a side and sends nothing to it until its next
 	// Answer: whoever sent early media is gone, the call goes on.
 	Silence(side media.Side)
 	// Invite returns the offer to make to somebody who may take the place of a
 	// side's party, reached at addr (zero: wherever). told is what another relay
 	// told him last; nil: nothing. The party is not touched.
-	Invite(to media.Side, addr netip.Addr, told []byte) ([]byte, error)
+	Invite(to media.Side, addr netip.Addr, src media.Source, told []byte) ([]byte, error)
 	// Replace gives a side to whoever answered the last Invite so; ReplaceBy to
 	// somebody who makes an offer, and returns our answer. Nothing of the party
 	// before passes any more. again is the offer that the other side needs now;

@@ -206,7 +206,7 @@ func (r fakeRelay) Reoffer(_ media.Side, body []byte) ([]byte, error) {
 	return append([]byte("again "), body...), nil
 }
 
-func (r fakeRelay) Over(to media.Side, addr netip.Addr) ([]byte, error) {
+func (r fakeRelay) Over(to media.Side, addr netip.Addr, _ media.Source) ([]byte, error) {
 	return fmt.Appendf(nil, "to the %s at %s", to, addr), nil
 }
 
@@ -258,7 +258,7 @@ func (r fakeRelay) Holds(s media.Side) bool {
 
 func (r fakeRelay) Silence(media.Side) { r.w.mu.Lock(); r.w.silenced++; r.w.mu.Unlock() }
 func (r fakeRelay) Tap(media.Tap)      { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }
-func (r fakeRelay) Invite(to media.Side, _ netip.Addr, told []byte) ([]byte, error) {
+func (r fakeRelay) Invite(to media.Side, _ netip.Addr, _ media.Source, told []byte) ([]byte, error) {
 	return fmt.Appendf(nil, "invite %s %s", to, told), nil
 }
 

@@ -89,7 +89,12 @@ const (
 type Source struct {
 	Rule  Rule
 	Allow []netip.Prefix // media_sources of the trunk; empty: the address in the SDP
+	Terms Terms
 }
+
+// Terms is what the trunk of a leg asks of its media, beside where it may come
+// from. The zero value asks for nothing: plain RTP in the codecs of the parties.
+type Terms struct{}
 
 // NoticeKind says what a relay noticed.
 type NoticeKind uint8

@@ -17,19 +17,42 @@ import (
 // engine takes its place by offering open, bind and close.
 
 // receiver judges the packets of one socket. handle is not called again before
-// it returns; it never blocks and does not keep pkt. ok says that pkt goes out
-// through out to an address; sent then says what became of it.
+// it returns; it never blocks and does not keep the packet, but may change it
+// where it stands. ok says that something goes out; sent then says what became of it.
 type receiver interface {
-	handle(pkt []byte, src netip.AddrPort, at time.Time) (out *socket, to netip.AddrPort, ok bool)
+	handle(d datagram) (out outgoing, ok bool)
 	sent(bytes int, err error)
 }
+
+// datagram is a packet that arrived. Behind its bytes there is room for
+// [tailroom] more in the same array.
+type datagram struct {
+	bytes []byte
+	src   netip.AddrPort // an IPv4 address is never mapped into IPv6
+	at    time.Time
+}
+
+// outgoing is a packet to be sent from a socket.
+type outgoing struct {
+	bytes []byte
+	by    *socket
+	to    netip.AddrPort
+}
+
+// tailroom is by how much a packet may grow where it stands, in bytes: SRTP
+// needs 16 for its tag, SRTCP 4 more (RFC 3711, RFC 7714).
+const tailroom = 64
+
+// room is where a packet is read into: one byte more than may be forwarded, to
+// see what is too long.
+type room [maxDatagram + 1 + tailroom]byte
 
 // engine reads each socket in a goroutine of its own, which ends when the
 // socket is closed.
 type engine struct {
 	log     *slog.Logger
 	panics  atomic.Uint64
-	buffers sync.Pool // of *[maxDatagram + 1]byte: one more, to see what is too long
+	buffers sync.Pool // of *room
 }
 
 // socket is an open conn and whoever gets its packets.
@@ -78,14 +101,13 @@ const maxErrors = 100
 func (s *socket) run() {
 	defer close(s.done)
 	s.await()
-	room, _ := s.engine.buffers.Get().(*[maxDatagram + 1]byte)
-	if room == nil {
-		room = new([maxDatagram + 1]byte)
+	buf, _ := s.engine.buffers.Get().(*room)
+	if buf == nil {
+		buf = new(room)
 	}
-	defer s.engine.buffers.Put(room)
-	buf := room[:]
+	defer s.engine.buffers.Put(buf)
 	for failed := 0; failed < maxErrors; {
-		n, src, err := s.conn.ReadFromUDPAddrPort(buf)
+		n, src, err := s.conn.ReadFromUDPAddrPort(buf[:maxDatagram+1])
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -119,12 +141,18 @@ func (s *socket) deliver(pkt []byte, src netip.AddrPort, at time.Time) {
 	defer s.mu.Unlock()
 	defer s.rescue()
 	src = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
-	out, to, ok := s.to.handle(pkt, src, at)
+	out, ok := s.to.handle(datagram{pkt, src, at})
 	if !ok {
 		return
 	}
-	n, err := out.conn.WriteToUDPAddrPort(pkt, to)
-	s.to.sent(n, err)
+	s.to.sent(len(out.bytes), out.by.send(out.bytes, out.to))
+}
+
+// send sends one packet at once. It does not block: what the system does not
+// take is lost, and the error says so.
+func (s *socket) send(pkt []byte, to netip.AddrPort) error {
+	_, err := s.conn.WriteToUDPAddrPort(pkt, to)
+	return err
 }
 
 func (s *socket) rescue() {

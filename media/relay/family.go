@@ -118,10 +118,10 @@ func (r *Relay) turn(side media.Side, f family) error {
 }
 
 // Over returns our last offer to a side as it reads for a party that is reached
-// at addr: with our address of the same IP version, when we have one, and from
+// at addr under the terms of src: with our address of the same IP version, when we have one, and from
 // then on such are the offers to it until its own description says otherwise.
 // Before there is an offer it returns nil and only notes the version.
-func (r *Relay) Over(to media.Side, addr netip.Addr) ([]byte, error) {
+func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, error) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	if r.closed {

@@ -52,7 +52,7 @@ func (p *phone) body6(rest string) []byte {
 // over makes the callee's offer for the address it is reached at.
 func (w *world) over(addr string) string {
 	w.t.Helper()
-	b, err := w.relay.Over(media.Callee, netip.MustParseAddr(addr))
+	b, err := w.relay.Over(media.Callee, netip.MustParseAddr(addr), media.Source{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestFamilyPortsRunOut(t *testing.T) {
 			}
 			all = append(all, q)
 		}
-		if _, err := w.relay.Over(media.Callee, netip.MustParseAddr(phone6)); !errors.Is(err, ErrNoPorts) {
+		if _, err := w.relay.Over(media.Callee, netip.MustParseAddr(phone6), media.Source{}); !errors.Is(err, ErrNoPorts) {
 			t.Errorf("sixth pair of IPv6: %v", err)
 		}
 		if _, err := w.relay.Reoffer(media.Caller, w.phone(sipper6, 4100, 440).body6("")); !errors.Is(err, ErrNoPorts) {
@@ -228,7 +228,7 @@ func TestFamilyPortsRunOut(t *testing.T) {
 // A caller over IPv6 who makes no offer gets ours in IPv6, whatever the callee speaks.
 func TestDelayedOfferOverIPv6(t *testing.T) {
 	inDualWorld(t, sipper6, phoneIP, func(w *world) {
-		if b, err := w.relay.Over(media.Caller, netip.MustParseAddr(sipper6)); err != nil || b != nil {
+		if b, err := w.relay.Over(media.Caller, netip.MustParseAddr(sipper6), media.Source{}); err != nil || b != nil {
 			t.Fatalf("%q, %v", b, err)
 		}
 		offer, err := w.relay.Open()

@@ -41,6 +41,7 @@ type Pool struct {
 	first   family   // of the ports a call begins with
 	listen  func(netip.AddrPort) (net.PacketConn, error)
 	engine  engine
+	beat    beat
 	late    atomic.Uint64  // packets that came to ports in quarantine
 	closing sync.WaitGroup // pairs whose timer is closing them
 
@@ -223,10 +224,10 @@ func (q *pair) rested() {
 // resting is the receiver of a pair that belongs to no call.
 type resting pair
 
-func (q *resting) handle(_ []byte, _ netip.AddrPort, at time.Time) (*socket, netip.AddrPort, bool) {
-	q.heard.Store(int64(at.Sub(q.since)))
+func (q *resting) handle(d datagram) (outgoing, bool) {
+	q.heard.Store(int64(d.at.Sub(q.since)))
 	q.pool.late.Add(1)
-	return nil, netip.AddrPort{}, false
+	return outgoing{}, false
 }
 
 func (q *resting) sent(int, error) {}

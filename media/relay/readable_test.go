@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"log/slog"
 	"net"
-	"net/netip"
 	"testing"
-	"time"
 )
 
 // collector gives each packet to a channel.
 type collector chan []byte
 
-func (c collector) handle(pkt []byte, _ netip.AddrPort, _ time.Time) (*socket, netip.AddrPort, bool) {
-	c <- bytes.Clone(pkt)
-	return nil, netip.AddrPort{}, false
+func (c collector) handle(d datagram) (outgoing, bool) {
+	c <- bytes.Clone(d.bytes)
+	return outgoing{}, false
 }
 
 func (collector) sent(int, error) {}

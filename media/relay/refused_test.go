@@ -76,8 +76,8 @@ func TestRefusalsChangeNothing(t *testing.T) {
 				"take":      func() error { _, err := r.Take(side, body(), media.Source{}); return err },
 				"ask":       func() error { _, err := r.Ask(side, body()); return err },
 				"settle":    func() error { _, err := r.Settle(side, body()); return err },
-				"over":      func() error { _, err := r.Over(side, addr); return err },
-				"invite":    func() error { _, err := r.Invite(side, addr, r.Told(side)); return err },
+				"over":      func() error { _, err := r.Over(side, addr, media.Source{}); return err },
+				"invite":    func() error { _, err := r.Invite(side, addr, media.Source{}, r.Told(side)); return err },
 				"replace":   func() error { _, err := r.Replace(side, body(), media.Source{}); return err },
 				"replaceby": func() error { _, _, err := r.ReplaceBy(side, body(), media.Source{}); return err },
 			}

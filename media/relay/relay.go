@@ -41,7 +41,11 @@ type Relay struct {
 
 	mu       sync.Mutex // the packet path
 	sides    [2]side
-	interval int64 // distance of packets at the rate cap
+	lanes    [2]lane // by who sends
+	over     bool    // closed: the clock has nothing to do here
+	panicked bool    // by the clock, and it was logged
+	slot     int     // guarded by beat.mu
+	interval int64   // distance of packets at the rate cap
 }
 
 // tapBox lets an interface be swapped as one word.
@@ -76,6 +80,7 @@ func newRelay(p *Pool, id string, notice func(media.Notice), pairs [2]*pair) *Re
 	for _, side := range []media.Side{media.Caller, media.Callee} {
 		r.open(side, pairs[index(side)])
 	}
+	p.beat.join(r)
 	return r
 }
 
@@ -204,7 +209,11 @@ func (r *Relay) Close() media.Stats {
 		}
 	}
 	r.tap.Store(nil)
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
 	stats := r.stats()
+	r.pool.beat.leave(r)
 	r.pool.forget(r, stats)
 	return stats
 }
@@ -258,13 +267,18 @@ func (r *Relay) describe(to media.Side, write func(sdp.Ours) ([]byte, error)) (d
 // describeAt is describe with other ports than the side has now.
 func (r *Relay) describeAt(to media.Side, q *pair, write func(sdp.Ours) ([]byte, error)) (description, error) {
 	l := &r.legs[index(to)]
-	us := sdp.Ours{ID: l.session, Version: l.version, Media: netip.AddrPortFrom(r.pool.places[q.family].advertise, q.port)}
+	us := r.us(l.session, l.version, q)
 	text, err := write(us)
 	if err == nil && l.sent != nil && !bytes.Equal(text, l.sent) {
 		us.Version++
 		text, err = write(us)
 	}
 	return description{to, text, us.Version}, err
+}
+
+// us is what stands in a description of ours that names a pair of ports.
+func (r *Relay) us(session, version uint64, q *pair) sdp.Ours {
+	return sdp.Ours{ID: session, Version: version, Media: netip.AddrPortFrom(r.pool.places[q.family].advertise, q.port)}
 }
 
 // commit makes a party's description and ours to it or to the other party the
@@ -310,6 +324,7 @@ func (r *Relay) apply(from media.Side) {
 		r.interval = interval(d.PacketTime(), peer.desc.PacketTime())
 		r.sides[index(from.Other())].source.types = typeSet(peer.desc, d)
 	}
+	r.replan()
 }
 
 // rtcpPlace is where a side's RTCP goes: another host than that of its RTP only

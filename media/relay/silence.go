@@ -15,4 +15,5 @@ func (r *Relay) Silence(side media.Side) {
 	defer r.mu.Unlock()
 	s := &r.sides[index(side)]
 	s.ready, s.source = false, source{}
+	r.replan()
 }

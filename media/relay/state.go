@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -51,10 +50,9 @@ func (f *flow) read(start time.Time) media.Flow {
 const forward = media.DropCount
 
 // judgeRTP decides about one RTP packet: where it goes, or why it does not, and
-// whether it is the first accepted one of its side. sound says that its lengths hold.
+// whether it is the first accepted one of its side. sound says that its lengths
+// hold. The caller holds r.mu.
 func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, at int64) (to endpoint, verdict media.Drop, first bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	switch {
 	case !me.ready || src.isZero() || src == me.former && src != me.source.exact:
@@ -89,10 +87,8 @@ func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, a
 }
 
 // judgeRTCP decides about one RTCP packet. It is accepted only from the host
-// that sends the RTP, and is not subject to hold (RFC 3264 8.4).
+// that sends the RTP, and is not subject to hold (RFC 3264 8.4). The caller holds r.mu.
 func (r *Relay) judgeRTCP(from media.Side, src endpoint, sound bool, at int64) (to endpoint, verdict media.Drop) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	switch {
 	case !me.ready || src.ip != me.source.host() && src != me.rtcp || src.ip == [16]byte{},
@@ -141,37 +137,24 @@ type (
 	rtcpInput struct{ input }
 )
 
-func (in *rtpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*socket, netip.AddrPort, bool) {
-	r := in.relay
-	h, sound := parseRTP(pkt)
-	now := r.clock(at)
-	to, verdict, first := r.judgeRTP(in.from, endpointOf(src), &h, sound, now)
-	f := &r.flows[index(in.from)]
-	if first {
-		f.first.CompareAndSwap(0, now+1) // a new party starts too
-		r.notice(media.Notice{Kind: media.Started, Side: in.from, At: at, PT: h.pt})
-	}
-	if verdict != media.DropSource && verdict != media.DropMalformed && verdict != media.DropRate {
-		f.last.Store(now + 1)
-	}
-	place := to.addrPort()
-	var out *socket
+func (in *rtpInput) handle(d datagram) (out outgoing, ok bool) {
+	r, f := in.relay, &in.relay.flows[index(in.from)]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := &r.lanes[index(in.from)].packet
+	*p = packet{buf: d.bytes, src: endpointOf(d.src), from: in.from, arrival: d.at, at: r.clock(d.at)}
+	verdict := r.pass(p)
 	if verdict == forward {
-		if out = in.out.towards(place); out == nil { // it went back to another IP version
-			verdict = media.DropNoPeer
+		place := p.to.addrPort()
+		if out = (outgoing{p.buf, in.out.towards(place), place}); out.by != nil {
+			return out, true
 		}
+		verdict = media.DropNoPeer // it went back to another IP version
 	}
-	if verdict != forward {
+	if verdict != taken {
 		f.drop(verdict)
-		return nil, netip.AddrPort{}, false
 	}
-	if tap := r.tap.Load(); tap != nil {
-		tap.Packet(media.Packet{
-			Side: in.from, Arrival: at, PT: h.pt, Marker: h.marker, Seq: h.seq, TS: h.ts, SSRC: h.ssrc,
-			Payload: pkt[h.start:h.end],
-		})
-	}
-	return out, place, true
+	return outgoing{}, false
 }
 
 func (in *rtpInput) sent(bytes int, err error) {
@@ -184,20 +167,22 @@ func (in *rtpInput) sent(bytes int, err error) {
 	f.bytes.Add(uint64(bytes))
 }
 
-func (in *rtcpInput) handle(pkt []byte, src netip.AddrPort, at time.Time) (*socket, netip.AddrPort, bool) {
+func (in *rtcpInput) handle(d datagram) (outgoing, bool) {
 	r := in.relay
-	to, verdict := r.judgeRTCP(in.from, endpointOf(src), validRTCP(pkt), r.clock(at))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to, verdict := r.judgeRTCP(in.from, endpointOf(d.src), validRTCP(d.bytes), r.clock(d.at))
 	if verdict != forward {
 		r.flows[index(in.from)].drop(verdict)
-		return nil, netip.AddrPort{}, false
+		return outgoing{}, false
 	}
 	place := to.addrPort()
 	out := in.out.towards(place)
 	if out == nil {
 		r.flows[index(in.from)].drop(media.DropNoPeer)
-		return nil, netip.AddrPort{}, false
+		return outgoing{}, false
 	}
-	return out, place, true
+	return outgoing{d.bytes, out, place}, true
 }
 
 func (in *rtcpInput) sent(_ int, err error) {

@@ -20,10 +20,11 @@ type invited struct {
 
 // Invite returns an offer to somebody who may take the place of a side's party:
 // what the other side speaks, at our ports of that side. addr is where he is
-// reached, which chooses the IP version; the zero Addr leaves it as it is. told
+// reached, which chooses the IP version; the zero Addr leaves it as it is, and src
+// the terms of his trunk. told
 // is what he was told last in another call; nil: he is new. The party itself is
 // not touched before [Relay.Replace]. Errors as of [Relay.Offer].
-func (r *Relay) Invite(to media.Side, addr netip.Addr, told []byte) ([]byte, error) {
+func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []byte) ([]byte, error) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	peer := &r.legs[index(to.Other())]
@@ -60,7 +61,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, told []byte) ([]byte, err
 
 func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
 	pair := cmp.Or(in.pair, r.legs[index(to)].pair)
-	return sdp.Ours{ID: in.session, Version: in.version, Media: netip.AddrPortFrom(r.pool.places[pair.family].advertise, pair.port)}
+	return r.us(in.session, in.version, pair)
 }
 
 // Replace gives a side to whoever answers the last [Relay.Invite] so. From the
@@ -170,6 +171,7 @@ func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in i
 	s := &r.sides[index(from)]
 	// He may go on sending for a while, and from the new one's own host.
 	*s = side{former: s.source.locked.or(s.source.exact), formerRTCP: s.rtcpSeen.or(s.rtcp)}
+	r.replan()
 	r.mu.Unlock()
 	r.legs[index(from)].session = in.session
 	r.invited[index(from)] = nil

@@ -16,7 +16,7 @@ import (
 // replace puts p in the place of the callee by an answer with more lines.
 func (w *world) replace(p *phone, rest string, src media.Source) (again []byte) {
 	w.t.Helper()
-	offer, err := w.relay.Invite(media.Callee, netip.Addr{}, nil)
+	offer, err := w.relay.Invite(media.Callee, netip.Addr{}, media.Source{}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestReplaceAsksTheOtherSide(t *testing.T) {
 			t.Fatal(err)
 		}
 		heir := w.phone("10.2.0.9", 7000, 700)
-		offer, err := w.relay.Invite(media.Callee, netip.Addr{}, nil)
+		offer, err := w.relay.Invite(media.Callee, netip.Addr{}, media.Source{}, nil)
 		if err != nil || !strings.Contains(string(offer), "RTP/AVP 0 8\r\n") || !strings.Contains(string(offer), "a=sendrecv") {
 			t.Fatalf("offer %q, %v", offer, err)
 		}
@@ -139,7 +139,7 @@ func TestReplaceTheCaller(t *testing.T) {
 		w.connect(media.Source{}, media.Source{})
 		heir := w.phone("10.1.0.9", 7000, 700)
 		was := w.relay.Told(media.Caller)
-		offer, err := w.relay.Invite(media.Caller, netip.Addr{}, was)
+		offer, err := w.relay.Invite(media.Caller, netip.Addr{}, media.Source{}, was)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestReplaceTheCaller(t *testing.T) {
 
 func TestRefusedReplacementsChangeNothing(t *testing.T) {
 	inWorld(t, mediatest.Link{}, func(w *world) {
-		if _, err := w.relay.Invite(media.Callee, netip.Addr{}, nil); !errors.Is(err, errNoCall) {
+		if _, err := w.relay.Invite(media.Callee, netip.Addr{}, media.Source{}, nil); !errors.Is(err, errNoCall) {
 			t.Errorf("an invitation to no call: %v", err)
 		}
 		if _, _, err := w.relay.ReplaceBy(media.Callee, w.callee.body(""), media.Source{}); !errors.Is(err, errNoCall) {
@@ -174,10 +174,10 @@ func TestRefusedReplacementsChangeNothing(t *testing.T) {
 		if _, err := w.relay.Replace(media.Callee, w.callee.body(""), media.Source{}); !errors.Is(err, errNoOffer) {
 			t.Errorf("an answer to nothing: %v", err)
 		}
-		if _, err := w.relay.Invite(media.Callee, netip.Addr{}, []byte("x")); !errors.Is(err, sdp.ErrMalformed) {
+		if _, err := w.relay.Invite(media.Callee, netip.Addr{}, media.Source{}, []byte("x")); !errors.Is(err, sdp.ErrMalformed) {
 			t.Errorf("told nonsense: %v", err)
 		}
-		if _, err := w.relay.Invite(media.Callee, netip.Addr{}, nil); err != nil {
+		if _, err := w.relay.Invite(media.Callee, netip.Addr{}, media.Source{}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for name, body := range map[string]string{
@@ -236,7 +236,7 @@ func TestInviteOverAnotherFamilyLeavesThePartyAlone(t *testing.T) {
 	inDualWorld(t, sipperIP, phoneIP, func(w *world) {
 		w.connect(media.Source{}, media.Source{})
 		for range 2 { // the second time its ports are there already
-			offer, err := w.relay.Invite(media.Callee, netip.MustParseAddr(phone6), nil)
+			offer, err := w.relay.Invite(media.Callee, netip.MustParseAddr(phone6), media.Source{}, nil)
 			if err != nil || !strings.Contains(string(offer), "IN IP6 "+relay6) {
 				t.Fatalf("invited by %q, %v", offer, err)
 			}
@@ -253,7 +253,7 @@ func TestInviteOverAnotherFamilyLeavesThePartyAlone(t *testing.T) {
 			w.talk()
 		}
 		heir := w.phone(phone6, 7000, 700)
-		offer, err := w.relay.Invite(media.Callee, netip.MustParseAddr(phone6), nil)
+		offer, err := w.relay.Invite(media.Callee, netip.MustParseAddr(phone6), media.Source{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

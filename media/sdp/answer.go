@@ -2,6 +2,7 @@ package sdp
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,6 +16,8 @@ type Ours struct {
 	ID      uint64         // of our session with the party that gets the description (o=)
 	Version uint64         // to be raised by one with each change of the text (RFC 3264 8)
 	Media   netip.AddrPort // our RTP; our RTCP is on the next port
+	Proto   string         // of our audio; empty: as the party's own words have it
+	Lines   []string       // attributes of our audio that the party did not write, without "a="
 }
 
 // Offer writes the offer to make to the other party: this party's audio with
@@ -175,13 +178,16 @@ func (w *writer) attributes(lines []line, types []uint8, limit int) {
 
 // relayed writes the audio section at our port.
 func (w *writer) relayed(s *section, proto string, types []uint8, dir Direction) {
-	fmt.Fprintf(w, "m=audio %d %s", w.us.Media.Port(), strings.ToUpper(proto))
+	fmt.Fprintf(w, "m=audio %d %s", w.us.Media.Port(), strings.ToUpper(cmp.Or(w.us.Proto, proto)))
 	for _, pt := range types {
 		fmt.Fprintf(w, " %d", pt)
 	}
 	w.line("")
 	w.bandwidth(s.lines)
-	w.attributes(s.lines, types, MaxAttributes-1) // the last one is the direction
+	w.attributes(s.lines, types, MaxAttributes-1-len(w.us.Lines)) // the last one is the direction
+	for _, l := range w.us.Lines {
+		w.line("a=%s", l)
+	}
 	w.line("a=%s", dir)
 }
 
