@@ -22,6 +22,7 @@ var house = map[string]struct{ ours, others string }{
 	"media":                    {},
 	"media/sdp":                {ours: "media"},
 	"media/relay":              {ours: "media media/sdp", others: "github.com/pion/rtp github.com/pion/rtcp golang.org/x/sys"},
+	"media/sound":              {others: "github.com/zaf/g711"},
 	"media/mediatest":          {ours: "media", others: "github.com/pion/rtp github.com/zaf/g711"},
 	"recorder/store":           {},
 	"recorder/store/storetest": {ours: "recorder/store"},
