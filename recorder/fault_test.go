@@ -272,7 +272,7 @@ func TestLossThatNoPartTells(t *testing.T) {
 }
 
 // A disk that hangs holds up neither the relay nor other recordings, and what
-// does not fit the ring is marked.
+// does not fit the queue is marked.
 func TestSlowDisk(t *testing.T) {
 	in(t, func(t *testing.T) {
 		var slow atomic.Pointer[string]

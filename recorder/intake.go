@@ -17,12 +17,12 @@ type intake struct {
 	start time.Time
 
 	mu       sync.Mutex
-	ring     ring
+	queue    queue
 	notes    []note
 	meanings [2]meanings
 	tally    [2]tally
-	pushed   uint64 // audio records put into the ring since the beginning
-	wakeAt   int    // bytes in the ring at which the writer wants to be woken
+	pushed   uint64 // audio records put into the queue since the beginning
+	wakeAt   int    // bytes in the queue at which the writer wants to be woken
 	paused   bool
 	pausedAt time.Duration
 	closed   bool
@@ -58,8 +58,8 @@ func (s *stretch) add(at time.Duration) {
 	s.to = max(s.to, at)
 }
 
-func newIntake(start time.Time) *intake {
-	return &intake{start: start, ring: newRing(ringSize), wakeAt: 1}
+func newIntake(start time.Time, c *chunks) *intake {
+	return &intake{start: start, queue: queue{chunks: c, size: queueSize}, wakeAt: 1}
 }
 
 // begin sets time zero, before the first packet.
@@ -105,7 +105,7 @@ func (in *intake) packet(p *media.Packet) (wake bool) {
 		t.oversize.add(at)
 		return in.due()
 	}
-	slot := in.ring.put(format.AudioSize(len(p.Payload)))
+	slot := in.queue.put(format.AudioSize(len(p.Payload)))
 	if slot == nil {
 		t.full.add(at)
 		return in.due()
@@ -119,7 +119,7 @@ func (in *intake) packet(p *media.Packet) (wake bool) {
 
 // due reports, once for each arm, that the writer has enough to do.
 func (in *intake) due() bool {
-	if in.wakeAt == 0 || in.wakeAt > 1 && in.ring.used < in.wakeAt {
+	if in.wakeAt == 0 || in.wakeAt > 1 && in.queue.used < in.wakeAt {
 		return false
 	}
 	in.wakeAt = 0
@@ -218,30 +218,30 @@ type taken struct {
 	tally [2]tally
 }
 
-// take hands over all there is. The audio stays in the ring until done.
+// take hands over all there is. The audio counts as waiting until done.
 func (in *intake) take() taken {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	t := taken{audio: in.ring.take(), notes: in.notes, tally: in.tally}
+	t := taken{audio: in.queue.take(), notes: in.notes, tally: in.tally}
 	in.notes = nil
 	in.tally = [2]tally{}
 	return t
 }
 
 // done frees what was taken.
-func (in *intake) done(size int, b batch) {
+func (in *intake) done(b batch) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.ring.done(size, b.pos)
+	in.queue.done(b)
 }
 
 // arm says when the writer wants to be woken next: at so many bytes in the
-// ring, or 1 for the next packet whatever it is. It reports that this is now.
+// queue, or 1 for the next packet whatever it is. It reports that this is now.
 func (in *intake) arm(wakeAt int) (now bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.wakeAt = wakeAt
-	return (in.ring.used > 0 || len(in.notes) > 0) && in.due()
+	return (in.queue.used > 0 || len(in.notes) > 0) && in.due()
 }
 
 // leftovers is what came too late or was too much, for the log.
@@ -251,13 +251,12 @@ func (in *intake) leftovers() (late, notes uint64) {
 	return in.late, in.lost
 }
 
-// oldest is the arrival of the oldest packet in the ring.
+// oldest is the arrival of the oldest packet in the queue.
 func (in *intake) oldest() (time.Duration, bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	b := in.ring.take()
-	if rec := b.next(); rec != nil {
-		return format.AudioTime(rec), true
+	if in.queue.first == nil {
+		return 0, false
 	}
-	return 0, false
+	return format.AudioTime(in.queue.first.buf[:]), true
 }

@@ -28,7 +28,8 @@ type part struct {
 	tree    seal.Tree
 	hash    hash.Hash
 	size    int64
-	out     []byte // a sealed segment on its way
+	head    []byte     // prefix and seal header, until the first write
+	outs    *sync.Pool // of *[]byte: room for a sealed segment
 	sum     summary
 	zero    time.Time // of the recording, the same in all parts
 	anchor  time.Time // of the last ANCHOR
@@ -75,7 +76,7 @@ func (r *Recorder) newPart(info Info, recording string, number int, key partKey,
 	}
 	p := &part{
 		number: number, name: partName(info.Account, recording, info.Started, number), keyRef: key.ref,
-		sealer: sealer, hash: sha256.New(), out: append(prefix, header...), written: &r.counters.written,
+		sealer: sealer, hash: sha256.New(), head: append(prefix, header...), outs: &r.outs, written: &r.counters.written,
 	}
 	if p.file, err = r.deps.Store.Create(p.name); err != nil {
 		return nil, fmt.Errorf("recording file: %w", err)
@@ -139,17 +140,23 @@ func (p *part) store(plain []byte) error {
 
 // write seals a segment and hands it to the file in one write.
 func (p *part) write(plain []byte, final bool) (err error) {
-	start := len(p.out) // the header, before the first segment
-	if final {
-		p.out, err = p.sealer.Final(p.out, plain)
-	} else {
-		p.out, err = p.sealer.Seal(p.out, plain)
+	room, _ := p.outs.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
 	}
+	defer p.outs.Put(room)
+	out := append((*room)[:0], p.head...)
+	start := len(out)
+	if final {
+		out, err = p.sealer.Final(out, plain)
+	} else {
+		out, err = p.sealer.Seal(out, plain)
+	}
+	*room = out
 	if err != nil {
 		return err
 	}
-	out := p.out
-	p.out = p.out[:0]
+	p.head = nil
 	p.dirty.Store(true)
 	n, err := p.file.Write(out)
 	if err == nil && n < len(out) {

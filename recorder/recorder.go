@@ -1,5 +1,5 @@
 // Package recorder writes calls to encrypted files while they are spoken. It
-// owns the way from the [media.Tap] to a signed file: a bounded ring that never
+// owns the way from the [media.Tap] to a signed file: a bounded queue that never
 // holds up the relay, one goroutine a recording that seals and writes, the
 // common sync of all files, parts when a disk fails, the manifest, and the
 // finishing of what a crash left behind.
@@ -106,6 +106,8 @@ type Recorder struct {
 	closed bool
 
 	counters counters
+	chunks   chunks
+	outs     sync.Pool // of *[]byte: room for a sealed segment
 }
 
 // ErrClosed is what Open returns after Close.

@@ -65,7 +65,7 @@ func (r *Recorder) Open(ctx context.Context, info Info, fault func(error)) (*Rec
 	info.Segment = max(info.Segment, 1)
 	id := events.NewID("rec", info.Started)
 	rec := &Recording{
-		id: id, info: info, rec: r, fault: fault, in: newIntake(info.Started),
+		id: id, info: info, rec: r, fault: fault, in: newIntake(info.Started, &r.chunks),
 		log:  r.log.With("call", info.Call, "recording", id),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}

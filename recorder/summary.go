@@ -25,7 +25,7 @@ type summary struct {
 	caller   format.Totals
 	callee   format.Totals
 	codecs   [2][]string
-	formats  [2][128]string
+	formats  [2][]media.Format
 	gaps     uint32
 	degraded bool // a gap that is no pause
 	pauses   []Span
@@ -52,6 +52,10 @@ func (s *summary) of(side media.Side) *format.Totals {
 // malformed is passed over and reported.
 func (s *summary) segment(plain []byte) error {
 	for c := format.Walk(plain); ; {
+		if a, ok := c.Audio(); ok {
+			s.audio(a)
+			continue
+		}
 		rec, err := c.Next()
 		if err == io.EOF {
 			return nil
@@ -93,23 +97,37 @@ func (s *summary) audio(a format.Audio) {
 	t.Packets++
 	t.Bytes += uint64(len(a.Payload))
 	s.last = max(s.last, a.At)
-	name := s.formats[a.Side-1][a.PT]
-	if name == "" {
-		name = "PT" + strconv.Itoa(int(a.PT)) // a static type that nobody described
-	}
+	name := s.name(a.Side, a.PT)
 	if codecs := &s.codecs[a.Side-1]; !slices.Contains(*codecs, name) && len(*codecs) < maxCodecs {
 		*codecs = append(*codecs, name)
 	}
 }
 
+// name is the codec of a payload type; a static type that nobody described is
+// called by its number.
+func (s *summary) name(side media.Side, pt uint8) string {
+	for _, f := range slices.Backward(s.formats[side-1]) { // of several, the last one said
+		if f.PT == pt && f.Name != "" {
+			return f.Name
+		}
+	}
+	return numbered[pt&0x7F]
+}
+
+// numbered is what payload types are called that nobody described.
+var numbered = func() (names [128]string) {
+	for pt := range names {
+		names[pt] = "PT" + strconv.Itoa(pt)
+	}
+	return names
+}()
+
 func (s *summary) describe(f format.Formats) {
-	names := &s.formats[f.Side-1]
+	known := &s.formats[f.Side-1]
 	if !f.More {
-		clear(names[:])
+		*known = nil
 	}
-	for _, x := range f.Set {
-		names[x.PT&0x7F] = x.Name
-	}
+	*known = append(*known, f.Set...)
 }
 
 func (s *summary) gap(g format.Gap) {

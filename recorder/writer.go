@@ -22,14 +22,14 @@ func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// writer is the slow side of a recording: out of the ring, into segments, onto
+// writer is the slow side of a recording: out of the queue, into segments, onto
 // the disk. It belongs to the recording's goroutine.
 type writer struct {
 	r      *Recording
 	seg    format.Writer
 	since  time.Time // when the oldest record came into seg
 	buf    []byte    // one record
-	taken  uint64    // audio records taken out of the ring
+	taken  uint64    // audio records taken out of the queue
 	part   *part     // nil while no file can be written
 	broken []*part   // parts before it that ended with a fault
 	number int
@@ -66,7 +66,6 @@ func (w *writer) work() time.Duration {
 func (w *writer) drain() {
 	in := w.r.in
 	t := in.take()
-	size := t.audio.left
 	notes := t.notes
 	for {
 		for len(notes) > 0 && notes[0].after <= w.taken {
@@ -83,7 +82,7 @@ func (w *writer) drain() {
 	for i := range t.tally {
 		w.leftOut(media.Side(i+1), &t.tally[i])
 	}
-	in.done(size, t.audio)
+	in.done(t.audio)
 }
 
 // arm asks to be woken when a segment can be filled.
@@ -100,7 +99,7 @@ func (w *writer) arm() {
 	}
 }
 
-// audio adds one packet as it lies in the ring.
+// audio adds one packet as it lies in the queue.
 func (w *writer) audio(rec []byte) {
 	side, at := media.Side(rec[3]), format.AudioTime(rec)
 	if !w.ready() || !w.add(rec, at) {
@@ -135,7 +134,7 @@ func (w *writer) note(rec format.Record, at time.Duration) {
 	w.add(b, at)
 }
 
-// leftOut marks what did not get into the ring.
+// leftOut marks what did not get into the queue.
 func (w *writer) leftOut(side media.Side, t *tally) {
 	for _, x := range []struct {
 		cause format.Cause

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -222,5 +223,49 @@ func TestReaderPassesErrorsOn(t *testing.T) {
 	r := NewReader(func() ([]byte, error) { return nil, broken })
 	if _, err := r.Next(); !errors.Is(err, broken) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// Audio and Next read the same records; what Audio does not take it leaves.
+func TestAudioIsNext(t *testing.T) {
+	var w Writer
+	want := []Record{
+		Audio{Side: media.Caller, PT: 8, Marker: true, Seq: 65535, TS: 1, SSRC: 2, At: time.Second, Payload: []byte{1, 2, 3}},
+		Mark{Kind: MarkPause, At: time.Second},
+		Audio{Side: media.Callee, PT: 101, At: 2 * time.Second, Payload: []byte{}},
+	}
+	for _, rec := range want {
+		b, err := Append(nil, rec)
+		if err != nil || !w.Add(b, 0) {
+			t.Fatal(err)
+		}
+	}
+	plain := w.Take()
+	var got []Record
+	for c := Walk(plain); ; {
+		if a, ok := c.Audio(); ok {
+			got = append(got, a)
+			continue
+		}
+		rec, err := c.Next()
+		if err != nil {
+			if err != io.EOF {
+				t.Error(err)
+			}
+			break
+		}
+		got = append(got, rec)
+	}
+	if !reflect.DeepEqual(got[1:], want) {
+		t.Errorf("%+v", got)
+	}
+	cut := bytes.Clone(plain[:headSize+5]) // in the middle of the first audio
+	c := Walk(cut)
+	c.Next()
+	if a, ok := c.Audio(); ok {
+		t.Errorf("half a record was taken: %+v", a)
+	}
+	if _, err := c.Next(); err == nil || err == io.EOF {
+		t.Errorf("half a record: %v", err)
 	}
 }

@@ -83,7 +83,7 @@ type Audio struct {
 type Cause uint8
 
 const (
-	CauseFull        Cause = 1 // the ring between relay and recorder was full
+	CauseFull        Cause = 1 // the queue between relay and recorder was full
 	CausePaused      Cause = 2
 	CauseFault       Cause = 3 // the disk refused; goes on in another part
 	CauseCrash       Cause = 4 // the process died; To is when the file was finished

@@ -45,6 +45,25 @@ func (c *Cursor) Next() (Record, error) {
 	return r, err
 }
 
+// Audio returns the next record when it is one of audio, and takes it. false
+// changes nothing: Next says what comes. Unlike Next it does not allocate.
+func (c *Cursor) Audio() (Audio, bool) {
+	if c.first || len(c.rest) < recordHeader || Type(c.rest[0]) != TypeAudio {
+		return Audio{}, false
+	}
+	n := int(binary.BigEndian.Uint16(c.rest[1:]))
+	if len(c.rest) < recordHeader+n {
+		return Audio{}, false
+	}
+	in := input{b: c.rest[recordHeader : recordHeader+n]}
+	a := in.audio()
+	if in.bad {
+		return Audio{}, false
+	}
+	c.rest = c.rest[recordHeader+n:]
+	return a, true
+}
+
 // padding checks that nothing hides behind the last record.
 func (c *Cursor) padding() error {
 	for _, b := range c.rest {
