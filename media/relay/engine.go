@@ -1,24 +1,24 @@
 package relay
 
 import (
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
-// This file is the portable engine: how packets get from sockets to receivers
-// and out again. Nothing else of the room reads or writes a socket, so another
-// engine takes its place by offering open, bind and close.
+// This file is how packets get from sockets to receivers and out again. Nothing
+// else of the room reads or writes a socket. Two kinds of line carry them: on
+// Linux a descriptor that a loop serves together with many others (loop_linux.go),
+// elsewhere and for any conn that is not the system's a goroutine (reader.go).
 
 // receiver judges the packets of one socket. handle is not called again before
-// it returns; it never blocks and does not keep the packet, but may change it
-// where it stands. ok says that something goes out; sent then says what became of it.
+// sent has been, when there is something to send; it never blocks and does not
+// keep the packet, but may change it where it stands. ok says that something goes
+// out, which stays untouched until sent says what became of it.
 type receiver interface {
 	handle(d datagram) (out outgoing, ok bool)
 	sent(bytes int, err error)
@@ -47,112 +47,79 @@ const tailroom = 64
 // see what is too long.
 type room [maxDatagram + 1 + tailroom]byte
 
-// engine reads each socket in a goroutine of its own, which ends when the
-// socket is closed.
+// engine opens sockets and counts what goes wrong in them. Its loops start with the
+// first socket that needs one, and end with close.
 type engine struct {
 	log     *slog.Logger
 	panics  atomic.Uint64
-	buffers sync.Pool // of *room
+	buffers sync.Pool // of *room, for readers
+	loops   loops
 }
 
-// socket is an open conn and whoever gets its packets.
+// socket is an open port and whoever gets its packets.
 type socket struct {
 	engine *engine
-	conn   datagramConn
-	closer net.PacketConn
-	done   chan struct{}
+	line   line
 
-	mu   sync.Mutex // held while a packet is handled
+	mu   sync.Mutex // held while a packet is handled, until it is sent
 	call string     // id for the log
 	to   receiver
 	told bool // a panic for this call was logged
 }
 
-// open starts to read conn, which belongs to the socket from now on.
-func (e *engine) open(conn net.PacketConn, to receiver) *socket {
-	s := &socket{engine: e, closer: conn, to: to, done: make(chan struct{})}
-	if c, ok := conn.(datagramConn); ok {
-		s.conn = c
-	} else {
-		s.conn = generic{conn}
+// line carries the packets of one socket. Safe for concurrent use.
+type line interface {
+	// send does not block: what the system does not take is lost, and the error
+	// says so. After close it fails with net.ErrClosed.
+	send(pkt []byte, to netip.AddrPort) error
+	// close returns when nothing will be read any more. Idempotent.
+	close()
+	local() netip.AddrPort
+}
+
+// open starts to read conn, which belongs to the socket from now on, in a loop
+// that [engine.enter] gave when conn is one of the system's.
+func (e *engine) open(conn net.PacketConn, to receiver, loop int) *socket {
+	if s, ok := e.adopt(conn, to, loop); ok {
+		return s
 	}
-	go s.run()
-	return s
+	return e.read(conn, to)
 }
 
 // bind gives the packets to another receiver, which works for a call. When it
-// returns, the receiver before is done with its last packet.
+// returns, the receiver before is done with its last packet. Not to be called with
+// a Relay.mu held, which a packet in hand may wait for; nor is close.
 func (s *socket) bind(call string, to receiver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.call, s.to, s.told = call, to, false
 }
 
-// close returns when nothing will be read any more. Idempotent.
-func (s *socket) close() {
-	s.closer.Close()
-	<-s.done
-}
+func (s *socket) close() { s.line.close() }
 
-// maxErrors is how many reads may fail in a row before a socket that is not
-// closed is given up.
-const maxErrors = 100
+// send sends one packet at once, in or beside the handling of another.
+func (s *socket) send(pkt []byte, to netip.AddrPort) error { return s.line.send(pkt, to) }
 
-func (s *socket) run() {
-	defer close(s.done)
-	s.await()
-	buf, _ := s.engine.buffers.Get().(*room)
-	if buf == nil {
-		buf = new(room)
-	}
-	defer s.engine.buffers.Put(buf)
-	for failed := 0; failed < maxErrors; {
-		n, src, err := s.conn.ReadFromUDPAddrPort(buf[:maxDatagram+1])
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // e.g. a port unreachable, told by some systems
-			failed++
-			continue
-		}
-		failed = 0
-		s.deliver(buf[:n], src, time.Now())
-	}
-	s.engine.log.Error("media socket gives only errors and is read no more", "local", s.closer.LocalAddr().String())
-}
-
-// await returns when the first packet is there, or nothing ever will be: a port
-// to which nobody speaks costs no buffer. Half of a call's ports are such as
-// long as nobody sends RTCP, all of them when a call is not answered.
-func (s *socket) await() {
-	c, ok := s.closer.(syscall.Conn)
-	if !ok {
-		return
-	}
-	if raw, err := c.SyscallConn(); err == nil {
-		raw.Read(readable) // its error is met again by the first read
-	}
-}
-
-// deliver handles one packet and sends it on. A panic, which can only be a
-// tap's or our own fault, costs this packet and is counted.
+// deliver handles one packet and sends it on.
 func (s *socket) deliver(pkt []byte, src netip.AddrPort, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.rescue()
-	src = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
-	out, ok := s.to.handle(datagram{pkt, src, at})
-	if !ok {
-		return
+	if out, ok := s.handle(pkt, src, at); ok {
+		s.forward(out)
 	}
-	s.to.sent(len(out.bytes), out.by.send(out.bytes, out.to))
 }
 
-// send sends one packet at once. It does not block: what the system does not
-// take is lost, and the error says so.
-func (s *socket) send(pkt []byte, to netip.AddrPort) error {
-	_, err := s.conn.WriteToUDPAddrPort(pkt, to)
-	return err
+// handle gives one packet to the receiver. A panic, which can only be a tap's or
+// our own fault, costs this packet and is counted. The caller holds s.mu.
+func (s *socket) handle(pkt []byte, src netip.AddrPort, at time.Time) (out outgoing, ok bool) {
+	defer s.rescue()
+	return s.to.handle(datagram{pkt, netip.AddrPortFrom(src.Addr().Unmap(), src.Port()), at})
+}
+
+// forward sends what handle returned. The caller has held s.mu since.
+func (s *socket) forward(out outgoing) {
+	defer s.rescue()
+	s.to.sent(len(out.bytes), out.by.line.send(out.bytes, out.to))
 }
 
 func (s *socket) rescue() {
@@ -167,43 +134,10 @@ func (s *socket) rescue() {
 	}
 }
 
-// datagramConn is the part of net.UDPConn that reads and writes without allocating.
-type datagramConn interface {
-	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
-	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
-}
+// maxErrors is how many reads may fail in a row before a socket that is not
+// closed is given up.
+const maxErrors = 100
 
-// generic makes a datagramConn of any net.PacketConn that speaks of UDP addresses.
-type generic struct{ net.PacketConn }
-
-func (g generic) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
-	n, from, err := g.ReadFrom(b)
-	if err != nil {
-		return 0, netip.AddrPort{}, err
-	}
-	if udp, ok := from.(*net.UDPAddr); ok {
-		return n, udp.AddrPort(), nil
-	}
-	return n, netip.AddrPort{}, nil // from nowhere: no rule accepts it
-}
-
-func (g generic) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	return g.WriteTo(b, net.UDPAddrFromAddrPort(to))
-}
-
-// listenUDP is the listen function of a pool that was given none. A socket
-// serves one IP version, but for the [::] of a pool that advertises IPv4.
-func (p *Pool) listenUDP(at netip.AddrPort) (net.PacketConn, error) {
-	network := "udp6"
-	switch {
-	case at.Addr().Is4():
-		network = "udp4"
-	case p.places[four].bind == at.Addr():
-		network = "udp"
-	}
-	c, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(at))
-	if err != nil { // a nil *net.UDPConn in an interface would not be nil
-		return nil, err
-	}
-	return c, nil
+func (s *socket) giveUp() {
+	s.engine.log.Error("media socket gives only errors and is read no more", "local", s.line.local().String())
 }

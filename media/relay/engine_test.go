@@ -213,8 +213,8 @@ func TestSocketThatOnlyFailsIsGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := e.open(sore{Conn: c, read: errors.New("broken")}, (*resting)(&pair{}))
-	<-s.done
+	s := e.open(sore{Conn: c, read: errors.New("broken")}, (*resting)(&pair{}), 0)
+	<-s.line.(*reader).done
 	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, log.String())
 	}

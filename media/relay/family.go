@@ -83,7 +83,7 @@ func (r *Relay) ports(side media.Side, f family) (*pair, error) {
 		return l.pair, nil
 	}
 	if l.other == nil {
-		q, err := r.pool.take(f)
+		q, err := r.pool.take(f, r.loop)
 		if err != nil {
 			return nil, err
 		}

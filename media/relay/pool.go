@@ -37,9 +37,9 @@ const (
 // Pool hands out media ports at random and takes them back into quarantine.
 // Safe for concurrent use.
 type Pool struct {
-	places  [2]place // by family
-	first   family   // of the ports a call begins with
-	listen  func(netip.AddrPort) (net.PacketConn, error)
+	places  [2]place                                     // by family
+	first   family                                       // of the ports a call begins with
+	listen  func(netip.AddrPort) (net.PacketConn, error) // nil: the engine's own
 	engine  engine
 	beat    beat
 	late    atomic.Uint64  // packets that came to ports in quarantine
@@ -80,9 +80,6 @@ func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), lo
 		rest:   map[*pair]struct{}{},
 		relays: map[*Relay]struct{}{},
 	}
-	if listen == nil {
-		p.listen = p.listenUDP
-	}
 	p.places, p.first = cfg.places()
 	return p, nil
 }
@@ -92,16 +89,19 @@ func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), lo
 // range is used up the error is [ErrNoPorts].
 func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
 	var pairs [2]*pair
+	loop := p.engine.enter()
 	for i := range pairs {
 		var err error
-		if pairs[i], err = p.take(p.first); err != nil {
+		if pairs[i], err = p.take(p.first, loop); err != nil {
 			if i > 0 {
 				p.putBack(pairs[0])
 			}
+			p.engine.leave(loop)
 			return nil, fmt.Errorf("relay of %s: %w", id, err)
 		}
 	}
 	r := newRelay(p, id, notice, pairs)
+	r.loop = loop
 	p.mu.Lock()
 	closed := p.closed
 	p.relays[r] = struct{}{}
@@ -113,9 +113,9 @@ func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
 	return r, nil
 }
 
-// take binds a pair at random. Ports of other programs are passed over and
-// tried again by later calls.
-func (p *Pool) take(f family) (*pair, error) {
+// take binds a pair at random, for a call in a loop. Ports of other programs are
+// passed over and tried again by later calls.
+func (p *Pool) take(f family, loop int) (*pair, error) {
 	at := &p.places[f]
 	var taken []uint16
 	defer func() {
@@ -128,7 +128,7 @@ func (p *Pool) take(f family) (*pair, error) {
 		if err != nil {
 			return nil, err
 		}
-		pair, err := p.bindPair(f, port)
+		pair, err := p.bindPair(f, port, loop)
 		if err == nil {
 			return pair, nil
 		}
@@ -155,20 +155,30 @@ func (p *Pool) pick(at *place) (uint16, error) {
 	return port, nil
 }
 
-func (p *Pool) bindPair(f family, port uint16) (*pair, error) {
+func (p *Pool) bindPair(f family, port uint16, loop int) (q *pair, err error) {
+	q = &pair{pool: p, family: f, port: port, since: time.Now()}
 	bind := p.places[f].bind
-	rtp, err := p.listen(netip.AddrPortFrom(bind, port))
+	if q.rtp, err = p.bind(netip.AddrPortFrom(bind, port), (*resting)(q), loop); err != nil {
+		return nil, err
+	}
+	if q.rtcp, err = p.bind(netip.AddrPortFrom(bind, port+1), (*resting)(q), loop); err != nil {
+		q.rtp.close()
+		return nil, err
+	}
+	return q, nil
+}
+
+// bind opens a port. It serves one IP version, but for the [::] of a pool that
+// advertises IPv4.
+func (p *Pool) bind(at netip.AddrPort, to receiver, loop int) (*socket, error) {
+	if p.listen == nil {
+		return p.engine.listen(at, p.places[four].bind == at.Addr(), to, loop)
+	}
+	conn, err := p.listen(at)
 	if err != nil {
 		return nil, err
 	}
-	rtcp, err := p.listen(netip.AddrPortFrom(bind, port+1))
-	if err != nil {
-		rtp.Close()
-		return nil, err
-	}
-	pair := &pair{pool: p, family: f, port: port, since: time.Now()}
-	pair.rtp, pair.rtcp = p.engine.open(rtp, (*resting)(pair)), p.engine.open(rtcp, (*resting)(pair))
-	return pair, nil
+	return p.engine.open(conn, to, loop), nil
 }
 
 // putBack closes a pair and makes its port free.
@@ -237,6 +247,7 @@ func (p *Pool) forget(r *Relay, s media.Stats) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.relays, r)
+	p.engine.leave(r.loop)
 	p.done.add(&s)
 }
 
@@ -262,5 +273,6 @@ func (p *Pool) Close() error {
 		p.putBack(q)
 	}
 	p.closing.Wait()
+	p.engine.close()
 	return nil
 }

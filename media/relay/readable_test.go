@@ -22,6 +22,7 @@ func (collector) sent(int, error) {}
 // one to which nothing comes is closed all the same.
 func TestFirstPacketIsRead(t *testing.T) {
 	e := &engine{log: slog.New(slog.DiscardHandler)}
+	defer e.close()
 	listen := func() net.PacketConn {
 		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
 		if err != nil {
@@ -42,9 +43,9 @@ func TestFirstPacketIsRead(t *testing.T) {
 		var s *socket
 		if early {
 			send("")
-			s = e.open(to, got)
+			s = e.open(to, got, 0)
 		} else {
-			s = e.open(to, got)
+			s = e.open(to, got, 0)
 			send("")
 		}
 		send("second")
@@ -55,5 +56,5 @@ func TestFirstPacketIsRead(t *testing.T) {
 		}
 		s.close()
 	}
-	e.open(listen(), make(collector)).close()
+	e.open(listen(), make(collector), 0).close()
 }

@@ -25,6 +25,7 @@ type Relay struct {
 	id     string // of the call, for the log
 	notice func(media.Notice)
 	start  time.Time
+	loop   int // in which its sockets are read
 	tap    atomic.Pointer[tapBox]
 	flows  [2]flow
 
