@@ -113,7 +113,7 @@ func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if !to.IsValid() || to.Port() == 0 {
 		return 0, fmt.Errorf("mediatest: write to %v: %w", to, syscall.EINVAL)
 	}
-	c.net.carry(c.at, to, b)
+	c.net.Carry(c.at, to, b)
 	return len(b), nil
 }
 

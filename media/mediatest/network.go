@@ -35,6 +35,7 @@ type Network struct {
 	link Link
 
 	mu    sync.Mutex
+	taken func(from, to netip.AddrPort, b []byte) bool
 	conns map[netip.AddrPort]*Conn
 	flows map[[2]netip.AddrPort]*rand.Rand
 	lost  int
@@ -75,6 +76,16 @@ func (n *Network) Dial(at netip.AddrPort) (*Conn, error) {
 	return c, nil
 }
 
+// Divert has f look at each datagram that arrives, before the conn it is for: what
+// f takes (true) goes no further. It stands for what a kernel does below its
+// sockets, may be called from several goroutines at once, does not change b, and
+// may send by [Network.Carry].
+func (n *Network) Divert(f func(from, to netip.AddrPort, b []byte) (taken bool)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.taken = f
+}
+
 // Lost is how many datagrams did not arrive: lost on the link, sent to nobody,
 // or to a full queue.
 func (n *Network) Lost() int {
@@ -90,8 +101,8 @@ func (n *Network) Bound() int {
 	return len(n.conns)
 }
 
-// carry takes a datagram from a conn; b is copied.
-func (n *Network) carry(from, to netip.AddrPort, b []byte) {
+// Carry sends a datagram, from whatever address; b is copied.
+func (n *Network) Carry(from, to netip.AddrPort, b []byte) {
 	d := datagram{from: from, data: append([]byte(nil), b...)}
 	n.mu.Lock()
 	chance := n.flow(from, to)
@@ -131,6 +142,13 @@ func (n *Network) wait(chance *rand.Rand) time.Duration {
 
 func (n *Network) deliver(to netip.AddrPort, d datagram) {
 	n.mu.Lock()
+	if taken := n.taken; taken != nil {
+		n.mu.Unlock()
+		if taken(d.from, to, d.data) {
+			return
+		}
+		n.mu.Lock()
+	}
 	c := n.conns[to]
 	if c == nil || !c.push(d) {
 		n.lost++
