@@ -72,6 +72,15 @@ type Tap interface {
 	Packet(p Packet)
 }
 
+// Gapped is a Tap that wants to know what it was not given.
+type Gapped interface {
+	Tap
+	// Missed tells of packets that were forwarded between two moments without a
+	// copy, because copies came faster than they could be taken. The rules of
+	// Packet hold for it too.
+	Missed(side Side, packets uint64, from, to time.Time)
+}
+
 // Rule says from which source address a relay accepts RTP.
 type Rule string
 

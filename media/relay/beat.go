@@ -19,6 +19,8 @@ const (
 // while there are any. Safe for concurrent use; its methods are not to be called
 // with a Relay.mu held, but for hurry and rest.
 type beat struct {
+	round func() // once a second, while there are relays; nil: nothing
+
 	mu    sync.Mutex
 	slots [slots][]*Relay
 	fast  []*Relay
@@ -108,8 +110,12 @@ func (b *beat) run(stop, woken chan struct{}) {
 			b.mu.Lock()
 			turn = append(turn[:0], b.slots[b.next]...)
 			b.next = (b.next + 1) % slots
+			round := b.next == 0
 			b.mu.Unlock()
 			each(turn, now, (*Relay).slow)
+			if round && b.round != nil {
+				b.round()
+			}
 		case now := <-fast.C:
 			b.mu.Lock()
 			turn = append(turn[:0], b.fast...)
@@ -150,16 +156,14 @@ func (r *Relay) rescue() {
 	r.pool.engine.panics.Add(1)
 	if !r.panicked {
 		r.panicked = true
-		r.pool.engine.log.Error("media clock made us panic", "call", r.id, "panic", cause, "stack", string(debug.Stack()))
+		r.pool.engine.log.Error("media clock or tap made us panic", "call", r.id, "panic", cause, "stack", string(debug.Stack()))
 	}
 }
 
 // slow is what a relay does once a second, with or without packets.
-func (r *Relay) slow(time.Time) {}
+func (r *Relay) slow(time.Time) {
+	r.replan()
+}
 
 // fast is what it does every 20 ms while it asked for that.
 func (r *Relay) fast(time.Time) {}
-
-// replan is to be called after each change of a side or a lane, with r.mu held:
-// it decides which directions may pass without us.
-func (r *Relay) replan() {}

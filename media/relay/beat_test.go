@@ -15,7 +15,7 @@ func TestBeat(t *testing.T) {
 		var b beat
 		var all [25]*Relay
 		for i := range all {
-			all[i] = &Relay{}
+			all[i] = &Relay{pool: &Pool{}}
 			b.join(all[i])
 		}
 		most, least := 0, len(all)

@@ -24,6 +24,7 @@ type world struct {
 	pool           *Pool
 	relay          *Relay
 	caller, callee *phone
+	kernel         *fakeKernel // nil: portable
 	notices        []media.Notice
 	mu             sync.Mutex
 }
@@ -37,9 +38,17 @@ type phone struct {
 
 func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
-// inWorld runs f in a bubble; when it returns everything must be closed, or the
-// bubble fails the test for the goroutines left.
+// inWorld runs f in a bubble, once with sockets alone and once with a kernel below
+// them; when it returns everything must be closed, or the bubble fails the test
+// for the goroutines left.
 func inWorld(t *testing.T, link mediatest.Link, f func(w *world)) {
+	t.Helper()
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) { inEngine(t, engine, link, f) })
+	}
+}
+
+func inEngine(t *testing.T, engine string, link mediatest.Link, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, net: mediatest.NewNetwork(1, link)}
@@ -47,7 +56,7 @@ func inWorld(t *testing.T, link mediatest.Link, f func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.pool = pool
+		w.use(pool, engine)
 		w.caller = w.phone(sipperIP, 4000, 440)
 		w.callee = w.phone(phoneIP, 5000, 1000)
 		w.relay, err = pool.NewRelay("call_1", func(n media.Notice) {
@@ -65,6 +74,23 @@ func inWorld(t *testing.T, link mediatest.Link, f func(w *world)) {
 			t.Errorf("after Close: %+v", n)
 		}
 	})
+}
+
+// engines are the ways a pool may work; every test of a call holds on each.
+var engines = [...]string{"portable", "kernel"}
+
+func (w *world) use(p *Pool, engine string) {
+	w.pool = p
+	if engine == "kernel" {
+		w.kernel = newFakeKernel(w.net)
+		p.below(w.kernel, w.kernel.copyTo)
+	}
+}
+
+// counted is what the relay has counted up to now, on either engine.
+func (w *world) counted() media.Stats {
+	w.pool.Stats()
+	return w.relay.stats()
 }
 
 func (w *world) phone(ip string, port uint16, hz float64) *phone {

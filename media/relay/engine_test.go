@@ -136,7 +136,7 @@ func (b badTap) Packet(p media.Packet) {
 }
 
 func TestPanicOfTheTapCostsOnePacket(t *testing.T) {
-	inWorld(t, mediatest.Link{}, func(w *world) {
+	inEngine(t, "portable", mediatest.Link{}, func(w *world) {
 		var log bytes.Buffer
 		w.pool.engine.log = slog.New(slog.NewTextHandler(&log, nil))
 		w.connect(media.Source{}, media.Source{})

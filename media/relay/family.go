@@ -70,6 +70,9 @@ func (r *Relay) open(side media.Side, q *pair) {
 	peer := &r.outlets[index(side.Other())]
 	q.rtp.bind(r.id, &rtpInput{input{r, side, &peer.rtp}})
 	q.rtcp.bind(r.id, &rtcpInput{input{r, side, &peer.rtcp}})
+	r.mu.Lock()
+	r.at[index(side)][q.family] = netip.AddrPortFrom(r.pool.places[q.family].bind, q.port)
+	r.mu.Unlock()
 	mine := &r.outlets[index(side)]
 	mine.rtp[q.family].Store(q.rtp)
 	mine.rtcp[q.family].Store(q.rtcp)
@@ -112,6 +115,10 @@ func (r *Relay) turn(side media.Side, f family) error {
 		mine := &r.outlets[index(side)]
 		mine.rtp[unused.family].Store(nil)
 		mine.rtcp[unused.family].Store(nil)
+		r.mu.Lock()
+		r.at[index(side)][unused.family] = netip.AddrPort{}
+		r.replan()
+		r.mu.Unlock()
 		r.pool.quarantine(unused)
 	}
 	return nil

@@ -23,13 +23,20 @@ const (
 // caller and callee are of the ones given.
 func inDualWorld(t *testing.T, callerIP, calleeIP string, f func(w *world)) {
 	t.Helper()
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) { inDualEngine(t, engine, callerIP, calleeIP, f) })
+	}
+}
+
+func inDualEngine(t *testing.T, engine, callerIP, calleeIP string, f func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, net: mediatest.NewNetwork(1, mediatest.Link{})}
 		pool, err := NewPool(Config{Address: relayIP, Address6: relay6, Ports: "20000-20009"}, w.net.Listen, silent())
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.pool = pool
+		w.use(pool, engine)
 		defer pool.Close()
 		w.caller, w.callee = w.phone(callerIP, 4000, 440), w.phone(calleeIP, 5000, 1000)
 		if w.relay, err = pool.NewRelay("call_1", nil); err != nil {
@@ -64,10 +71,10 @@ func (w *world) over(addr string) string {
 
 func (w *world) talk() {
 	w.t.Helper()
-	before := w.relay.stats()
+	before := w.counted()
 	w.sing(w.caller, 20)
 	w.sing(w.callee, 20)
-	s := w.relay.stats()
+	s := w.counted()
 	for _, side := range []media.Side{media.Caller, media.Callee} {
 		if n := s.Of(side).Packets - before.Of(side).Packets; n != 20 {
 			w.t.Errorf("%d of 20 packets of the %s passed; drops %v", n, side, s.Of(side).Drops)

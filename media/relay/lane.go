@@ -56,8 +56,13 @@ func (r *Relay) pass(p *packet) media.Drop {
 		}
 	}
 	h, sound := parseRTP(p.buf)
+	source := &r.sides[index(p.from)].source
+	before := source.locked
 	to, verdict, first := r.judgeRTP(p.from, p.src, &h, sound, p.at)
 	p.header, p.to = h, to
+	if first || source.locked != before {
+		r.replan()
+	}
 	if first {
 		f.first.CompareAndSwap(0, p.at+1) // a new party starts too
 		r.notice(media.Notice{Kind: media.Started, Side: p.from, At: p.arrival, PT: h.pt})

@@ -42,6 +42,7 @@ type Pool struct {
 	listen  func(netip.AddrPort) (net.PacketConn, error) // nil: the engine's own
 	engine  engine
 	beat    beat
+	offload *offloader     // nil: there is nothing below the sockets
 	late    atomic.Uint64  // packets that came to ports in quarantine
 	closing sync.WaitGroup // pairs whose timer is closing them
 
@@ -274,5 +275,8 @@ func (p *Pool) Close() error {
 	}
 	p.closing.Wait()
 	p.engine.close()
+	if o := p.offload; o != nil {
+		return o.close()
+	}
 	return nil
 }

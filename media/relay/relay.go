@@ -42,11 +42,13 @@ type Relay struct {
 
 	mu       sync.Mutex // the packet path
 	sides    [2]side
-	lanes    [2]lane // by who sends
-	over     bool    // closed: the clock has nothing to do here
-	panicked bool    // by the clock, and it was logged
-	slot     int     // guarded by beat.mu
-	interval int64   // distance of packets at the rate cap
+	lanes    [2]lane              // by who sends
+	below    [2]*offloaded        // by who sends: as it passes without us; nil: it does not
+	at       [2][2]netip.AddrPort // our RTP ports towards each side, by family
+	over     bool                 // closed: the clock has nothing to do here
+	panicked bool                 // by the clock, and it was logged
+	slot     int                  // guarded by beat.mu
+	interval int64                // distance of packets at the rate cap
 }
 
 // tapBox lets an interface be swapped as one word.
@@ -178,10 +180,12 @@ func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 }
 
 // Tap gives t a copy of each RTP packet forwarded from now on, after telling it
-// the formats known; nil ends it. There is one tap at a time.
+// the formats known; nil ends it. There is one tap at a time: when Tap returns, the
+// one before has all of its copies and is not called again.
 func (r *Relay) Tap(t media.Tap) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
+	defer r.retapped()
 	if t == nil || r.closed {
 		r.tap.Store(nil)
 		return
@@ -203,6 +207,10 @@ func (r *Relay) Close() media.Stats {
 		return r.stats()
 	}
 	r.closed = true
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	r.retapped()
 	for i := range r.legs {
 		r.pool.quarantine(r.legs[i].pair)
 		if other := r.legs[i].other; other != nil {
@@ -210,9 +218,6 @@ func (r *Relay) Close() media.Stats {
 		}
 	}
 	r.tap.Store(nil)
-	r.mu.Lock()
-	r.over = true
-	r.mu.Unlock()
 	stats := r.stats()
 	r.pool.beat.leave(r)
 	r.pool.forget(r, stats)
@@ -355,6 +360,7 @@ func (r *Relay) tell(side media.Side, own, peer *sdp.Description) {
 	}
 	r.told[index(side)] = formats
 	if t := r.tap.Load(); t != nil {
+		r.raise(side) // what passed in the formats before is with the tap then
 		t.Formats(side, formats)
 	}
 }

@@ -11,6 +11,11 @@ type Stats struct {
 	Bytes       uint64 // of the RTP
 	Drops       [media.DropCount]uint64
 	Panics      uint64 // packets that made a tap or us panic
+
+	Below    int    // directions of calls that pass below the sockets now
+	Down, Up uint64 // moves of directions there and back
+	Refused  uint64 // flows that the kernel did not take: the packets passed by us
+	Uncopied uint64 // packets that passed below without the copy a tap was to get
 }
 
 func (s *Stats) add(m *media.Stats) {
@@ -25,8 +30,12 @@ func (s *Stats) add(m *media.Stats) {
 	}
 }
 
-// Stats reads the counters; it costs a few dozen loads an open relay.
+// Stats reads the counters; it costs a few dozen loads an open relay, and a look
+// at what passes below the sockets.
 func (p *Pool) Stats() Stats {
+	if p.offload != nil {
+		p.offload.collect()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.done
@@ -37,6 +46,9 @@ func (p *Pool) Stats() Stats {
 	s.Relays, s.Free, s.Quarantined = len(p.relays), p.countFree(), len(p.rest)
 	s.Drops[media.DropQuarantine] += p.late.Load()
 	s.Panics = p.engine.panics.Load()
+	if o := p.offload; o != nil {
+		o.stats(&s)
+	}
 	return s
 }
 

@@ -1,0 +1,117 @@
+package relay
+
+import (
+	"net/netip"
+	"time"
+
+	"ringdown/media"
+)
+
+// fastPath forwards directions of calls below the sockets; what it does not take
+// comes up to them as ever. Safe for concurrent use. Set and Remove may be called
+// with a Relay.mu held, so they never wait for what deliver does; Drain and Read
+// may not.
+type fastPath interface {
+	// Set puts a flow in force, in place of the one of the same In: each packet
+	// meets the one or the other. It returns the last counts of the one before.
+	Set(f passage) (before counts, err error)
+	// Remove returns a flow's last counts; from then on it forwards, copies and
+	// counts nothing.
+	Remove(in netip.AddrPort) counts
+	// Read hands over the counts of each flow in force, by its tag.
+	Read(each func(tag uint64, c counts))
+	// Drain returns when every copy made before the call was delivered.
+	Drain()
+	Close() error
+}
+
+// passage is one direction of a call as the fast path forwards it. Comparable.
+type passage struct {
+	In    netip.AddrPort // our port that the sender sends to
+	From  netip.AddrPort // the sender; packets of others come up, or are dropped
+	Only  bool           // others are dropped, and counted as of a wrong source
+	Out   netip.AddrPort // our port that the packet leaves by
+	To    netip.AddrPort // the receiver
+	Types [2]uint64      // set of payload types that pass; others come up
+	Every int64          // nanoseconds between packets at the rate cap
+	Burst int            // packets above it at once
+	Copy  bool           // to deliver, too
+	Tag   uint64         // names this flow in counts and copies, and no other
+}
+
+// counts is what the fast path has counted of one flow since Set.
+type counts struct {
+	Packets, Bytes uint64    // forwarded; bytes of RTP, headers included
+	Source, Rate   uint64    // dropped: from elsewhere, and above the cap
+	Uncopied       uint64    // forwarded without the copy that was asked for
+	Last           time.Time // arrival of the last one from the sender; zero: none
+}
+
+// replan is to be called after each change of a side or a lane, with r.mu held:
+// it decides which directions may pass without us. When it returns nothing passes
+// under what held before.
+func (r *Relay) replan() {
+	o := r.pool.offload
+	if o == nil {
+		return
+	}
+	for _, from := range []media.Side{media.Caller, media.Callee} {
+		want, ok := r.passage(from)
+		if !ok {
+			o.recall(r, from)
+			continue
+		}
+		o.send(r, from, want)
+	}
+}
+
+// passage says how a direction could pass without us, and whether it may now: who
+// sends is known and nobody can take his place unseen, who receives wants it and
+// is reached over the same IP version, and no stage of the lane has to see each
+// packet. The caller holds r.mu.
+func (r *Relay) passage(from media.Side) (p passage, ok bool) {
+	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
+	lane := &r.lanes[index(from)]
+	switch {
+	case r.over, !me.ready, !peer.ready, !me.started, peer.muted, lane.user():
+		return passage{}, false
+	case !me.direction.Sends(), !peer.direction.Receives():
+		return passage{}, false
+	case me.source.learning(r.clock(time.Now())):
+		return passage{}, false
+	}
+	src, to := me.source.locked, peer.source.target()
+	if src.isZero() || to.isZero() {
+		return passage{}, false
+	}
+	in, out := r.local(from, src), r.local(from.Other(), to)
+	if !in.IsValid() || !out.IsValid() || in.Addr().Is4() != out.Addr().Is4() {
+		return passage{}, false
+	}
+	p = passage{
+		In: in, From: src.addrPort(), Only: me.source.settled(),
+		Out: out, To: to.addrPort(),
+		Types: me.source.types, Every: r.interval, Burst: rateBurst,
+		Copy: r.tap.Load() != nil,
+	}
+	if p.Types == [2]uint64{} {
+		p.Types = [2]uint64{^uint64(0), ^uint64(0)}
+	}
+	return p, true
+}
+
+// local is our RTP port towards a party that is reached at an address; invalid
+// when there is none of its IP version.
+func (r *Relay) local(side media.Side, at endpoint) netip.AddrPort {
+	return r.at[index(side)][familyOf(at.addr())]
+}
+
+// learning reports whether another source may still take the place of the one
+// that is locked when that falls silent, which only we would notice.
+func (s *source) learning(at int64) bool {
+	return s.latch && at-s.opened <= int64(learnWindow)
+}
+
+// settled reports whether no packet from elsewhere can change the source before
+// the next negotiation. The learning window is over.
+func (s *source) settled() bool { return s.latch || s.locked == s.exact }
