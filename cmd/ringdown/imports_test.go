@@ -21,6 +21,7 @@ var house = map[string]struct{ ours, others string }{
 	"privacy/keys/keystest":    {ours: "privacy/keys privacy/seal"},
 	"media":                    {},
 	"media/sdp":                {ours: "media"},
+	"media/digits":             {},
 	"media/relay":              {ours: "media media/sdp", others: "github.com/pion/rtp github.com/pion/rtcp golang.org/x/sys"},
 	"media/sound":              {others: "github.com/zaf/g711"},
 	"media/mediatest":          {ours: "media", others: "github.com/pion/rtp github.com/zaf/g711"},

@@ -1,0 +1,64 @@
+package digits
+
+import "time"
+
+// Way is how a press was said.
+type Way uint8
+
+const (
+	ByEvent Way = 1 << iota // RFC 4733
+	BySound                 // a tone
+	ByInfo                  // SIP INFO
+)
+
+func (w Way) String() string {
+	switch w {
+	case ByEvent:
+		return "rfc4733"
+	case BySound:
+		return "inband"
+	case ByInfo:
+		return "info"
+	}
+	return "unknown"
+}
+
+// Together is the longest time between two sayings of one press: an INFO that
+// is sent again over UDP comes more than a second behind the tone.
+const Together = 1500 * time.Millisecond
+
+// Once makes one press of what a party says in several ways: some phones send an
+// event and an INFO, and gateways leave the tone in the sound. The first saying
+// counts; one in another way pairs with the oldest press of the same key that was
+// not said so yet. The zero value is ready; not safe for concurrent use.
+type Once struct {
+	said [16]saying
+	next int
+}
+
+type saying struct {
+	event Event
+	ways  Way
+	at    int64
+}
+
+// Fresh reports whether this is a press that was not said before, and notes it.
+func (o *Once) Fresh(e Event, way Way, at int64) bool {
+	oldest := -1
+	for i := range o.said {
+		s := &o.said[i]
+		if s.ways == 0 || s.event != e || s.ways&way != 0 || at-s.at > int64(Together) {
+			continue
+		}
+		if oldest < 0 || s.at < o.said[oldest].at {
+			oldest = i
+		}
+	}
+	if oldest >= 0 {
+		o.said[oldest].ways |= way
+		return false
+	}
+	o.said[o.next] = saying{e, way, at}
+	o.next = (o.next + 1) % len(o.said)
+	return true
+}
