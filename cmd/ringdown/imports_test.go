@@ -22,6 +22,7 @@ var house = map[string]struct{ ours, others string }{
 	"media":                    {},
 	"media/sdp":                {ours: "media"},
 	"media/digits":             {},
+	"media/quality":            {ours: "media", others: "github.com/pion/rtcp"},
 	"media/relay":              {ours: "media media/sdp", others: "github.com/pion/rtp github.com/pion/rtcp golang.org/x/sys"},
 	"media/sound":              {others: "github.com/zaf/g711"},
 	"media/mediatest":          {ours: "media", others: "github.com/pion/rtp github.com/zaf/g711"},
@@ -51,7 +52,7 @@ var house = map[string]struct{ ours, others string }{
 }
 
 // testsMay lists what only tests may import.
-const testsMay = "pgregory.net/rapid github.com/santhosh-tekuri/jsonschema/v6 golang.org/x/text"
+const testsMay = "github.com/zaf/g711 pgregory.net/rapid github.com/santhosh-tekuri/jsonschema/v6 golang.org/x/text"
 
 func TestImportsFollowTheHouse(t *testing.T) {
 	root := filepath.Join("..", "..")

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zaf/g711"
+
 	"ringdown/media"
 )
 
@@ -363,6 +365,76 @@ func TestLevel(t *testing.T) {
 		if m.loud == 0 || dBov(m.level) < -1 || dBov(m.level) > 0 {
 			t.Errorf("the loudest sample of %d is at %f dBov", law.pt, dBov(m.level))
 		}
+	}
+}
+
+// TestLaws: our tables of G.711 are those of another program, sample by sample.
+func TestLaws(t *testing.T) {
+	for i := range 256 {
+		code := byte(i)
+		if got, want := fromMuLaw(code), int32(g711.DecodeUlawFrame(code)); got != want {
+			t.Errorf("mu-law %#x is %d, want %d", code, got, want)
+		}
+		if got, want := fromALaw(code), int32(g711.DecodeAlawFrame(code)); got != want {
+			t.Errorf("A-law %#x is %d, want %d", code, got, want)
+		}
+	}
+}
+
+// TestAbsorb: an engine that counts gives the same figures as the packets would.
+func TestAbsorb(t *testing.T) {
+	seen, told := newSender(65000), newSender(65000)
+	both := func(n int) { seen.talk(n); told.talk(n) }
+	both(100)
+	var tally Tally
+	for i := range 1000 { // the engine takes over, a packet in a hundred is lost
+		if i%100 == 50 {
+			seen.skip()
+			told.skip()
+			continue
+		}
+		seen.send(0)
+		tally.Packets, tally.Octets, tally.Highest = tally.Packets+1, tally.Octets+160, told.seq
+		told.skip()
+	}
+	tally.SSRC = 7
+	told.m.Absorb(tally)
+	both(100)
+	seen.m.Close()
+	told.m.Close()
+	a, b := seen.m.Figures(Mark{}, nil, 0), told.m.Figures(Mark{}, nil, 0)
+	if a.Expected != 1200 || a.Lost != 10 || b.Expected != a.Expected || b.Lost != a.Lost || b.Packets != a.Packets || b.Bytes != a.Bytes {
+		t.Errorf("from packets %+v\nfrom counts %+v", a, b)
+	}
+	if math.Abs(a.ListeningMOS-b.ListeningMOS) > 0.01 || !b.Rated || b.GapDensity < 0.005 {
+		t.Errorf("MOS %.3f from packets, %.3f from counts; gap density %f", a.ListeningMOS, b.ListeningMOS, b.GapDensity)
+	}
+	var fresh Meter
+	fresh.Formats(pcmu)
+	fresh.Absorb(Tally{SSRC: 9, First: 65535, Highest: 8, Packets: 9, Octets: 9 * 160, Jitter: 16 * 8})
+	fresh.Absorb(Tally{SSRC: 9, Highest: 8})
+	if c := fresh.Counts(); c.Expected != 10 || c.Lost != 1 || c.Sources != 1 || fresh.Jitter() != time.Millisecond {
+		t.Errorf("%+v, jitter %s of a stream that was never seen", c, fresh.Jitter())
+	}
+}
+
+// TestLive: figures since a mark are those of the stretch alone.
+func TestLive(t *testing.T) {
+	s := newSender(1)
+	s.talk(500)
+	before := s.m.Mark()
+	for range 500 {
+		s.send(0)
+		if s.seq%10 == 0 {
+			s.skip()
+		}
+	}
+	live, whole := s.m.Figures(before, nil, 0), s.m.Figures(Mark{}, nil, 40*time.Millisecond)
+	if p := live.LossPart(); p < 0.08 || p > 0.11 {
+		t.Errorf("live loss %f", p)
+	}
+	if live.ListeningMOS >= whole.ListeningMOS || live.TalkingMOS != 0 || whole.TalkingMOS == 0 || whole.TalkingMOS > whole.ListeningMOS {
+		t.Errorf("live %+v\nwhole %+v", live, whole)
 	}
 }
 

@@ -25,6 +25,7 @@ type sequence struct {
 	good    uint64 // bit i: and in time to be heard
 	bad     uint32 // what would follow a leap, which is believed the second time; 0: none
 	unique  uint64
+	again   uint64 // repetitions of the same packets
 	started bool
 }
 
@@ -55,6 +56,7 @@ func (s *sequence) take(seq uint16, g *gaps) place {
 	}
 	switch ahead := seq - uint16(s.max); {
 	case ahead == 0:
+		s.again++
 		return duplicate
 	case ahead < maxDropout:
 		s.advance(uint32(ahead), g)
@@ -91,12 +93,11 @@ func (s *sequence) advance(n uint32, g *gaps) {
 func (s *sequence) late(behind uint32) place {
 	at := s.max - behind
 	switch {
-	case behind < 64 && s.seen>>behind&1 == 1:
+	case behind < 64 && s.seen>>behind&1 == 1,
+		// Too far back to know: it was lost until now, when anything was.
+		behind >= 64 && at >= s.base && s.unique >= s.expected():
+		s.again++
 		return duplicate
-	case behind >= 64 && at >= s.base: // too far back to know: lost no more, when anything was
-		if s.unique >= s.expected() {
-			return duplicate
-		}
 	case at < s.base:
 		if s.decided == s.base {
 			s.decided = at
