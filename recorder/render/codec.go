@@ -3,11 +3,9 @@ package render
 import (
 	"fmt"
 	"strings"
-	"sync"
-
-	"github.com/zaf/g711"
 
 	"ringdown/media"
+	g711 "ringdown/media/codec"
 	"ringdown/recorder/format"
 )
 
@@ -17,20 +15,6 @@ type codec struct {
 	clock  int
 	decode *[256]int16 // nil: it cannot be read here
 	quiet  bool        // comfort noise: silence
-}
-
-// Tables of G.711, one sample for each byte.
-var (
-	ulaw = sync.OnceValue(func() *[256]int16 { return table(g711.DecodeUlawFrame) })
-	alaw = sync.OnceValue(func() *[256]int16 { return table(g711.DecodeAlawFrame) })
-)
-
-func table(decode func(uint8) int16) *[256]int16 {
-	var t [256]int16
-	for i := range t {
-		t[i] = decode(uint8(i))
-	}
-	return &t
 }
 
 // formats is what the payload types of one side mean at the moment.
@@ -73,11 +57,11 @@ func codecOf(f media.Format) codec {
 	}
 	switch plain := c.clock == Rate && f.Channels <= 1; {
 	case c.name == "PCMU" && plain:
-		c.decode = ulaw()
+		c.decode = g711.MuLaw()
 	case c.name == "PCMA" && plain:
-		c.decode = alaw()
+		c.decode = g711.ALaw()
 	case c.name == "CN":
-		c.decode, c.quiet = ulaw(), true // RFC 3389: a level, no sound of its own
+		c.decode, c.quiet = g711.MuLaw(), true // RFC 3389: a level, no sound of its own
 	case c.name == "PCMU" || c.name == "PCMA":
 		c.name = fmt.Sprintf("%s/%d/%d", c.name, c.clock, max(f.Channels, 1))
 	case c.name == "":

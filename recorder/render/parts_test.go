@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zaf/g711"
 	"pgregory.net/rapid"
 
 	"ringdown/media"
@@ -188,14 +187,6 @@ func TestCodecs(t *testing.T) {
 	f.set(format.Formats{})
 	if got := f.codec(97); got.name != "payload type 97" {
 		t.Errorf("after a new map payload type 97 is still %s", got.name)
-	}
-}
-
-func TestTablesAreG711(t *testing.T) {
-	for i := range 256 {
-		if ulaw()[i] != g711.DecodeUlawFrame(uint8(i)) || alaw()[i] != g711.DecodeAlawFrame(uint8(i)) {
-			t.Errorf("byte %02x differs", i)
-		}
 	}
 }
 
