@@ -25,6 +25,7 @@ var house = map[string]struct{ ours, others string }{
 	"media/digits":             {},
 	"media/quality":            {ours: "media", others: "github.com/pion/rtcp"},
 	"media/relay":              {ours: "media media/codec media/sdp", others: "github.com/pion/rtp github.com/pion/rtcp golang.org/x/sys"},
+	"media/kernel":             {others: "github.com/cilium/ebpf golang.org/x/sys"},
 	"media/sound":              {others: "github.com/zaf/g711"},
 	"media/mediatest":          {ours: "media", others: "github.com/pion/rtp github.com/zaf/g711"},
 	"recorder/store":           {},

@@ -1,0 +1,315 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+// Engine is the program at work. Safe for concurrent use: Set and Remove wait
+// neither for the tap nor for Read; Read, Drain and Close must not be called by
+// the tap.
+type Engine struct {
+	log     *slog.Logger
+	tap     func(tag uint64, at time.Time, pkt []byte)
+	program *program
+	router  *router
+	doors   *doors
+	quit    chan struct{}
+	done    sync.WaitGroup // of watch and pump, which Close ends
+
+	mu      sync.Mutex
+	closed  bool
+	flows   map[netip.AddrPort]*flow
+	free    []uint32      // slots
+	copying int           // flows with Copy
+	past    uint64        // copies lost by flows that are over
+	copies  chan struct{} // tells pump that there are flows with Copy
+
+	reading  sync.Mutex
+	snapshot []reading // guarded by reading
+
+	draining sync.Mutex
+	ring     *ring // guarded by draining
+	panics   atomic.Uint64
+}
+
+// flow is one in force.
+type flow struct {
+	Flow
+	way  way
+	slot uint32
+	half int // of the state's counts
+}
+
+type reading struct {
+	tag uint64
+	Counts
+}
+
+// Open loads the program and puts it on the interfaces. Its error says in one
+// line what is missing.
+func Open(c Config, log *slog.Logger) (*Engine, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if c.Flows == 0 {
+		c.Flows = defaultFlows
+	}
+	if c.RingBytes == 0 {
+		c.RingBytes = defaultRing
+	}
+	p, err := load(c.Flows, c.RingBytes)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		log: log, tap: c.Tap, program: p, quit: make(chan struct{}),
+		flows: map[netip.AddrPort]*flow{}, free: make([]uint32, c.Flows), copies: make(chan struct{}, 1),
+	}
+	for i := range e.free {
+		e.free[i] = uint32(c.Flows - 1 - i)
+	}
+	if err := e.begin(c.Interfaces); err != nil {
+		e.release()
+		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	e.done.Go(e.watch)
+	e.done.Go(e.pump)
+	return e, nil
+}
+
+// begin opens what needs the kernel's help beside the program.
+func (e *Engine) begin(interfaces []string) (err error) {
+	if e.ring, err = openRing(e.program.Tap); err != nil {
+		return err
+	}
+	if e.router, err = openRouter(); err != nil {
+		return err
+	}
+	e.doors, err = openDoors(e.program, interfaces, e.log)
+	return err
+}
+
+// release undoes load and begin.
+func (e *Engine) release() {
+	if e.doors != nil {
+		e.doors.close()
+	}
+	if e.router != nil {
+		e.router.close()
+	}
+	if e.ring != nil {
+		e.ring.close()
+	}
+	e.program.close()
+}
+
+// Set puts a flow in force, in place of one with the same In, of which it returns
+// the last counts: each packet meets the one or the other whole. With an error
+// all is as before.
+func (e *Engine) Set(f Flow) (before Counts, err error) {
+	if err := f.Validate(); err != nil {
+		return Counts{}, err
+	}
+	if f.Copy && e.tap == nil {
+		return Counts{}, errors.New("flow: copy: the engine was opened without a tap")
+	}
+	w, err := e.find(&f)
+	if err != nil {
+		return Counts{}, fmt.Errorf("flow: %w", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return Counts{}, ErrClosed
+	}
+	if now := e.flows[f.In]; now != nil {
+		return e.replace(now, flow{Flow: f, way: w, slot: now.slot, half: 1 - now.half})
+	}
+	if len(e.free) == 0 {
+		return Counts{}, ErrFull
+	}
+	next := &flow{Flow: f, way: w, slot: e.free[len(e.free)-1]}
+	*e.program.state(next.slot) = state{}
+	if err := e.write(next); err != nil {
+		return Counts{}, err
+	}
+	if err := e.program.Ports.Put(placeOf(f.In), next.slot); err != nil {
+		e.erase(next.slot)
+		return Counts{}, fmt.Errorf("flow: %w", err)
+	}
+	e.free = e.free[:len(e.free)-1]
+	e.flows[f.In] = next
+	e.counted(next, 1)
+	return Counts{}, nil
+}
+
+// replace has a flow go on as another one. The counts of the two are in the two
+// halves of the state, so those of the first are final when it returns.
+func (e *Engine) replace(now *flow, next flow) (before Counts, err error) {
+	e.program.state(now.slot).half[next.half] = counts{}
+	if err := e.write(&next); err != nil {
+		return Counts{}, err
+	}
+	before = e.counts(now, readClock())
+	e.counted(now, -1)
+	e.past += before.Uncopied
+	*now = next
+	e.counted(now, 1)
+	return before, nil
+}
+
+// Remove returns the last counts of a flow, which from then on forwards, copies
+// and counts nothing; ok is false when there is none.
+func (e *Engine) Remove(in netip.AddrPort) (last Counts, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.flows[in]
+	if f == nil {
+		return Counts{}, false
+	}
+	e.erase(f.slot)
+	if err := e.program.Ports.Delete(placeOf(in)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		e.log.Error("kernel engine: a flow that is over stays in the table, without effect", "error", err)
+	}
+	last = e.counts(f, readClock())
+	delete(e.flows, in)
+	e.free = append(e.free, f.slot)
+	e.past += last.Uncopied
+	e.counted(f, -1)
+	return last, true
+}
+
+// Read hands over the counts of each flow in force. Flows may be set and removed
+// meanwhile, also by each.
+func (e *Engine) Read(each func(tag uint64, c Counts)) {
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	e.mu.Lock()
+	now := readClock()
+	e.snapshot = e.snapshot[:0]
+	for _, f := range e.flows {
+		e.snapshot = append(e.snapshot, reading{f.Tag, e.counts(f, now)})
+	}
+	e.mu.Unlock()
+	for i := range e.snapshot {
+		each(e.snapshot[i].tag, e.snapshot[i].Counts)
+	}
+}
+
+// Stats reads the figures of the engine.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := Stats{Flows: len(e.flows), Uncopied: e.past, Panics: e.panics.Load()}
+	if e.closed {
+		return s
+	}
+	s.Interfaces = e.doors.names()
+	for _, f := range e.flows {
+		s.Uncopied += e.program.state(f.slot).read(f.half, readClock().time).Uncopied
+	}
+	return s
+}
+
+// Close takes the program off the interfaces, hands over the last copies and
+// frees everything. Packets come up to the sockets from then on. Idempotent.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	clear(e.flows)
+	e.mu.Unlock()
+	close(e.quit)
+	e.doors.interrupt()
+	e.done.Wait()
+	e.doors.detach()
+	e.Drain()
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	e.draining.Lock()
+	defer e.draining.Unlock()
+	e.release()
+	e.ring = nil
+	return nil
+}
+
+// find asks for the way of a flow, as it is now.
+func (e *Engine) find(f *Flow) (way, error) {
+	w, err := e.router.find(f.Out, f.To)
+	if err != nil {
+		return way{}, fmt.Errorf("no way from %s to %s: %w", f.Out.Addr(), f.To.Addr(), err)
+	}
+	return e.doors.limit(w), nil
+}
+
+// reroute looks anew for the way of each flow. One without a way stays, and its
+// packets come up until it has one.
+func (e *Engine) reroute() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range e.flows {
+		w, err := e.find(&f.Flow)
+		if err != nil {
+			w = way{}
+		}
+		if w == f.way {
+			continue
+		}
+		next := *f
+		next.way = w
+		if err := e.write(&next); err != nil {
+			e.log.Error("kernel engine: a flow keeps to the way it had", "error", err)
+			continue
+		}
+		*f = next
+	}
+}
+
+// write puts a flow's rule in its slot, whole.
+func (e *Engine) write(f *flow) error {
+	r := ruleOf(&f.Flow)
+	r.device, r.mtu = f.way.device, f.way.mtu
+	if f.half == 1 {
+		r.flags |= flagHalf
+	}
+	if err := e.program.Rules.Update(f.slot, &r, ebpf.UpdateLock); err != nil {
+		return fmt.Errorf("flow: %w", err)
+	}
+	return nil
+}
+
+// erase empties a slot: no packet is for it any more, whoever looked it up before.
+func (e *Engine) erase(slot uint32) {
+	if err := e.program.Rules.Update(slot, &rule{}, ebpf.UpdateLock); err != nil {
+		panic("kernel: rule of an own slot cannot be written: " + err.Error())
+	}
+}
+
+func (e *Engine) counts(f *flow, now clock) Counts {
+	return e.program.state(f.slot).read(f.half, now.time)
+}
+
+// counted keeps the number of flows with copies, and wakes pump for the first.
+func (e *Engine) counted(f *flow, by int) {
+	if !f.Copy {
+		return
+	}
+	e.copying += by
+	if by > 0 && e.copying == 1 {
+		select {
+		case e.copies <- struct{}{}:
+		default:
+		}
+	}
+}
