@@ -92,6 +92,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		b.session(spec, path)
 		b.auth(spec, path)
 		b.register(spec, path)
+		b.registrar(spec, path)
 		b.trunkLimits(spec.Limits, path)
 		b.headers(spec.Headers, path)
 		t.country = b.numberFormat(spec.NumberFormat, path)

@@ -113,8 +113,8 @@ func TestFaults(t *testing.T) {
 		{"destinations", func(s *Spec) {
 			dial(s).Targets = []Destination{{}, {URI: "sip:a@b", Number: "+4722334455"}, {Number: "22334455", Trunk: "carrier-c"}, {Trunk: "carrier-a", MediaRule: MediaLatch, Number: "+4722334455"}}
 		}, []string{
-			"flows.sales[0].dial.targets[0]: is empty: a uri, or a number with a trunk",
-			"flows.sales[0].dial.targets[1]: is a uri, or a number with a trunk, not both",
+			"flows.sales[0].dial.targets[0]: is empty: a uri, a number with a trunk, or a user of a trunk",
+			"flows.sales[0].dial.targets[1]: is one of: a uri, a number with a trunk, a user of a trunk",
 			"flows.sales[0].dial.targets[2].number: is not E.164: a + and 7 to 15 digits, the first not 0, nothing between them",
 			`flows.sales[0].dial.targets[2].trunk: there is no trunk "carrier-c"; did you mean "carrier-a"?`,
 			"flows.sales[0].dial.targets[3]: has media rules; those of its trunk hold",

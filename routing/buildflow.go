@@ -58,14 +58,16 @@ func (b *builder) dial(d Dial, path string) []target {
 		at := fmt.Sprintf("%s.targets[%d]", path, i)
 		own := b.ring(spec.Timeout, ring, at)
 		switch {
-		case spec.URI != "" && spec.Number != "":
-			b.fault("is a uri, or a number with a trunk, not both", "%s", at)
+		case spec.URI != "" && spec.Number != "", spec.User != "" && spec.URI+spec.Number != "":
+			b.fault("is one of: a uri, a number with a trunk, a user of a trunk", "%s", at)
+		case spec.User != "":
+			out = append(out, b.registered(spec, own, at)...)
 		case spec.URI != "":
 			out = append(out, b.direct(spec, own, at))
 		case spec.Number != "" || spec.Trunk != "":
 			out = append(out, b.through(spec, own, at)...)
 		default:
-			b.fault("is empty: a uri, or a number with a trunk", "%s", at)
+			b.fault("is empty: a uri, a number with a trunk, or a user of a trunk", "%s", at)
 		}
 	}
 	return out

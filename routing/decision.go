@@ -57,6 +57,7 @@ type Media struct {
 // Target is one destination of a dial step.
 type Target struct {
 	Number  string        // E.164 when a number is called, empty for a URI
+	User    string        // of Trunk, at the phones he has registered; empty: at URI
 	URI     string        // sip: URI, validated when the table was built; with Places the first of them
 	Places  []Place       // where it is reached by its trunk; empty: at URI alone
 	Trunk   string        // the trunk to leave by; empty: straight to the URI's host

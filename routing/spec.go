@@ -21,6 +21,7 @@ type Trunk struct {
 	Health       Health        `yaml:"health"`        // how its targets are watched
 	Auth         Auth          `yaml:"auth"`          // digest, theirs and ours
 	Register     Register      `yaml:"register"`      // of ours with it
+	Registrar    Registrar     `yaml:"registrar"`     // its users' phones with us
 	Limits       TrunkLimits   `yaml:"limits"`
 	TLS          TLS           `yaml:"tls"` // by certificate, theirs and ours
 	NumberFormat NumberFormat  `yaml:"number_format"`
@@ -98,6 +99,7 @@ type Dial struct {
 type Destination struct {
 	URI          string   `yaml:"uri"`    // sip:user@host[:port][;transport=…]
 	Number       string   `yaml:"number"` // E.164 with the +
+	User         string   `yaml:"user"`   // of the trunk, at the phones that he has registered
 	Trunk        string   `yaml:"trunk"`
 	Timeout      Duration `yaml:"timeout"`       // ring time; zero: the step's
 	MediaRule    string   `yaml:"media_rule"`    // of a URI: strict | latch; left out: its trunk's, or strict

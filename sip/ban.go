@@ -225,6 +225,7 @@ func (e *Endpoint) keepDoor() {
 		return p.Limits.Messages
 	}
 	e.door.guests = func() bool { return len(e.deps.ByDigest("")) > 0 }
+	e.door.phones = e.takesPhones
 	e.door.told = func(b banned) {
 		e.log.Warn("sip stranger banned", "source", b.addr, "why", b.why, "until", b.until, "count", b.count)
 		if e.deps.Banned == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,7 +26,7 @@ const (
 
 // Config is the section "sip" of the configuration.
 type Config struct {
-	Listen    []string  `yaml:"listen"`    // udp://ip:port, tcp://ip:port, tls://ip:port
+	Listen    []string  `yaml:"listen"`    // udp://, tcp://, tls://, ws:// or wss://, and ip:port
 	Advertise string    `yaml:"advertise"` // host others must use in place of the bound address
 	Networks  []Network `yaml:"networks"`  // what holds for some peers instead
 	TLS       TLS       `yaml:"tls"`
@@ -74,7 +75,7 @@ func (c Config) Validate(report func(path, msg string)) {
 		case addr.Addr().IsUnspecified() && !views.covers(addr.Addr().Is4()):
 			report(path, fmt.Sprintf("%q listens on every address: advertise must say which one others use", s))
 		}
-		secure = secure || network == "tls"
+		secure = secure || network == "tls" || network == "wss"
 		seen[network+addr.String()] = true
 	}
 	c.validateNetworks(report)
@@ -92,8 +93,8 @@ func (c Config) Validate(report func(path, msg string)) {
 // parseListen takes "udp://ip:port" apart.
 func parseListen(s string) (network string, addr netip.AddrPort, err error) {
 	network, rest, ok := strings.Cut(s, "://")
-	if !ok || network != "udp" && network != "tcp" && network != "tls" {
-		return "", addr, fmt.Errorf("%q must be udp://ip:port, tcp://ip:port or tls://ip:port", s)
+	if !ok || !slices.Contains([]string{"udp", "tcp", "tls", "ws", "wss"}, network) {
+		return "", addr, fmt.Errorf("%q must be udp://ip:port, tcp://ip:port, tls://ip:port, ws://ip:port or wss://ip:port", s)
 	}
 	addr, err = netip.ParseAddrPort(rest)
 	if err != nil {
@@ -158,8 +159,11 @@ func Listen(c Config) (conns []net.PacketConn, listeners []net.Listener, err err
 		if err != nil {
 			return conns, listeners, listenError(s, err)
 		}
-		if network == "tls" {
+		switch {
+		case network == "tls":
 			l = secured{l}
+		case isWeb(network):
+			l = overWeb{l, network}
 		}
 		listeners = append(listeners, l)
 	}

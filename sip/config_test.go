@@ -28,7 +28,7 @@ func TestConfigFaults(t *testing.T) {
 		want []string
 	}{
 		{Config{}, []string{"listen: is empty"}},
-		{Config{Listen: []string{"udp://127.0.0.1:5060", "ws://127.0.0.1:5061", "5060", "udp://localhost:5060", "udp://127.0.0.1:5060"}},
+		{Config{Listen: []string{"udp://127.0.0.1:5060", "sctp://127.0.0.1:5061", "5060", "udp://localhost:5060", "udp://127.0.0.1:5060"}},
 			[]string{"listen[1]", "listen[2]", "listen[3]", "listen[4]"}},
 		{Config{Listen: []string{"udp://0.0.0.0:5060"}}, []string{"listen[0]: \"udp://0.0.0.0:5060\" listens on every address"}},
 		{Config{Listen: []string{"udp://[::]:5060"}, Advertise: "sip.example.com"}, nil},

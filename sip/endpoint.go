@@ -86,6 +86,7 @@ type Endpoint struct {
 	creds     *credentials
 	udpOnly   udpOnly
 	notary    notary
+	registrar registrar
 	instance  string // in every branch of ours: how a loop is seen
 
 	mu            sync.Mutex
@@ -143,8 +144,8 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	}
 	for _, l := range listeners {
 		own := newListener(l)
-		if own.network == "tls" && e.creds.pair == nil {
-			return nil, errors.New("sip: listening on tls needs a certificate")
+		if (own.network == "tls" || own.network == "wss") && e.creds.pair == nil {
+			return nil, fmt.Errorf("sip: listening on %s needs a certificate", own.network)
 		}
 		e.listeners = append(e.listeners, own)
 	}
@@ -242,6 +243,7 @@ func (e *Endpoint) Close() error {
 			r.do(r.halt)
 		}
 		e.tx.close()
+		e.registrar.close()
 	}
 	e.endLegs()
 	e.deps.Locate.Close() // ends the look-ups that wg waits for
@@ -287,7 +289,7 @@ func (e *Endpoint) spawn(f func()) bool {
 func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
 	s.Bans, s.Banned = e.door.banStats()
-	s.Registrations = e.bindings.states()
+	s.Registrations, s.Phones = e.bindings.states(), e.registrar.count()
 	s.Targets, s.DNS = e.targets(), e.deps.Locate.Stats()
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -27,6 +27,7 @@ type door struct {
 	trunk  func(netip.Addr) (id string, ok bool)
 	limit  func(trunk string) int // messages a second of one trunk; 0: half of all
 	guests func() bool            // some trunk may call from anywhere, by digest
+	phones func() bool            // and phones may register with one of them
 	told   func(banned)           // of a ban; runs without the lock, for a few a minute
 
 	mu        sync.Mutex
@@ -64,7 +65,7 @@ func (l *lobby) mayVisit(src netip.Addr, now time.Time) bool {
 func newDoor(trunk func(netip.Addr) (string, bool), c Config) *door {
 	r := c.Rate
 	return &door{
-		trunk: trunk, limit: func(string) int { return 0 }, guests: func() bool { return false }, told: func(banned) {},
+		trunk: trunk, limit: func(string) int { return 0 }, guests: func() bool { return false }, phones: func() bool { return false }, told: func(banned) {},
 		peers: map[netip.Addr]int{}, trunks: map[string]*bucket{},
 		known:     newSources(knownSources, float64(r.Source), 2*float64(r.Source)),
 		unknown:   newSources(unknownSources, strangerRate, 1),
@@ -152,7 +153,8 @@ func (d *door) admitStranger(l *lobby, src netip.Addr, b []byte, now time.Time) 
 		return turnedAway, "banned", nil
 	}
 	invite := bytes.HasPrefix(b, []byte("INVITE "))
-	if d.guests() && (invite || bytes.HasPrefix(b, []byte("OPTIONS ")) || bytes.HasPrefix(b, []byte("ACK "))) {
+	if d.guests() && (invite || bytes.HasPrefix(b, []byte("OPTIONS ")) || bytes.HasPrefix(b, []byte("ACK ")) ||
+		d.phones() && bytes.HasPrefix(b, []byte("REGISTER "))) {
 		if l.mayVisit(src, now) {
 			return admitted, "", nil
 		}

@@ -14,10 +14,10 @@ import (
 // connection. It is the one place through which bytes leave.
 type hop struct {
 	ep      *Endpoint
-	network string // "udp", "tcp", "tls"
+	network string // "udp", "tcp", "tls", "ws", "wss"
 	addr    netip.AddrPort
 	socket  *socket // udp
-	stream  *stream // tcp, tls
+	stream  *stream // the others
 	listens uint16  // of a request by stream: the port its Via says the peer takes connections at
 }
 
@@ -123,7 +123,11 @@ func (h *hop) contact() *gosip.ContactHeader {
 	host, port := h.sentBy()
 	uri := gosip.Uri{Scheme: "sip", Host: host, Port: port}
 	if h.stream != nil {
-		uri.UriParams = gosip.HeaderParams{{K: "transport", V: h.network}}
+		transport := h.network
+		if isWeb(transport) {
+			transport = "ws" // with and without TLS (RFC 7118 5.2)
+		}
+		uri.UriParams = gosip.HeaderParams{{K: "transport", V: transport}}
 	}
 	return &gosip.ContactHeader{Address: uri}
 }

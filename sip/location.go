@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,11 +18,23 @@ import (
 type candidate struct {
 	uri gosip.Uri // the place's: it becomes the Request-URI
 	site
+	hop *hop // the way to it, when it has registered with us; nil: to be found
+}
+
+// standing is for what is learnt of an address; a registered phone's is its own
+// and of no use to other calls.
+func (c candidate) standing(note func(site)) {
+	if c.hop == nil {
+		note(c.site)
+	}
 }
 
 // placesOf reads the places of a target, in the order that chance and their
 // weights give them for this call.
 func (e *Endpoint) placesOf(t routing.Target) ([]gosip.Uri, error) {
+	if t.User != "" {
+		return []gosip.Uri{{Scheme: "sip", User: userPart(t.User), Host: "registered.invalid"}}, nil
+	}
 	if len(t.Places) == 0 {
 		uri, err := parseTarget(t.URI)
 		return []gosip.Uri{uri}, err
@@ -43,7 +56,7 @@ func (e *Endpoint) locate(ctx context.Context, uri gosip.Uri, trunk string) ([]c
 	found, err := e.deps.Locate.Locate(ctx, locate.Target{Host: uri.Host, Port: uri.Port, Transport: strings.ToLower(transport)}, e.able)
 	var out []candidate
 	for _, f := range found {
-		out = append(out, candidate{uri, site{trunk, f.Transport, f.Addr}})
+		out = append(out, candidate{uri: uri, site: site{trunk, f.Transport, f.Addr}})
 	}
 	e.health.seen(gatewayOf(trunk, uri), out)
 	return out, err
@@ -115,6 +128,9 @@ func (o *outbound) lookUp(place gosip.Uri) {
 		if len(found) == 0 && o.seq == 0 && len(o.places) == 0 {
 			o.last = localCause(502)
 			o.last.Text = "Destination Not Found"
+			if errors.Is(err, errNotRegistered) {
+				o.last = call.Cause{Status: 480, Q850: 20, Text: "Not Registered"} // subscriber absent
+			}
 		}
 		o.waiting = o.ep.health.sort(found)
 		o.next()
@@ -128,6 +144,9 @@ func (o *outbound) try(c candidate) bool {
 		o.proof = o.ep.proofFor(c.trunk, c.uri.Host)
 	}
 	o.uri = c.uri
+	if c.hop != nil {
+		return c.hop.reachable() && o.send(c, c.hop.to(c.addr))
+	}
 	w := o.ep.wayTo(c.network, c.addr, c.uri.Host, c.trunk)
 	if c.network == "udp" {
 		h, err := o.ep.reach(o.ep.ctx, w)
@@ -161,7 +180,7 @@ func (o *outbound) send(c candidate, h *hop) bool {
 // unreachable is an address that could not even be sent to.
 func (o *outbound) unreachable(c candidate) {
 	o.last = localCause(503)
-	o.ep.health.failed(c.site, "unreachable")
+	c.standing(func(s site) { o.ep.health.failed(s, "unreachable") })
 	o.failover("unreachable")
 }
 
@@ -172,7 +191,7 @@ func (o *outbound) leave(a *attempt, why, counted string) {
 		o.waiting = slices.Insert(o.waiting, 0, a.at)
 		return
 	}
-	o.ep.health.failed(a.at.site, why)
+	a.at.standing(func(s site) { o.ep.health.failed(s, why) })
 	if o.state == early {
 		o.failover(counted)
 	}
@@ -202,8 +221,8 @@ func gatewayDown(res *gosip.Response) bool {
 // standing notes what a response says of the address it came from.
 func (o *outbound) standing(a *attempt, res *gosip.Response) {
 	if gatewayDown(res) {
-		o.ep.health.busy(a.at.site, res)
+		a.at.standing(func(s site) { o.ep.health.busy(s, res) })
 		return
 	}
-	o.ep.health.alive(a.at.site)
+	a.at.standing(o.ep.health.alive)
 }

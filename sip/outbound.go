@@ -70,6 +70,9 @@ func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)
 	o := &outbound{dial: d, places: e.health.sortPlaces(trunk, places), last: localCause(480), saidBye: map[string]bool{}}
 	o.uri = o.places[0]
 	o.look = func(uri gosip.Uri) ([]candidate, error) {
+		if d.Target.User != "" {
+			return e.registrar.find(trunk, d.Target.User)
+		}
 		return e.locate(ctx, uri, trunk)
 	}
 	o.init(e)

@@ -14,7 +14,7 @@ func (e *Endpoint) refuse(in *incoming, merged bool) (status int, headers []gosi
 	switch {
 	case in.SipVersion != "SIP/2.0":
 		return 505, nil
-	case !methods[in.Method]:
+	case !methods[in.Method] && !e.mayRegister(in):
 		return 405, []gosip.Header{allowHeader()}
 	case in.Recipient.Scheme != "sip" && !isTelCall(in):
 		return 416, nil

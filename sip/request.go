@@ -81,6 +81,8 @@ func (e *Endpoint) serve(in *incoming, l *leg) {
 	case in.Method == gosip.REFER: // of no call: we ring nobody because somebody says so
 		e.count.drop("refer")
 		in.reply(403, nil)
+	case in.Method == gosip.REGISTER:
+		e.onRegister(in)
 	case in.Method == gosip.OPTIONS:
 		if e.deps.Ready != nil && !e.deps.Ready() {
 			in.reply(503, nil, allowHeader(), gosip.NewHeader("Retry-After", strconv.Itoa(overloaded)))

@@ -20,6 +20,7 @@ type Stats struct {
 	Streams       int               // open TCP connections
 	Transactions  int               // not over, of both kinds; most only wait for repetitions
 	Registrations map[string]string // of ours: trying, registered, failed or left, by trunk
+	Phones        map[string]int    // that users of ours have registered, by trunk
 	Bans          uint64            // of strangers
 	Banned        int               // strangers who are, now
 	Failovers     map[string]uint64 // calls that went on to another address: "silent", "unreachable", "503"

@@ -25,7 +25,7 @@ const (
 // stream is one connection, accepted or dialled. All but its last fields are
 // set before it is in the endpoint's table and never change.
 type stream struct {
-	network  string   // "tcp", "tls"
+	network  string   // "tcp", "tls", "ws", "wss"
 	conn     net.Conn // what is spoken over
 	raw      net.Conn // below TLS; closing it never waits
 	remote   netip.AddrPort
@@ -66,7 +66,10 @@ func (e *Endpoint) wayTo(network string, addr netip.AddrPort, host, trunk string
 	return w
 }
 
-var errNoSocket = errors.New("no socket of that kind is open")
+var (
+	errNoSocket = errors.New("no socket of that kind is open")
+	errNoDial   = errors.New("the connection of a browser is gone, and it cannot be dialled")
+)
 
 // reach finds the way to an address: a socket of its family, or a connection,
 // dialled when there is none (which may take dialTimeout).
@@ -149,6 +152,9 @@ func (s *stream) proves(w way) bool {
 
 // dial opens a connection and serves it.
 func (e *Endpoint) dial(ctx context.Context, w way) (*stream, error) {
+	if isWeb(w.network) {
+		return nil, errNoDial
+	}
 	raw, err := e.deps.Connect(ctx, e.dialFrom(w.addr.Addr()), w.addr)
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
@@ -193,6 +199,7 @@ func (e *Endpoint) dropStream(s *stream) {
 		delete(e.streams, s.remote)
 	}
 	e.mu.Unlock()
+	e.registrar.lost(s)
 	e.tx.lost(s)
 	s.conn.Close()
 }

@@ -125,6 +125,15 @@ func (k *credentials) serve(ctx context.Context, raw net.Conn) (conn *tls.Conn, 
 	return conn, names, nil
 }
 
+// serveWeb shakes hands with a browser. It is not asked for a certificate: it
+// would put the question to its user.
+func (k *credentials) serveWeb(ctx context.Context, raw net.Conn) (*tls.Conn, error) {
+	c := k.config()
+	c.NextProtos = []string{"http/1.1"}
+	conn := tls.Server(raw, c)
+	return conn, shake(ctx, conn)
+}
+
 // call shakes hands with a server, whose certificate must carry one of want.
 // names are all that it carries.
 func (k *credentials) call(ctx context.Context, raw net.Conn, want []string, ca string) (conn *tls.Conn, names []string, err error) {

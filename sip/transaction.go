@@ -77,6 +77,7 @@ type incoming struct {
 	src   netip.AddrPort // its source
 	trunk string         // of the source; empty: an address we dialled
 	toTag string         // as received; ours is put on the request at once
+	user  string         // of trunk, whose password was proven; empty: none was
 	tx    *server        // nil for ACK and CANCEL
 
 	agreed []gosip.Header // of our 2xx; set and read in the leg's order

@@ -25,7 +25,7 @@ type socket struct {
 // listener accepts connections of one kind.
 type listener struct {
 	net.Listener
-	network string // "tcp", "tls"
+	network string // "tcp", "tls", "ws", "wss"
 	local   netip.AddrPort
 }
 
@@ -35,8 +35,11 @@ type secured struct{ net.Listener }
 
 func newListener(l net.Listener) *listener {
 	network := "tcp"
-	if _, ok := l.(secured); ok {
+	switch l := l.(type) {
+	case secured:
 		network = "tls"
+	case overWeb:
+		network = l.network
 	}
 	local, _ := addrPort(l.Addr())
 	return &listener{l, network, local}
@@ -124,7 +127,7 @@ func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 	s.local, _ = addrPort(conn.LocalAddr())
 	if !e.spawn(func() { // ends with the connection, or with a handshake that fails
 		defer give()
-		if l.network == "tls" && !e.greet(s, stranger && !visitor) {
+		if l.network == "tls" && !e.greet(s, stranger && !visitor) || isWeb(l.network) && !e.greetWeb(s) {
 			conn.Close()
 			return
 		}

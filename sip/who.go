@@ -20,6 +20,7 @@ import (
 type evidence struct {
 	certificate string // names of the verified certificate on its connection
 	digest      string // a password that was proven
+	user        string // whose it is
 	source      string // the address it came from
 }
 
@@ -36,12 +37,14 @@ const maxAuthorizations = 4
 func (e *Endpoint) identify(in *incoming) bool {
 	v := evidence{certificate: in.from.certified(), source: cmp.Or(e.calledAs(in), in.from.addressed())}
 	verdict := e.prove(in, &v)
-	in.trunk = v.trunk()
+	if in.trunk = v.trunk(); v.digest == in.trunk {
+		in.user = v.user
+	}
 	p, _ := e.deps.Policy(in.trunk)
 	switch {
 	case in.trunk == "":
 		return e.challengeStranger(in, verdict)
-	case len(p.Auth.Users) == 0, v.digest == in.trunk, in.Method != gosip.INVITE:
+	case len(p.Auth.Users) == 0, v.digest == in.trunk, in.Method != gosip.INVITE && in.Method != gosip.REGISTER:
 		return true
 	}
 	e.challenge(in, p.Auth, verdict)
@@ -111,7 +114,7 @@ func (e *Endpoint) check(in *incoming, c digest.Credentials, trunks []routing.Tr
 		verdict = digest.Wrong
 	}
 	if verdict == digest.Accepted {
-		v.digest = owner
+		v.digest, v.user = owner, c.Username
 		e.door.prove(in.src.Addr(), owner)
 	}
 	return verdict
@@ -132,7 +135,7 @@ func aboutThis(uri string, in *incoming) bool {
 // of a realm in which some trunk may call from anywhere. Nobody else hears
 // anything: an answer would tell a scanner that somebody is here.
 func (e *Endpoint) challengeStranger(in *incoming, verdict digest.Verdict) bool {
-	if in.Method == gosip.INVITE || in.Method == gosip.OPTIONS {
+	if in.Method == gosip.INVITE || in.Method == gosip.OPTIONS || in.Method == gosip.REGISTER && e.takesPhones() {
 		for _, realm := range realmsOf(in) {
 			if trunks := e.asking(realm, ""); len(trunks) > 0 {
 				e.challenge(in, trunks[0].Auth, verdict)

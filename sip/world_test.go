@@ -33,6 +33,7 @@ type world struct {
 	ep      *Endpoint
 	tcp     *pipeListener
 	tls     *pipeListener // nil without a certificate
+	web     *pipeListener // nil unless it is configured
 	wire    *wire
 	carrier *peer
 	callee  *peer
@@ -141,6 +142,9 @@ func (w *world) open(cfg Config) (conns []net.PacketConn, listeners []net.Listen
 		case "tls":
 			w.tls = newPipeListener(addr.String())
 			listeners = append(listeners, secured{w.tls})
+		default:
+			w.web = newPipeListener(addr.String())
+			listeners = append(listeners, overWeb{w.web, network})
 		}
 	}
 	return conns, listeners

@@ -38,7 +38,7 @@ var house = map[string]struct{ ours, others string }{
 	"events/outbox":            {ours: "events privacy/seal"},
 	"events/natsbus":           {ours: "events events/outbox", others: "github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"},
 	"call":                     {ours: "routing media events privacy"},
-	"sip":                      {ours: "call media privacy routing sip/digest sip/locate sip/stir", others: "github.com/emiago/sipgo"},
+	"sip":                      {ours: "call media privacy routing sip/digest sip/locate sip/stir", others: "github.com/emiago/sipgo github.com/gobwas/ws"},
 	"sip/digest":               {},
 	"sip/locate":               {others: "github.com/miekg/dns"},
 	"sip/locate/dnstest":       {others: "github.com/miekg/dns"},

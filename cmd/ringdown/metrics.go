@@ -71,6 +71,9 @@ func (n *node) sipMetrics(m *api.Metrics) {
 	for trunk, state := range s.Registrations {
 		m.Gauge("ringdown_sip_registrations", "Registrations of ours, 1 in the state each is in: trying, registered, failed or left.", 1, "trunk", trunk, "state", state)
 	}
+	for trunk, phones := range s.Phones {
+		m.Gauge("ringdown_sip_phones", "Phones that users of a trunk have registered with us.", float64(phones), "trunk", trunk)
+	}
 	m.Counter("ringdown_sip_bans_total", "Bans of addresses that belong to no trunk.", float64(s.Bans))
 	m.Gauge("ringdown_sip_banned", "Addresses that are banned now.", float64(s.Banned))
 	m.Counter("ringdown_sip_panics_total", "Handlers that panicked.", float64(s.Panics))
