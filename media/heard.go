@@ -1,6 +1,9 @@
 package media
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Heard is how well one party is heard: figures of the stream that it sends us,
 // over a stretch of time or the whole of its part in the call.
@@ -30,3 +33,82 @@ func (h Heard) LossPart() float64 {
 	}
 	return float64(h.Lost) / float64(h.Expected)
 }
+
+// Verdict says why a party is not heard.
+type Verdict string
+
+const (
+	NeverSent      Verdict = "never-sent"      // nothing has come from it since the answer
+	PrivateAddress Verdict = "private-address" // it is at a private address that we cannot reach, or says so and is elsewhere
+	WrongType      Verdict = "payload-type"    // its packets are of payload types that nobody agreed on
+	WrongSource    Verdict = "wrong-source"    // its packets come from where they may not
+	Muted          Verdict = "muted"           // its packets hold only silence
+	Stopped        Verdict = "stopped"         // it was heard, and has stopped
+	Blocked        Verdict = "blocked"         // it says that it sends (RTCP), and nothing arrives
+)
+
+// Origin is the kind of place that packets came from which were not accepted.
+// It says nothing of anybody's address.
+type Origin uint8
+
+const (
+	NoOrigin  Origin = iota
+	OtherPort        // the described host, another port
+	Public
+	Private   // RFC 1918, RFC 6598, RFC 4193
+	LinkLocal // RFC 3927, RFC 4291
+	Loopback
+)
+
+func (o Origin) String() string {
+	return [...]string{"", "other-port", "public", "private", "link-local", "loopback"}[min(o, Loopback)]
+}
+
+// shared is the address space between carriers and their customers.
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+// OriginOf is the kind of an address.
+func OriginOf(a netip.Addr) Origin {
+	a = a.Unmap()
+	switch {
+	case !a.IsValid() || a.IsUnspecified():
+		return NoOrigin
+	case a.IsLoopback():
+		return Loopback
+	case a.IsLinkLocalUnicast():
+		return LinkLocal
+	case a.IsPrivate(), shared.Contains(a):
+		return Private
+	}
+	return Public
+}
+
+// Watchdog bounds how long a party may be silent before its call is ended. 0
+// stands for the default of each, a negative limit for none.
+type Watchdog struct {
+	Initial time.Duration // from the answer, when it never sends; default 30 s
+	Steady  time.Duration // after it has sent; default 60 s
+	Held    time.Duration // while it may not send; default 30 min
+}
+
+// Defaults fills in what is 0.
+func (w Watchdog) Defaults() Watchdog {
+	for _, l := range []struct {
+		limit *time.Duration
+		usual time.Duration
+	}{{&w.Initial, 30 * time.Second}, {&w.Steady, time.Minute}, {&w.Held, 30 * time.Minute}} {
+		if *l.limit == 0 {
+			*l.limit = l.usual
+		}
+	}
+	return w
+}
+
+// Limit names a limit of a [Watchdog].
+type Limit string
+
+const (
+	InitialLimit Limit = "initial"
+	SteadyLimit  Limit = "steady"
+	HeldLimit    Limit = "held"
+)

@@ -29,6 +29,8 @@ type Meter struct {
 	loud     int64  // when sound was last heard, or comfort noise that says otherwise; 0: never
 	level    uint32 // mean square of the last packet looked at
 	levelled bool   // level says something: the codec is one that can be looked into
+	listened bool   // to copies of packets, since the last tally
+	resting  bool   // the party said last that it sends nothing while it is silent
 	strange  uint64 // packets of payload types that nobody agreed on
 	told     bool   // that the packets are to be looked into for sound
 	turn     uint8
@@ -62,6 +64,7 @@ const (
 	soundMuLaw
 	soundALaw
 	soundOpus
+	soundG729
 	comfort
 	event // its timestamps stand still (RFC 4733 2.2)
 )
@@ -75,6 +78,8 @@ func kindOf(f media.Format) kind {
 		k.what = soundALaw
 	case "OPUS":
 		k.what = soundOpus
+	case "G729":
+		k.what = soundG729
 	case "CN":
 		k.what = comfort
 	case "TELEPHONE-EVENT":
@@ -180,16 +185,15 @@ func (m *Meter) time(p place, at int64, seq uint16, ts uint32, k kind) {
 // listen looks for sound in a packet, now and then.
 func (m *Meter) listen(at int64, k kind, payload []byte) {
 	m.turn++
-	switch k.what {
-	case comfort:
+	m.resting = k.what == comfort || len(payload) <= 2 && (k.what == soundOpus || k.what == soundG729)
+	if m.resting { // comfort noise (RFC 3389), DTX (RFC 6716 2.1.9), SID (RFC 3551 4.5.6)
+		m.levelled = true
 		m.count.Silent++
 		return
-	case soundOpus:
+	}
+	switch k.what {
+	case soundOpus, soundG729:
 		m.levelled = true
-		if len(payload) <= 2 { // DTX (RFC 6716 2.1.9)
-			m.count.Silent++
-			return
-		}
 	case soundMuLaw, soundALaw:
 		if m.turn%levelEvery != 0 {
 			return
@@ -267,6 +271,20 @@ func (m *Meter) packetTime() time.Duration {
 		return 20 * time.Millisecond
 	}
 	return time.Duration(int64(m.step) * int64(time.Second) / int64(m.now.clock))
+}
+
+// Look adds what the meter knows to a sight of the party.
+func (m *Meter) Look(s *Sight) {
+	s.Packets, s.Strange, s.Loud = m.count.Packets, m.count.Strange, m.loud
+	s.Levelled, s.Resting = m.levelled, m.resting
+}
+
+// Listen looks for sound in a packet that was counted elsewhere.
+func (m *Meter) Listen(at int64, pt uint8, payload []byte) {
+	if k, ok := m.find(pt); ok && k.what != event {
+		m.listened = true
+		m.listen(at, k, payload)
+	}
 }
 
 // Close settles what is open: nothing more will come. Readings stay as they are.

@@ -388,13 +388,14 @@ func TestAbsorb(t *testing.T) {
 	both(100)
 	var tally Tally
 	for i := range 1000 { // the engine takes over, a packet in a hundred is lost
+		tally.Expected++
 		if i%100 == 50 {
 			seen.skip()
 			told.skip()
 			continue
 		}
 		seen.send(0)
-		tally.Packets, tally.Octets, tally.Highest = tally.Packets+1, tally.Octets+160, told.seq
+		tally.Packets, tally.Octets, tally.Unique, tally.Highest = tally.Packets+1, tally.Octets+160, tally.Unique+1, told.seq
 		told.skip()
 	}
 	tally.SSRC = 7
@@ -411,10 +412,15 @@ func TestAbsorb(t *testing.T) {
 	}
 	var fresh Meter
 	fresh.Formats(pcmu)
-	fresh.Absorb(Tally{SSRC: 9, First: 65535, Highest: 8, Packets: 9, Octets: 9 * 160, Jitter: 16 * 8})
-	fresh.Absorb(Tally{SSRC: 9, Highest: 8})
-	if c := fresh.Counts(); c.Expected != 10 || c.Lost != 1 || c.Sources != 1 || fresh.Jitter() != time.Millisecond {
+	fresh.Absorb(Tally{SSRC: 9, Highest: 8, Packets: 9, Unique: 9, Expected: 10, Octets: 9 * 160, Jitter: 8})
+	fresh.Absorb(Tally{SSRC: 9, Highest: 8, Jitter: 8})
+	fresh.Absorb(Tally{SSRC: 9, Highest: 12, Packets: 3, Unique: 3, Expected: 4, Jitter: 8})
+	if c := fresh.Counts(); c.Expected != 14 || c.Lost != 2 || c.Sources != 1 || fresh.Jitter() != time.Millisecond {
 		t.Errorf("%+v, jitter %s of a stream that was never seen", c, fresh.Jitter())
+	}
+	fresh.Absorb(Tally{SSRC: 10, Highest: 50_000, Packets: 5, Unique: 5, Expected: 7, Foreign: 1})
+	if c := fresh.Counts(); c.Expected != 21 || c.Lost != 4 || c.Sources != 2 || c.Foreign != 1 {
+		t.Errorf("%+v after another source", c)
 	}
 }
 
