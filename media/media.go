@@ -103,7 +103,9 @@ type Source struct {
 
 // Terms is what the trunk of a leg asks of its media, beside where it may come
 // from. The zero value asks for nothing: plain RTP in the codecs of the parties.
-type Terms struct{}
+type Terms struct {
+	Digits DigitTerms
+}
 
 // NoticeKind says what a relay noticed.
 type NoticeKind uint8
@@ -111,11 +113,25 @@ type NoticeKind uint8
 const (
 	// Started: the first packet of this side was accepted.
 	Started NoticeKind = iota + 1
+	// Pressed: this side has pressed a key, or another event began (Press, Way).
+	// Each press is told once, whatever ways it was said in.
+	Pressed
+	// Tell: this side is to be told of a key by INFO (Press).
+	Tell
+	// Coded: this side has pressed a code (Code, as [relay.Relay.Codes] counts them).
+	Coded
 )
 
 func (k NoticeKind) String() string {
-	if k == Started {
+	switch k {
+	case Started:
 		return "started"
+	case Pressed:
+		return "pressed"
+	case Tell:
+		return "tell"
+	case Coded:
+		return "coded"
 	}
 	return "unknown"
 }
@@ -126,6 +142,10 @@ type Notice struct {
 	Side Side
 	At   time.Time
 	PT   uint8 // payload type seen
+
+	Press Press
+	Way   Way
+	Code  int
 }
 
 // Drop is the reason why a packet was not forwarded.
@@ -139,11 +159,12 @@ const (
 	DropSend                   // the kernel refused the send
 	DropDirection              // the side may not send now (hold)
 	DropQuarantine             // came to a port whose call is over
+	DropDigit                  // a key that is kept from the other party
 	DropCount
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

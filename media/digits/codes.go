@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ringdown/media"
 )
 
 // Figures of codes.
@@ -24,7 +26,7 @@ func CheckCodes(codes []string) string {
 		return fmt.Sprintf("holds more than %d codes", maxCodes)
 	}
 	for i, c := range codes {
-		if _, err := Parse(c); err != nil {
+		if _, err := media.ParseKeys(c); err != nil {
 			return fmt.Sprintf("%q: %v", c, err)
 		}
 		if len(c) < CodeLeast || len(c) > CodeMost || c[0] != '*' && c[0] != '#' {
@@ -43,8 +45,8 @@ func CheckCodes(codes []string) string {
 // one are held back until it is clear. Without codes it holds nothing; not safe
 // for concurrent use.
 type Codes struct {
-	codes [][]Event
-	held  [CodeMost]Press
+	codes [][]media.Digit
+	held  [CodeMost]media.Press
 	count int
 	last  int64
 }
@@ -54,9 +56,9 @@ func NewCodes(codes []string) (Codes, error) {
 	if msg := CheckCodes(codes); msg != "" {
 		return Codes{}, fmt.Errorf("codes: %s", msg)
 	}
-	c := Codes{codes: make([][]Event, len(codes))}
+	c := Codes{codes: make([][]media.Digit, len(codes))}
 	for i, text := range codes {
-		c.codes[i], _ = Parse(text) // checked
+		c.codes[i], _ = media.ParseKeys(text) // checked
 	}
 	return c, nil
 }
@@ -64,7 +66,7 @@ func NewCodes(codes []string) (Codes, error) {
 // Key takes a key. It appends to freed the presses that are no part of a code,
 // this one or those held before it; done is the number of the code that is
 // complete, -1 when none is.
-func (c *Codes) Key(freed []Press, p Press, at int64) (out []Press, done int) {
+func (c *Codes) Key(freed []media.Press, p media.Press, at int64) (out []media.Press, done int) {
 	freed = c.Tick(freed, at)
 	if len(c.codes) == 0 {
 		return append(freed, p), -1
@@ -88,7 +90,7 @@ func (c *Codes) Key(freed []Press, p Press, at int64) (out []Press, done int) {
 }
 
 // Tick frees what has waited too long for the next key.
-func (c *Codes) Tick(freed []Press, at int64) []Press {
+func (c *Codes) Tick(freed []media.Press, at int64) []media.Press {
 	if c.count == 0 || at-c.last <= int64(patience) {
 		return freed
 	}
@@ -104,7 +106,7 @@ func (c *Codes) Holds() bool { return c.count > 0 }
 // of it; -1 when none does.
 func (c *Codes) match() (code int, whole bool) {
 	for i, keys := range c.codes {
-		if c.count <= len(keys) && slices.EqualFunc(keys[:c.count], c.held[:c.count], func(e Event, p Press) bool { return e == p.Event }) {
+		if c.count <= len(keys) && slices.EqualFunc(keys[:c.count], c.held[:c.count], func(e media.Digit, p media.Press) bool { return e == p.Digit }) {
 			return i, c.count == len(keys)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+	"ringdown/media"
 )
 
 // pressed runs keys through codes; a space is a pause that ends patience. What
@@ -17,9 +18,9 @@ func pressed(t testing.TB, codes []string, keys string) string {
 		t.Fatal(err)
 	}
 	var s strings.Builder
-	pass := func(all []Press) {
+	pass := func(all []media.Press) {
 		for _, p := range all {
-			k, _ := p.Event.Key()
+			k, _ := p.Digit.Key()
 			s.WriteByte(k)
 		}
 	}
@@ -30,8 +31,8 @@ func pressed(t testing.TB, codes []string, keys string) string {
 			now += int64(patience)
 			continue
 		}
-		e, _ := KeyOf(keys[i])
-		freed, done := c.Key(nil, Press{Event: e}, now)
+		e, _ := media.KeyOf(keys[i])
+		freed, done := c.Key(nil, media.Press{Digit: e}, now)
 		pass(freed)
 		if done >= 0 {
 			s.WriteString("[" + codes[done] + "]")
@@ -88,19 +89,19 @@ func TestCheckCodes(t *testing.T) {
 func TestOnce(t *testing.T) {
 	ms := int64(time.Millisecond)
 	type say struct {
-		e   Event
-		w   Way
+		e   media.Digit
+		w   media.Way
 		at  int64
 		new bool
 	}
 	for name, all := range map[string][]say{
-		"three ways":                      {{1, ByEvent, 0, true}, {1, BySound, 40, false}, {1, ByInfo, 300, false}},
-		"INFO first":                      {{1, ByInfo, 0, true}, {1, ByEvent, 10, false}},
-		"twice in one way":                {{1, ByInfo, 0, true}, {1, ByInfo, 200, true}},
-		"two presses, INFO behind both":   {{1, ByEvent, 0, true}, {1, ByEvent, 200, true}, {1, ByInfo, 400, false}, {1, ByInfo, 600, false}},
-		"another key":                     {{1, ByEvent, 0, true}, {2, ByInfo, 100, true}},
-		"too late to be the same":         {{1, ByEvent, 0, true}, {1, ByInfo, 1600, true}},
-		"of two presses one INFO is lost": {{1, ByEvent, 0, true}, {1, ByEvent, 200, true}, {1, ByInfo, 600, false}, {1, ByEvent, 700, true}},
+		"three ways":                      {{1, media.ByEvent, 0, true}, {1, media.BySound, 40, false}, {1, media.ByInfo, 300, false}},
+		"INFO first":                      {{1, media.ByInfo, 0, true}, {1, media.ByEvent, 10, false}},
+		"twice in one way":                {{1, media.ByInfo, 0, true}, {1, media.ByInfo, 200, true}},
+		"two presses, INFO behind both":   {{1, media.ByEvent, 0, true}, {1, media.ByEvent, 200, true}, {1, media.ByInfo, 400, false}, {1, media.ByInfo, 600, false}},
+		"another key":                     {{1, media.ByEvent, 0, true}, {2, media.ByInfo, 100, true}},
+		"too late to be the same":         {{1, media.ByEvent, 0, true}, {1, media.ByInfo, 1600, true}},
+		"of two presses one INFO is lost": {{1, media.ByEvent, 0, true}, {1, media.ByEvent, 200, true}, {1, media.ByInfo, 600, false}, {1, media.ByEvent, 700, true}},
 	} {
 		var o Once
 		for i, s := range all {
@@ -112,7 +113,7 @@ func TestOnce(t *testing.T) {
 	// More presses than are remembered.
 	var o Once
 	for i := range int64(100) {
-		if !o.Fresh(Event(i%10), ByEvent, i*100*ms) || i%2 == 0 && o.Fresh(Event(i%10), ByInfo, i*100*ms+50*ms) {
+		if !o.Fresh(media.Digit(i%10), media.ByEvent, i*100*ms) || i%2 == 0 && o.Fresh(media.Digit(i%10), media.ByInfo, i*100*ms+50*ms) {
 			t.Fatalf("press %d", i)
 		}
 	}

@@ -3,6 +3,8 @@ package digits
 import (
 	"math"
 	"time"
+
+	"ringdown/media"
 )
 
 // Rate is the sampling rate a [Detector] hears, in Hz.
@@ -84,9 +86,9 @@ type Detector struct {
 	power  float32         // and its power
 	before [8]complex64    // spectrum of the last window
 
-	key   Event // candidate, or the key that is held
-	run   int   // windows in a row that agree with it
-	lost  int   // windows in a row that do not, while it is held
+	key   media.Digit // candidate, or the key that is held
+	run   int         // windows in a row that agree with it
+	lost  int         // windows in a row that do not, while it is held
 	held  bool
 	drift [2]complex64 // how the phases of row and column turned, summed up
 	level [2]float32
@@ -156,7 +158,7 @@ func (d *Detector) step(buf []Change) []Change {
 }
 
 // judge says which key a window holds, if it looks like one.
-func (d *Detector) judge(x *[8]complex64, power float32) (key Event, row, column int, ok bool) {
+func (d *Detector) judge(x *[8]complex64, power float32) (key media.Digit, row, column int, ok bool) {
 	row, column = strongest(x[:4]), 4+strongest(x[4:])
 	low, high := norm(x[row]), norm(x[column])
 	switch {
@@ -182,7 +184,7 @@ func (d *Detector) judge(x *[8]complex64, power float32) (key Event, row, column
 }
 
 // follow counts the windows that agree and tells what they amount to.
-func (d *Detector) follow(buf []Change, x *[8]complex64, power float32, key Event, row, column int, ok bool) []Change {
+func (d *Detector) follow(buf []Change, x *[8]complex64, power float32, key media.Digit, row, column int, ok bool) []Change {
 	level := [2]float32{}
 	if ok {
 		level = [2]float32{norm(x[row]), norm(x[column])}
@@ -223,7 +225,7 @@ func (d *Detector) follow(buf []Change, x *[8]complex64, power float32, key Even
 	}
 	if d.run >= hits && d.clean(off) {
 		d.held, d.lost = true, 0
-		buf = append(buf, Change{Event: key})
+		buf = append(buf, Change{Digit: key})
 	}
 	return buf
 }
@@ -266,7 +268,7 @@ func (d *Detector) release(buf []Change) []Change {
 	}
 	d.held, d.run = false, 0
 	length := time.Duration(d.heard-d.began) * time.Second / Rate
-	return append(buf, Change{Event: d.key, Ended: true, Duration: max(0, length-time.Duration(d.lost)*stepTime)})
+	return append(buf, Change{Digit: d.key, Ended: true, Duration: max(0, length-time.Duration(d.lost)*stepTime)})
 }
 
 // at is the power of any frequency in the window.

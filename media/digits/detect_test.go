@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringdown/media"
 )
 
 // pair is a key as a phone of some quality makes it.
 type pair struct {
-	key        Event
+	key        media.Digit
 	low, high  float64 // dBm0
 	off1, off2 float64 // of the frequencies, as a ratio
 	length     time.Duration
@@ -58,7 +60,7 @@ func listen(pcm []int16) string {
 			if c.Ended {
 				s.WriteByte('.')
 			} else {
-				k, _ := c.Event.Key()
+				k, _ := c.Digit.Key()
 				s.WriteByte(k)
 			}
 		}
@@ -106,9 +108,9 @@ func TestDetectorHearsWhatItMust(t *testing.T) {
 		"noise at 0 dB":         vary(func(p *pair) { p.overNoise = .001 }),
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	try := func(name string, p pair, want func(Event) string) {
+	try := func(name string, p pair, want func(media.Digit) string) {
 		wrong := 0
-		for key := Event(0); key <= D; key++ {
+		for key := media.Digit(0); key <= media.KeyD; key++ {
 			for offset := range 10 {
 				p.key = key
 				if got := listen(synthesize(r, time.Duration(offset)*700*time.Microsecond+60*ms, p, p)); got != want(key) {
@@ -123,17 +125,17 @@ func TestDetectorHearsWhatItMust(t *testing.T) {
 		}
 	}
 	for name, p := range must {
-		try(name, p, func(e Event) string { k, _ := e.Key(); return fmt.Sprintf("%c.%c.", k, k) })
+		try(name, p, func(e media.Digit) string { k, _ := e.Key(); return fmt.Sprintf("%c.%c.", k, k) })
 	}
 	for name, p := range mustNot {
-		try("must not: "+name, p, func(Event) string { return "" })
+		try("must not: "+name, p, func(media.Digit) string { return "" })
 	}
 }
 
 // TestBreakIsNoEnd: a break of 10 ms in the middle of a key leaves it one key.
 func TestBreakIsNoEnd(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for key := Event(0); key <= D; key++ {
+	for key := media.Digit(0); key <= media.KeyD; key++ {
 		for offset := range 20 {
 			pcm := synthesize(r, time.Duration(offset)*400*time.Microsecond, pair{key: key, low: -9, high: -7, length: 120 * time.Millisecond, pause: 100 * time.Millisecond})
 			from := samples(60*time.Millisecond) + offset*3
@@ -160,8 +162,8 @@ func TestDurationIsMeasured(t *testing.T) {
 // TestWhatWeMakeWeHear: our own tones, also through G.711 as the recorder and
 // phones see them.
 func TestWhatWeMakeWeHear(t *testing.T) {
-	for key := Event(0); key <= D; key++ {
-		tone := NewTone(Press{Event: key, For: 60 * time.Millisecond}, Rate)
+	for key := media.Digit(0); key <= media.KeyD; key++ {
+		tone := NewTone(media.Press{Digit: key, For: 60 * time.Millisecond}, Rate)
 		pcm := make([]int16, 1600)
 		n := tone.Read(pcm[100:])
 		if n != 480 || !tone.Over() {
@@ -172,7 +174,7 @@ func TestWhatWeMakeWeHear(t *testing.T) {
 			t.Errorf("key %c is heard as %q", k, got)
 		}
 	}
-	if tone := NewTone(Press{Event: Flash}, Rate); !tone.Over() {
+	if tone := NewTone(media.Press{Digit: media.Flash}, Rate); !tone.Over() {
 		t.Error("a flash has a sound")
 	}
 }

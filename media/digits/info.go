@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ringdown/media"
 )
 
 // The two kinds of body in which SIP INFO carries a key. Neither has a standard;
@@ -29,9 +31,9 @@ func Spoken(contentType string) bool {
 
 // ReadInfo reads the body of an INFO of either kind, whichever its Content-Type
 // says: gateways mix them. No error holds a word of the body.
-func ReadInfo(body []byte) (Press, error) {
+func ReadInfo(body []byte) (media.Press, error) {
 	if len(body) > maxInfo {
-		return Press{}, fmt.Errorf("%d bytes are no key", len(body))
+		return media.Press{}, fmt.Errorf("%d bytes are no key", len(body))
 	}
 	signal, length := "", ""
 	for line := range strings.Lines(string(body)) {
@@ -47,13 +49,13 @@ func ReadInfo(body []byte) (Press, error) {
 	}
 	e, err := signalOf(signal)
 	if err != nil {
-		return Press{}, err
+		return media.Press{}, err
 	}
-	p := Press{Event: e}
+	p := media.Press{Digit: e}
 	if length != "" {
 		ms, err := strconv.ParseUint(length, 10, 32)
 		if err != nil {
-			return Press{}, errors.New("duration is not a number of milliseconds")
+			return media.Press{}, errors.New("duration is not a number of milliseconds")
 		}
 		p.For = min(time.Duration(ms)*time.Millisecond, longestPress)
 	}
@@ -61,39 +63,39 @@ func ReadInfo(body []byte) (Press, error) {
 }
 
 // signalOf reads a key by its character, or an event by its number.
-func signalOf(s string) (Event, error) {
+func signalOf(s string) (media.Digit, error) {
 	switch {
 	case s == "":
 		return 0, errNoSignal
 	case strings.EqualFold(s, "hf"), strings.EqualFold(s, "flash"), s == "!":
-		return Flash, nil
+		return media.Flash, nil
 	case len(s) == 1:
-		if e, ok := KeyOf(s[0]); ok {
+		if e, ok := media.KeyOf(s[0]); ok {
 			return e, nil
 		}
 		return 0, errors.New("signal is no key")
 	}
 	n, err := strconv.ParseUint(s, 10, 8)
-	if err != nil || n > uint64(Flash) {
+	if err != nil || n > uint64(media.Flash) {
 		return 0, errors.New("signal is no key")
 	}
-	return Event(n), nil
+	return media.Digit(n), nil
 }
 
 // WriteInfo writes the body of an INFO, of [RelayType] or [PlainType], empty for
 // what cannot be said so.
-func WriteInfo(p Press, kind string) []byte {
+func WriteInfo(p media.Press, kind string) []byte {
 	name := ""
-	switch c, ok := p.Event.Key(); {
+	switch c, ok := p.Digit.Key(); {
 	case ok:
 		name = string(c)
-	case p.Event == Flash:
-		name = strconv.Itoa(int(Flash))
+	case p.Digit == media.Flash:
+		name = strconv.Itoa(int(media.Flash))
 	default:
 		return nil
 	}
 	if kind == PlainType {
 		return []byte(name)
 	}
-	return fmt.Appendf(nil, "Signal=%s\r\nDuration=%d\r\n", name, p.clamp().Milliseconds())
+	return fmt.Appendf(nil, "Signal=%s\r\nDuration=%d\r\n", name, clamp(p).Milliseconds())
 }

@@ -4,24 +4,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ringdown/media"
 )
 
 func TestReadInfo(t *testing.T) {
-	for body, want := range map[string]Press{
+	for body, want := range map[string]media.Press{
 		"Signal=5\r\nDuration=160\r\n":       {5, 160 * time.Millisecond},
 		"Signal= 5\nDuration= 160":           {5, 160 * time.Millisecond},
-		"signal=*\r\n":                       {Star, 0},
-		"SIGNAL = #\r\nDURATION = 99999\r\n": {Pound, longestPress},
-		"Signal=11\r\nDuration=0\r\n":        {Pound, 0},
-		"Signal=d":                           {D, 0},
+		"signal=*\r\n":                       {media.Star, 0},
+		"SIGNAL = #\r\nDURATION = 99999\r\n": {media.Pound, longestPress},
+		"Signal=11\r\nDuration=0\r\n":        {media.Pound, 0},
+		"Signal=d":                           {media.KeyD, 0},
 		"5":                                  {5, 0},
-		"\r\n10\r\n":                         {Star, 0},
-		"Signal=16":                          {Flash, 0},
-		"hf":                                 {Flash, 0},
+		"\r\n10\r\n":                         {media.Star, 0},
+		"Signal=16":                          {media.Flash, 0},
+		"hf":                                 {media.Flash, 0},
 		"Duration=100\nSignal=1":             {1, 100 * time.Millisecond},
 	} {
 		if got, err := ReadInfo([]byte(body)); err != nil || got != want {
-			t.Errorf("%q: %v %v %v, want %v", body, uint8(got.Event), got.For, err, want)
+			t.Errorf("%q: %v %v %v, want %v", body, uint8(got.Digit), got.For, err, want)
 		}
 	}
 	for _, body := range []string{"", "\r\n", "Signal=", "Signal=17", "Signal=55", "Signal=x", "Duration=100", "Signal=1\nDuration=long", "+4722", strings.Repeat("1", 300)} {
@@ -35,22 +37,22 @@ func TestReadInfo(t *testing.T) {
 }
 
 func TestInfoIsReadAsWritten(t *testing.T) {
-	for e := Event(0); e < 40; e++ {
+	for e := media.Digit(0); e < 40; e++ {
 		for _, kind := range []string{RelayType, PlainType} {
-			body := WriteInfo(Press{Event: e, For: 200 * time.Millisecond}, kind)
-			if e > Flash {
+			body := WriteInfo(media.Press{Digit: e, For: 200 * time.Millisecond}, kind)
+			if e > media.Flash {
 				if body != nil {
 					t.Errorf("event %d is written as %q", uint8(e), body)
 				}
 				continue
 			}
 			got, err := ReadInfo(body)
-			if err != nil || got.Event != e || kind == RelayType && got.For != 200*time.Millisecond {
-				t.Errorf("event %d as %s is read as %d, %v", uint8(e), kind, uint8(got.Event), err)
+			if err != nil || got.Digit != e || kind == RelayType && got.For != 200*time.Millisecond {
+				t.Errorf("event %d as %s is read as %d, %v", uint8(e), kind, uint8(got.Digit), err)
 			}
 		}
 	}
-	if got := string(WriteInfo(Press{Event: Pound}, RelayType)); got != "Signal=#\r\nDuration=100\r\n" {
+	if got := string(WriteInfo(media.Press{Digit: media.Pound}, RelayType)); got != "Signal=#\r\nDuration=100\r\n" {
 		t.Errorf("a press of no known length is %q", got)
 	}
 	for kind, want := range map[string]bool{RelayType: true, "Application/DTMF ; charset=utf-8": true, "application/sdp": false, "": false} {
@@ -68,12 +70,12 @@ func FuzzReadInfo(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.Event > Flash || p.For < 0 || p.For > longestPress {
-			t.Fatalf("%q is event %d for %v", body, uint8(p.Event), p.For)
+		if p.Digit > media.Flash || p.For < 0 || p.For > longestPress {
+			t.Fatalf("%q is event %d for %v", body, uint8(p.Digit), p.For)
 		}
 		again, err := ReadInfo(WriteInfo(p, RelayType))
-		if err != nil || again.Event != p.Event {
-			t.Fatalf("%q comes back as event %d: %v", body, uint8(again.Event), err)
+		if err != nil || again.Digit != p.Digit {
+			t.Fatalf("%q comes back as event %d: %v", body, uint8(again.Digit), err)
 		}
 	})
 }

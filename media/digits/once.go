@@ -1,27 +1,10 @@
 package digits
 
-import "time"
+import (
+	"time"
 
-// Way is how a press was said.
-type Way uint8
-
-const (
-	ByEvent Way = 1 << iota // RFC 4733
-	BySound                 // a tone
-	ByInfo                  // SIP INFO
+	"ringdown/media"
 )
-
-func (w Way) String() string {
-	switch w {
-	case ByEvent:
-		return "rfc4733"
-	case BySound:
-		return "inband"
-	case ByInfo:
-		return "info"
-	}
-	return "unknown"
-}
 
 // Together is the longest time between two sayings of one press: an INFO that
 // is sent again over UDP comes more than a second behind the tone.
@@ -37,13 +20,13 @@ type Once struct {
 }
 
 type saying struct {
-	event Event
-	ways  Way
+	event media.Digit
+	ways  media.Way
 	at    int64
 }
 
 // Fresh reports whether this is a press that was not said before, and notes it.
-func (o *Once) Fresh(e Event, way Way, at int64) bool {
+func (o *Once) Fresh(e media.Digit, way media.Way, at int64) bool {
 	oldest := -1
 	for i := range o.said {
 		s := &o.said[i]

@@ -1,12 +1,16 @@
 package digits
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"ringdown/media"
+)
 
 // Block is one event of a telephone-event payload (RFC 4733 2.3).
 //
 //	|     event     |E|R| volume    |          duration             |
 type Block struct {
-	Event    Event
+	Digit    media.Digit
 	End      bool
 	Volume   uint8  // 0 to 63, in dBm0 without the sign
 	Duration uint16 // in units of the RTP clock
@@ -26,14 +30,14 @@ func readBlock(payload []byte) (b Block, rest []byte, ok bool) {
 		return Block{}, nil, false
 	}
 	return Block{
-		Event: Event(payload[0]), End: payload[1]&0x80 != 0, Volume: payload[1] & 0x3f,
+		Digit: media.Digit(payload[0]), End: payload[1]&0x80 != 0, Volume: payload[1] & 0x3f,
 		Duration: binary.BigEndian.Uint16(payload[2:]),
 	}, payload[blockBytes:], true
 }
 
 // Put writes the block, which takes four bytes.
 func (b Block) Put(to *[blockBytes]byte) {
-	to[0], to[1] = byte(b.Event), b.Volume&0x3f
+	to[0], to[1] = byte(b.Digit), b.Volume&0x3f
 	if b.End {
 		to[1] |= 0x80
 	}

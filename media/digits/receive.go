@@ -1,6 +1,10 @@
 package digits
 
-import "time"
+import (
+	"time"
+
+	"ringdown/media"
+)
 
 // Figures of the receiver.
 const (
@@ -44,7 +48,7 @@ type Receiver struct {
 // press is one key held down.
 type press struct {
 	known    bool
-	event    Event
+	event    media.Digit
 	ts       uint32 // of the packets that tell it now
 	duration uint16 // the longest told under that
 	before   uint64 // of its segments before
@@ -99,9 +103,9 @@ func (r *Receiver) block(buf []Change, a Arrival, b Block, late bool, ahead int)
 	}
 	buf = r.end(buf)
 	copy(r.past[1:], r.past[:memory-1])
-	r.past[0] = press{known: true, event: b.Event, ts: a.TS, duration: b.Duration}
+	r.past[0] = press{known: true, event: b.Digit, ts: a.TS, duration: b.Duration}
 	r.open, r.at = true, a.At
-	buf = append(buf, Change{Event: b.Event})
+	buf = append(buf, Change{Digit: b.Digit})
 	if b.End {
 		buf = r.end(buf)
 	}
@@ -112,7 +116,7 @@ func (r *Receiver) block(buf []Change, a Arrival, b Block, late bool, ahead int)
 func (r *Receiver) find(a Arrival, b Block, ahead int) int {
 	for i := range r.past {
 		p := &r.past[i]
-		if !p.known || p.event != b.Event || p.ts != a.TS {
+		if !p.known || p.event != b.Digit || p.ts != a.TS {
 			continue
 		}
 		// A sender whose timestamp stands still begins again: only the marker
@@ -123,7 +127,7 @@ func (r *Receiver) find(a Arrival, b Block, ahead int) int {
 		return i
 	}
 	p := &r.past[0]
-	if !p.known || p.event != b.Event || a.Marker {
+	if !p.known || p.event != b.Digit || a.Marker {
 		return -1
 	}
 	since := a.TS - p.ts
@@ -184,5 +188,5 @@ func (r *Receiver) end(buf []Change) []Change {
 		return buf
 	}
 	r.open = false
-	return append(buf, Change{Event: r.past[0].event, Ended: true, Duration: r.past[0].length(r.clock)})
+	return append(buf, Change{Digit: r.past[0].event, Ended: true, Duration: r.past[0].length(r.clock)})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+	"ringdown/media"
 )
 
 // wire is one telephone-event packet on its way.
@@ -15,9 +16,9 @@ type wire struct {
 	payload []byte
 }
 
-func block(e Event, end bool, duration uint16) []byte {
+func block(e media.Digit, end bool, duration uint16) []byte {
 	var b [4]byte
-	Block{Event: e, End: end, Volume: 10, Duration: duration}.Put(&b)
+	Block{Digit: e, End: end, Volume: 10, Duration: duration}.Put(&b)
 	return b[:]
 }
 
@@ -28,7 +29,7 @@ type typist struct {
 	at  int64
 }
 
-func (t *typist) press(e Event, packets int) (out []wire) {
+func (t *typist) press(e media.Digit, packets int) (out []wire) {
 	t.seq += 7 // audio went between
 	t.ts += 1600
 	for i := 1; i <= packets+2; i++ {
@@ -51,10 +52,10 @@ func heard(t rapid.TB, packets []wire) string {
 		for _, c := range changes {
 			if c.Ended {
 				s.WriteByte('.')
-			} else if k, ok := c.Event.Key(); ok {
+			} else if k, ok := c.Digit.Key(); ok {
 				s.WriteByte(k)
 			} else {
-				s.WriteString("<" + c.Event.String() + ">")
+				s.WriteString("<" + c.Digit.String() + ">")
 			}
 		}
 	}
@@ -139,7 +140,7 @@ func TestPressIsHeardOnce(t *testing.T) {
 		"no pause between different keys": {func() []wire {
 			ty := typist{}
 			all := append(ty.press(1, 5)[:4], ty.press(2, 5)[:4]...)
-			return append(all, ty.press(Pound, 3)...)
+			return append(all, ty.press(media.Pound, 3)...)
 		}(), "1.2.#."},
 		"two presses in a packet": {[]wire{
 			{Arrival{1, 800, 1, true, 0}, append(block(4, true, 400), block(2, true, 400)...)},
@@ -147,9 +148,9 @@ func TestPressIsHeardOnce(t *testing.T) {
 		}, "4.2."},
 		"bytes behind": {[]wire{{Arrival{1, 800, 1, true, 0}, append(block(4, true, 400), 1, 2)}}, "4."},
 		"flash and fax": {[]wire{
-			{Arrival{1, 800, 1, true, 0}, block(Flash, true, 400)},
-			{Arrival{2, 8000, 1, true, 9e8}, block(CNG, true, 4000)},
-			{Arrival{3, 16000, 1, true, 19e8}, block(CED, true, 4000)},
+			{Arrival{1, 800, 1, true, 0}, block(media.Flash, true, 400)},
+			{Arrival{2, 8000, 1, true, 9e8}, block(media.CNG, true, 4000)},
+			{Arrival{3, 16000, 1, true, 19e8}, block(media.CED, true, 4000)},
 			{Arrival{4, 24000, 1, true, 29e8}, block(200, true, 4000)},
 		}, "<flash>.<fax>.<fax>.<other>."},
 	} {
@@ -194,7 +195,7 @@ func TestAnyLoss(t *testing.T) {
 		var packets []wire
 		var want strings.Builder
 		for range rapid.IntRange(1, 12).Draw(rt, "presses") {
-			e := Event(rapid.IntRange(0, 15).Draw(rt, "key"))
+			e := media.Digit(rapid.IntRange(0, 15).Draw(rt, "key"))
 			left := false
 			for _, p := range ty.press(e, rapid.IntRange(2, 20).Draw(rt, "packets")) {
 				switch rapid.IntRange(0, 5).Draw(rt, "fate") {

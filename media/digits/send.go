@@ -1,6 +1,10 @@
 package digits
 
-import "time"
+import (
+	"time"
+
+	"ringdown/media"
+)
 
 // Figures of what we send.
 const (
@@ -20,14 +24,8 @@ const (
 	volume = 10
 )
 
-// Press is a key that was pressed, or is to be, and for how long; zero: [Length].
-type Press struct {
-	Event Event
-	For   time.Duration
-}
-
 // clamp is how long a press is sent.
-func (p Press) clamp() time.Duration {
+func clamp(p media.Press) time.Duration {
 	if p.For <= 0 {
 		return Length
 	}
@@ -46,7 +44,7 @@ type Frame struct {
 // to be asked at an even pace, of 20 to 50 ms. The zero value is ready; not safe
 // for concurrent use.
 type Sender struct {
-	queue [Queue]Press
+	queue [Queue]media.Press
 	count int
 
 	on      bool
@@ -57,8 +55,8 @@ type Sender struct {
 }
 
 // Add puts a key behind those that wait; false when the queue is full.
-func (s *Sender) Add(p Press) bool {
-	if s.count == Queue || p.Event.Class() == Other {
+func (s *Sender) Add(p media.Press) bool {
+	if s.count == Queue || p.Digit.Class() == media.OtherEvent {
 		return false
 	}
 	s.queue[s.count] = p
@@ -80,9 +78,9 @@ func (s *Sender) Next(now int64, clock int, pace time.Duration) (f Frame, ok boo
 		f.First = true
 	}
 	p := s.queue[0]
-	length := units(p.clamp(), clock)
+	length := units(clamp(p), clock)
 	duration := min(units(time.Duration(now-s.start)+pace, clock), length)
-	b := Block{Event: p.Event, Volume: volume, End: duration == length}
+	b := Block{Digit: p.Digit, Volume: volume, End: duration == length}
 	if duration -= s.segment; duration > 0xFFFF { // RFC 4733 2.5.1.3
 		duration, b.End = 0xFFFF, false
 	}

@@ -3,6 +3,8 @@ package digits
 import (
 	"testing"
 	"time"
+
+	"ringdown/media"
 )
 
 // TestSenderSpeaksToReceiver: what we send is heard as it was meant, at each
@@ -18,8 +20,8 @@ func TestSenderSpeaksToReceiver(t *testing.T) {
 		{48000, 50 * time.Millisecond, time.Hour}, {8000, 20 * time.Millisecond, time.Millisecond},
 	} {
 		var s Sender
-		for _, e := range []Event{1, 1, Pound, D} {
-			if !s.Add(Press{e, c.length}) {
+		for _, e := range []media.Digit{1, 1, media.Pound, media.KeyD} {
+			if !s.Add(media.Press{e, c.length}) {
 				t.Fatal("the queue is full of four keys")
 			}
 		}
@@ -43,9 +45,9 @@ func TestSenderSpeaksToReceiver(t *testing.T) {
 		if len(all) != 8 || markers != 4 {
 			t.Fatalf("%+v: %d changes, %d markers", c, len(all), markers)
 		}
-		want := Press{For: c.length}.clamp()
-		for i, e := range []Event{1, 1, Pound, D} {
-			if b, end := all[2*i], all[2*i+1]; b.Event != e || b.Ended || end.Event != e || !end.Ended || (end.Duration-want).Abs() > time.Millisecond {
+		want := clamp(media.Press{For: c.length})
+		for i, e := range []media.Digit{1, 1, media.Pound, media.KeyD} {
+			if b, end := all[2*i], all[2*i+1]; b.Digit != e || b.Ended || end.Digit != e || !end.Ended || (end.Duration-want).Abs() > time.Millisecond {
 				t.Errorf("%+v: key %d is %v to %v, want %v long", c, i, b, end, want)
 			}
 		}
@@ -55,8 +57,8 @@ func TestSenderSpeaksToReceiver(t *testing.T) {
 // TestEndIsSentThreeTimes, and nothing follows within the gap.
 func TestEndIsSentThreeTimes(t *testing.T) {
 	var s Sender
-	s.Add(Press{Event: 5})
-	s.Add(Press{Event: 5})
+	s.Add(media.Press{Digit: 5})
+	s.Add(media.Press{Digit: 5})
 	var at []time.Duration
 	last := 0
 	for now := time.Duration(0); s.Busy(); now += 20 * time.Millisecond {
@@ -79,16 +81,16 @@ func TestEndIsSentThreeTimes(t *testing.T) {
 
 func TestSenderRefusesWhatItCannotSend(t *testing.T) {
 	var s Sender
-	if s.Add(Press{Event: 99}) {
+	if s.Add(media.Press{Digit: 99}) {
 		t.Error("an unknown event is taken")
 	}
 	for range Queue {
-		s.Add(Press{Event: 1})
+		s.Add(media.Press{Digit: 1})
 	}
-	if s.Add(Press{Event: 1}) {
+	if s.Add(media.Press{Digit: 1}) {
 		t.Error("more keys than the queue holds are taken")
 	}
-	if got := (Press{Event: 1}).Event.String(); got != "key" {
+	if got := (media.Press{Digit: 1}).Digit.String(); got != "key" {
 		t.Errorf("a key prints as %q", got)
 	}
 }

@@ -3,6 +3,8 @@ package digits
 import (
 	"math"
 	"time"
+
+	"ringdown/media"
 )
 
 // rows and columns are the frequencies of the keys in Hz (ITU-T Q.23).
@@ -12,11 +14,11 @@ var (
 )
 
 // grid is where each key lies, row by row.
-var grid = [16]Event{
-	1, 2, 3, A,
-	4, 5, 6, A + 1,
-	7, 8, 9, A + 2,
-	Star, 0, Pound, D,
+var grid = [16]media.Digit{
+	1, 2, 3, media.KeyA,
+	4, 5, 6, media.KeyA + 1,
+	7, 8, 9, media.KeyA + 2,
+	media.Star, 0, media.Pound, media.KeyD,
 }
 
 // place is the row and column of a key.
@@ -49,15 +51,15 @@ type Tone struct {
 
 // NewTone returns the tone of a press at a sampling rate in Hz; of what is no
 // key it is silent and over at once.
-func NewTone(p Press, rate int) Tone {
-	if p.Event > D || rate <= 0 {
+func NewTone(p media.Press, rate int) Tone {
+	if p.Digit > media.KeyD || rate <= 0 {
 		return Tone{}
 	}
-	at := place[p.Event]
+	at := place[p.Digit]
 	return Tone{
 		row: 2 * math.Pi * rows[at[0]] / float64(rate), column: 2 * math.Pi * columns[at[1]] / float64(rate),
 		rowAmp: amplitude(rowLevel), colAmp: amplitude(columnLevel),
-		length: int(units(p.clamp(), rate)), fade: int(units(ramp, rate)),
+		length: int(units(clamp(p), rate)), fade: int(units(ramp, rate)),
 	}
 }
 
