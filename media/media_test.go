@@ -20,6 +20,9 @@ func TestWords(t *testing.T) {
 		{Side(0).String(), "unknown"},
 		{Side(7).String(), "unknown"},
 		{Started.String(), "started"},
+		{Pressed.String(), "pressed"},
+		{Tell.String(), "tell"},
+		{Coded.String(), "coded"},
 		{NoticeKind(0).String(), "unknown"},
 		{DropSource.String(), "source"},
 		{DropMalformed.String(), "malformed"},
@@ -28,6 +31,7 @@ func TestWords(t *testing.T) {
 		{DropSend.String(), "send"},
 		{DropDirection.String(), "direction"},
 		{DropQuarantine.String(), "quarantine"},
+		{DropDigit.String(), "digit"},
 		{DropCount.String(), "unknown"},
 		{Drop(200).String(), "unknown"},
 	} {

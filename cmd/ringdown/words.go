@@ -84,6 +84,7 @@ func droppedFor(reason string) string {
 		"send":       "refused by the network",
 		"direction":  "while that side was on hold",
 		"quarantine": "after the call",
+		"digit":      "a key that the other party was not to get",
 	}
 	if w, ok := words[reason]; ok {
 		return w

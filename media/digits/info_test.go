@@ -10,17 +10,17 @@ import (
 
 func TestReadInfo(t *testing.T) {
 	for body, want := range map[string]media.Press{
-		"Signal=5\r\nDuration=160\r\n":       {5, 160 * time.Millisecond},
-		"Signal= 5\nDuration= 160":           {5, 160 * time.Millisecond},
-		"signal=*\r\n":                       {media.Star, 0},
-		"SIGNAL = #\r\nDURATION = 99999\r\n": {media.Pound, longestPress},
-		"Signal=11\r\nDuration=0\r\n":        {media.Pound, 0},
-		"Signal=d":                           {media.KeyD, 0},
-		"5":                                  {5, 0},
-		"\r\n10\r\n":                         {media.Star, 0},
-		"Signal=16":                          {media.Flash, 0},
-		"hf":                                 {media.Flash, 0},
-		"Duration=100\nSignal=1":             {1, 100 * time.Millisecond},
+		"Signal=5\r\nDuration=160\r\n":       {Digit: 5, For: 160 * time.Millisecond},
+		"Signal= 5\nDuration= 160":           {Digit: 5, For: 160 * time.Millisecond},
+		"signal=*\r\n":                       {Digit: media.Star, For: 0},
+		"SIGNAL = #\r\nDURATION = 99999\r\n": {Digit: media.Pound, For: longestPress},
+		"Signal=11\r\nDuration=0\r\n":        {Digit: media.Pound, For: 0},
+		"Signal=d":                           {Digit: media.KeyD, For: 0},
+		"5":                                  {Digit: 5, For: 0},
+		"\r\n10\r\n":                         {Digit: media.Star, For: 0},
+		"Signal=16":                          {Digit: media.Flash, For: 0},
+		"hf":                                 {Digit: media.Flash, For: 0},
+		"Duration=100\nSignal=1":             {Digit: 1, For: 100 * time.Millisecond},
 	} {
 		if got, err := ReadInfo([]byte(body)); err != nil || got != want {
 			t.Errorf("%q: %v %v %v, want %v", body, uint8(got.Digit), got.For, err, want)

@@ -21,7 +21,7 @@ func TestSenderSpeaksToReceiver(t *testing.T) {
 	} {
 		var s Sender
 		for _, e := range []media.Digit{1, 1, media.Pound, media.KeyD} {
-			if !s.Add(media.Press{e, c.length}) {
+			if !s.Add(media.Press{Digit: e, For: c.length}) {
 				t.Fatal("the queue is full of four keys")
 			}
 		}
