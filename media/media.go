@@ -120,6 +120,8 @@ const (
 	Tell
 	// Coded: this side has pressed a code (Code, as [relay.Relay.Codes] counts them).
 	Coded
+	// Played: a sound plays no more, by itself; Playback says what became of it.
+	Played
 )
 
 func (k NoticeKind) String() string {
@@ -132,6 +134,8 @@ func (k NoticeKind) String() string {
 		return "tell"
 	case Coded:
 		return "coded"
+	case Played:
+		return "played"
 	}
 	return "unknown"
 }
@@ -143,9 +147,10 @@ type Notice struct {
 	At   time.Time
 	PT   uint8 // payload type seen
 
-	Press Press
-	Way   Way
-	Code  int
+	Press    Press
+	Way      Way
+	Code     int
+	Playback *Playback // of Played only
 }
 
 // Drop is the reason why a packet was not forwarded.
@@ -160,11 +165,12 @@ const (
 	DropDirection              // the side may not send now (hold)
 	DropQuarantine             // came to a port whose call is over
 	DropDigit                  // a key that is kept from the other party
+	DropReplaced               // a sound was played in its place
 	DropCount
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

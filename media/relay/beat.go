@@ -161,9 +161,14 @@ func (r *Relay) rescue() {
 }
 
 // slow is what a relay does once a second, with or without packets.
-func (r *Relay) slow(time.Time) {
+func (r *Relay) slow(now time.Time) {
+	r.playSoon(now)
 	r.replan()
 }
 
 // fast is what it does every 20 ms while it asked for that.
-func (r *Relay) fast(time.Time) {}
+func (r *Relay) fast(now time.Time) {
+	if !r.playOn(now) {
+		r.pool.beat.rest(r)
+	}
+}

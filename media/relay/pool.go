@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"ringdown/media"
+	"ringdown/media/sound"
 )
 
 // ErrNoPorts says that no pair of ports is free: refuse the call with 503.
@@ -42,7 +43,8 @@ type Pool struct {
 	listen  func(netip.AddrPort) (net.PacketConn, error) // nil: the engine's own
 	engine  engine
 	beat    beat
-	offload *offloader     // nil: there is nothing below the sockets
+	offload *offloader // nil: there is nothing below the sockets
+	sounds  sound.Library
 	late    atomic.Uint64  // packets that came to ports in quarantine
 	closing sync.WaitGroup // pairs whose timer is closing them
 

@@ -45,6 +45,8 @@ type Relay struct {
 	lanes    [2]lane              // by who sends
 	below    [2]*offloaded        // by who sends: as it passes without us; nil: it does not
 	at       [2][2]netip.AddrPort // our RTP ports towards each side, by family
+	players  [2]*player           // by who hears; nil: nothing was ever played to him
+	plays    int                  // sounds so far
 	over     bool                 // closed: the clock has nothing to do here
 	panicked bool                 // by the clock, and it was logged
 	slot     int                  // guarded by beat.mu
@@ -330,6 +332,7 @@ func (r *Relay) apply(from media.Side) {
 		r.interval = interval(d.PacketTime(), peer.desc.PacketTime())
 		r.sides[index(from.Other())].source.types = typeSet(peer.desc, d)
 	}
+	r.retune()
 	r.replan()
 }
 

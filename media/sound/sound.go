@@ -87,71 +87,83 @@ const Frame = 20 * time.Millisecond
 // FrameSize is the number of samples in a [Frame] at a rate.
 func FrameSize(rate int) int { return rate / 50 }
 
-// Encoded is a sound as the payloads of one codec, a [Frame] each, in one piece
-// of memory. It does not change.
+// Encoded is a sound as the payloads of one codec, a [Frame] each. Each frame is
+// encoded when it is asked for first, after those before it, and kept: so that a
+// long piece of music costs nobody a pause, and a thousand who hear it one
+// encoder. Safe for concurrent use.
 type Encoded struct {
+	frames int
+
+	mu      sync.RWMutex
+	rest    []int16 // samples that are not encoded yet
+	size    int     // of a frame
+	encode  func(dst []byte, frame []int16) []byte
 	payload []byte
-	ends    []uint32
+	ends    []int
 }
 
 // Frames is how many there are; the last one is filled up with silence.
-func (e *Encoded) Frames() int { return len(e.ends) }
+func (e *Encoded) Frames() int { return e.frames }
 
-// Frame returns the payload of one frame. Nobody may change it.
+// Frame returns the payload of one frame; it is empty where the encoder had
+// nothing worth sending. Nobody may change it.
 func (e *Encoded) Frame(i int) []byte {
-	from := uint32(0)
+	e.mu.RLock()
+	ready := len(e.ends) > i
+	if ready {
+		defer e.mu.RUnlock()
+		return e.at(i)
+	}
+	e.mu.RUnlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.ends) <= i {
+		e.advance()
+	}
+	return e.at(i)
+}
+
+func (e *Encoded) at(i int) []byte {
+	from := 0
 	if i > 0 {
 		from = e.ends[i-1]
 	}
 	return e.payload[from:e.ends[i]:e.ends[i]]
 }
 
-// As returns the sound in a codec, encoded at the first time of asking. codec
-// names the codec with all its parameters; encode appends the payload of the
-// next frame of samples at the rate. An encoder that remembers runs over the
-// sound twice and the second run is kept, so that a sound that begins anew
-// begins in the state in which it ended. An error is not kept.
-func (s *Sound) As(codec string, rate int, encode func(dst []byte, frame []int16) ([]byte, error), remembers bool) (*Encoded, error) {
-	s.mu.Lock()
-	e := s.codes[codec]
-	s.mu.Unlock()
-	if e != nil {
-		return e, nil
+// advance encodes one frame more.
+func (e *Encoded) advance() {
+	frame := e.rest[:min(e.size, len(e.rest))]
+	e.rest = e.rest[len(frame):]
+	if len(frame) < e.size {
+		frame = append(make([]int16, 0, e.size), frame...)[:e.size]
 	}
+	e.payload = e.encode(e.payload, frame)
+	e.ends = append(e.ends, len(e.payload))
+	if len(e.rest) == 0 {
+		e.encode = nil // it is not needed any more
+	}
+}
+
+// As returns the sound in a codec. name tells the codec with its parameters from
+// every other; encoder is asked for one when the sound was never in that codec.
+// What that returns appends the payload of the next frame of samples at the rate.
+func (s *Sound) As(name string, rate int, encoder func() (func(dst []byte, frame []int16) []byte, error)) (*Encoded, error) {
 	samples := s.At(rate)
-	runs := 1
-	if remembers {
-		runs = 2
-	}
-	for range runs {
-		e = &Encoded{}
-		if err := e.run(samples, FrameSize(rate), encode); err != nil {
-			return nil, err
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e := s.codes[name]; e != nil {
+		return e, nil
+	}
+	encode, err := encoder()
+	if err != nil {
+		return nil, err
+	}
+	size := FrameSize(rate)
+	e := &Encoded{frames: (len(samples) + size - 1) / size, rest: samples, size: size, encode: encode}
 	if s.codes == nil {
 		s.codes = map[string]*Encoded{}
 	}
-	if first := s.codes[codec]; first != nil { // somebody was faster
-		return first, nil
-	}
-	s.codes[codec] = e
+	s.codes[name] = e
 	return e, nil
-}
-
-func (e *Encoded) run(samples []int16, size int, encode func([]byte, []int16) ([]byte, error)) error {
-	frame := make([]int16, size)
-	for len(samples) > 0 {
-		n := copy(frame, samples)
-		clear(frame[n:])
-		samples = samples[n:]
-		var err error
-		if e.payload, err = encode(e.payload, frame); err != nil {
-			return err
-		}
-		e.ends = append(e.ends, uint32(len(e.payload)))
-	}
-	return nil
 }

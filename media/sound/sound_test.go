@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -78,34 +79,69 @@ func TestSoundAtIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestAsEncodesOnce(t *testing.T) {
+func TestAsEncodesEachFrameOnce(t *testing.T) {
 	s := New(8000, sine(8000, 440, 8000, 50*time.Millisecond))
-	calls := 0
-	encode := func(dst []byte, frame []int16) ([]byte, error) {
-		calls++
-		return append(dst, byte(calls), byte(len(frame))), nil
+	calls, made := 0, 0
+	encoder := func() (func([]byte, []int16) []byte, error) {
+		made++
+		return func(dst []byte, frame []int16) []byte {
+			calls++
+			return append(dst, byte(calls), byte(len(frame)), byte(frame[159]))
+		}, nil
 	}
-	e, err := s.As("X", 8000, encode, false)
-	if err != nil || e.Frames() != 3 || !slices.Equal(e.Frame(2), []byte{3, 160}) {
-		t.Fatalf("%v, %v", e, err)
+	e, err := s.As("X", 8000, encoder)
+	if err != nil || e.Frames() != 3 || calls != 0 {
+		t.Fatalf("%d frames after %d calls, %v", e.Frames(), calls, err)
 	}
-	if again, _ := s.As("X", 8000, encode, false); again != e || calls != 3 {
-		t.Errorf("encoded again: %d frames", calls)
+	if f := e.Frame(1); f[0] != 2 || calls != 2 {
+		t.Errorf("frame 1 is %v after %d calls", f, calls)
 	}
-	if other, _ := s.As("Y", 8000, encode, true); other == e || calls != 9 || other.Frame(0)[0] != 7 {
-		t.Errorf("an encoder that remembers: %d frames", calls)
+	if f := e.Frame(2); !slices.Equal(f, []byte{3, 160, 0}) {
+		t.Errorf("the last frame is %v", f)
 	}
-	broken := errors.New("broken")
-	if _, err := s.As("Z", 8000, func([]byte, []int16) ([]byte, error) { return nil, broken }, false); err != broken {
-		t.Errorf("error: %v", err)
+	again, _ := s.As("X", 8000, encoder)
+	first := again.Frame(0)
+	if again != e || first[0] != 1 || calls != 3 || made != 1 {
+		t.Errorf("encoded again: %d frames, %d encoders", calls, made)
 	}
-	if _, err := s.As("Z", 8000, encode, false); err != nil {
-		t.Errorf("an error was kept: %v", err)
-	}
-	f := e.Frame(0)
-	if _ = append(f, 99); e.Frame(1)[0] != 2 {
+	if _ = append(first, 99); e.Frame(1)[0] != 2 {
 		t.Error("appending to a frame changes the next")
 	}
+	if other, _ := s.As("Y", 8000, encoder); other == e || made != 2 {
+		t.Error("two codecs share their frames")
+	}
+	broken := errors.New("broken")
+	if _, err := s.As("Z", 8000, func() (func([]byte, []int16) []byte, error) { return nil, broken }); err != broken {
+		t.Errorf("error: %v", err)
+	}
+	if _, err := s.As("Z", 8000, encoder); err != nil {
+		t.Errorf("an error was kept: %v", err)
+	}
+	if n := testing.AllocsPerRun(100, func() { e.Frame(1) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestAsSharedByMany(t *testing.T) {
+	s := New(8000, sine(8000, 440, 8000, time.Second))
+	e, err := s.As("X", 8000, func() (func([]byte, []int16) []byte, error) {
+		n := 0
+		return func(dst []byte, _ []int16) []byte { n++; return append(dst, byte(n)) }, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for i := range e.Frames() {
+				if f := e.Frame(i); len(f) != 1 || f[0] != byte(i+1) {
+					t.Errorf("frame %d is %v", i, f)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestPlayer(t *testing.T) {
@@ -133,6 +169,14 @@ func TestPlayer(t *testing.T) {
 	var zero Player
 	if !zero.Over() || zero.Next(buf) != 0 {
 		t.Error("the zero Player plays")
+	}
+	long := New(8000, sine(8000, 440, 8000, 100*time.Millisecond))
+	p := Play(long, 8000, false)
+	half := make([]int16, 400)
+	p.Next(half)
+	p.Retune(16000)
+	if p.Next(half); !slices.Equal(half, long.At(16000)[800:1200]) {
+		t.Error("at another rate it goes on at another place")
 	}
 	if n := testing.AllocsPerRun(100, func() { round.Next(buf) }); n != 0 {
 		t.Errorf("%v allocations", n)
