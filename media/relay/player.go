@@ -76,8 +76,15 @@ func (p *player) attach(at int64) {
 	l.sound = p
 	p.r.replan() // tells us of what passed below
 	p.voice, p.next, p.spoke = voice{}, 0, false
-	if h := &l.packet.header; h.start > 0 && l.packet.at+1 == p.r.flows[p.from()].last.Load() {
-		p.voice.meet(h, l.packet.at, p.clock(h.pt))
+	p.look()
+}
+
+// look finds out where the other party's stream stands, which is known when its
+// last packet came to us, whatever became of it.
+func (p *player) look() {
+	last := &p.r.lanes[p.from()].packet
+	if h := &last.header; !p.voice.known && h.start > 0 && last.at+1 == p.r.flows[p.from()].last.Load() {
+		p.voice.meet(h, last.at, p.clock(h.pt))
 	}
 }
 
@@ -141,7 +148,9 @@ func (p *player) mix(k *packet) {
 // nothing of the other party is to be heard, speaks.
 func (p *player) turn(at int64) {
 	p.attach(at)
-	p.instead.start(at)
+	if p.instead.start(at) {
+		p.look()
+	}
 	if p.under.start(at) {
 		p.talked = max(p.talked, p.r.flows[p.from()].last.Load()-1)
 	}
