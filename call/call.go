@@ -184,7 +184,7 @@ func (c *Call) carryOut(a action) Signal {
 	case doProgress:
 		c.a.Progress(a.status, nil)
 	case doEarly:
-		body, err := c.relay.Answer(media.Callee, a.body, source(c.machine.target(a.target).Media))
+		body, err := c.relay.Answer(media.Callee, a.body, source(c.machine.target(a.target).Media, false))
 		if err != nil { // the caller's own phone rings instead
 			c.log.Warn("early media not passed on", "error", err)
 			a.status = 180
@@ -266,11 +266,11 @@ func (c *Call) offer() Signal {
 	c.relay = relay
 	var body []byte
 	if c.machine.delayed() { // his offer will be ours: in the IP version he came by
-		if _, err = relay.Over(media.Caller, c.machine.invite.Source.Addr(), source(c.machine.decision.MediaSources)); err == nil {
+		if _, err = relay.Over(media.Caller, c.machine.invite.Source.Addr(), c.callers()); err == nil {
 			body, err = relay.Open()
 		}
 	} else {
-		body, err = relay.Offer(media.Caller, c.machine.invite.Body, source(c.machine.decision.MediaSources))
+		body, err = relay.Offer(media.Caller, c.machine.invite.Body, c.callers())
 	}
 	if err != nil {
 		c.log.Warn("the caller's offer is refused", "error", err)
@@ -284,8 +284,9 @@ func (c *Call) dial(a doDial) {
 		MaxForwards: c.machine.invite.MaxForwards, Body: c.machine.offered,
 	}
 	if relay := c.relay; relay != nil {
-		src := source(d.Target.Media)
-		d.Over = func(a netip.Addr) ([]byte, error) { return relay.Over(media.Callee, a, src) }
+		d.Over = func(a netip.Addr, private bool) ([]byte, error) {
+			return relay.Over(media.Callee, a, source(d.Target.Media, private))
+		}
 	}
 	c.identify(&d)
 	c.start(a.leg, d)
@@ -400,12 +401,4 @@ func (c *Call) snapshot() View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.view
-}
-
-func source(m routing.Media) media.Source {
-	s := media.Source{Rule: media.Strict, Allow: m.Sources}
-	if m.Latch {
-		s.Rule = media.Latch
-	}
-	return s
 }

@@ -18,7 +18,7 @@ func TestAttemptAsksForItsOffer(t *testing.T) {
 		}
 		synctest.Wait()
 		d := w.b(0).dial
-		if got, err := d.Over(netip.MustParseAddr("2001:db8::7")); err != nil || string(got) != "to the callee at 2001:db8::7" {
+		if got, err := d.Over(netip.MustParseAddr("2001:db8::7"), false); err != nil || string(got) != "to the callee at 2001:db8::7" {
 			t.Errorf("%q, %v", got, err)
 		}
 		send(Cancelled{At: Now()})

@@ -55,8 +55,7 @@ func (c *Call) invite(a doInvite) {
 		MaxForwards: c.machine.invite.MaxForwards, Replaces: a.replaces,
 	}
 	c.identify(&d)
-	src := source(d.Target.Media)
-	body, err := c.relay.Invite(a.side, netip.Addr{}, src, nil)
+	body, err := c.relay.Invite(a.side, netip.Addr{}, plainly(source(d.Target.Media, false)), nil)
 	if err != nil {
 		c.log.Warn("nothing to offer to who is to take a side over", "leg", string(a.leg), "error", err)
 		c.post(a.leg, Failed{At{c.now()}, causeOf(err, 500, "media failed")})
@@ -64,13 +63,15 @@ func (c *Call) invite(a doInvite) {
 		return
 	}
 	relay := c.relay
-	d.Body, d.Over = body, func(addr netip.Addr) ([]byte, error) { return relay.Invite(a.side, addr, src, nil) }
+	d.Body, d.Over = body, func(addr netip.Addr, private bool) ([]byte, error) {
+		return relay.Invite(a.side, addr, source(d.Target.Media, private), nil)
+	}
 	c.start(a.leg, d)
 }
 
 // propose offers our media to a leg of another call.
 func (c *Call) propose(a doPropose) {
-	body, err := c.relay.Invite(a.side, netip.Addr{}, source(c.machine.leg(a.leg).origin.media), a.told)
+	body, err := c.relay.Invite(a.side, netip.Addr{}, c.sourceOf(a.leg), a.told)
 	if err != nil {
 		c.log.Warn("nothing to offer to who is to take a side over", "leg", string(a.leg), "error", err)
 		c.post(a.leg, Declined{At{c.now()}, causeOf(err, 500, "media failed")})
@@ -80,7 +81,7 @@ func (c *Call) propose(a doPropose) {
 }
 
 func (c *Call) move(a doMove) Signal {
-	src := source(c.machine.leg(a.leg).origin.media)
+	src := c.sourceOf(a.leg)
 	m := Moved{At: At{c.now()}}
 	if a.offer {
 		m.Answer, m.Again, m.Err = c.relay.ReplaceBy(a.side, a.body, src)

@@ -35,7 +35,7 @@ var notAcceptable = Cause{Status: 488, Q850: 65, Text: "offer not acceptable"}
 
 // agree makes what the caller gets of what the callee answered with.
 func (c *Call) agree(a doAgree) Signal {
-	src := source(c.machine.target(a.target).Media)
+	src := source(c.machine.target(a.target).Media, false)
 	var body []byte
 	var err error
 	switch {
@@ -108,7 +108,7 @@ func (c *Call) present(a doPresent) Signal {
 
 // takeAnswer takes an answer to what was presented.
 func (c *Call) takeAnswer(a doTake) Signal {
-	again, err := c.relay.Take(a.side, a.body, source(c.machine.decision.MediaSources))
+	again, err := c.relay.Take(a.side, a.body, c.callers())
 	if err != nil {
 		c.refused(a.leg, err)
 		return c.settled(ResultRefused)
@@ -122,7 +122,7 @@ func (c *Call) takeAnswer(a doTake) Signal {
 
 // conclude gives a callee who made the offer the caller's answer.
 func (c *Call) conclude(a doConclude) Signal {
-	body, err := c.relay.Answer(media.Caller, a.body, source(c.machine.decision.MediaSources))
+	body, err := c.relay.Answer(media.Caller, a.body, c.callers())
 	if err != nil {
 		c.refused(A, err)
 		return c.settled(ResultRefused)

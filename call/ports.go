@@ -94,9 +94,10 @@ type Dial struct {
 	Replaces    string // the dialog that the target gives up for us (RFC 3891), a header value of our making; empty: none
 	Body        []byte // our offer
 	// Over returns the offer as it reads for a party that is reached at an
-	// address: over the same IP version where we can. It does not wait. nil:
-	// Body serves everywhere.
-	Over func(netip.Addr) ([]byte, error)
+	// address: over the same IP version where we can, with keys only when private
+	// says that nobody can read the signalling. It does not wait. nil: Body serves
+	// everywhere. An error with a [Cause] in it means that nothing may be offered.
+	Over func(to netip.Addr, private bool) ([]byte, error)
 }
 
 // Info is what a recording needs to know of its call.

@@ -105,6 +105,7 @@ type Source struct {
 // from. The zero value asks for nothing: plain RTP in the codecs of the parties.
 type Terms struct {
 	Digits DigitTerms
+	SRTP   SRTP
 }
 
 // NoticeKind says what a relay noticed.
@@ -166,11 +167,13 @@ const (
 	DropQuarantine             // came to a port whose call is over
 	DropDigit                  // a key that is kept from the other party
 	DropReplaced               // a sound was played in its place
+	DropAuth                   // SRTP that is not authentic
+	DropReplay                 // SRTP that came before, or is too old to know
 	DropCount
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "auth", "replay", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

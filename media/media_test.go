@@ -32,6 +32,12 @@ func TestWords(t *testing.T) {
 		{DropDirection.String(), "direction"},
 		{DropQuarantine.String(), "quarantine"},
 		{DropDigit.String(), "digit"},
+		{DropAuth.String(), "auth"},
+		{DropReplay.String(), "replay"},
+		{SRTPOff.String(), "off"},
+		{SRTPOffer.String(), "offer"},
+		{SRTPRequire.String(), "require"},
+		{SRTPMode(9).String(), "unknown"},
 		{DropCount.String(), "unknown"},
 		{Drop(200).String(), "unknown"},
 	} {

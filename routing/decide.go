@@ -185,5 +185,6 @@ func (w *walk) targets() {
 
 func (m Media) clone() Media {
 	m.Sources = slices.Clone(m.Sources)
+	m.SRTP.Suites = slices.Clone(m.SRTP.Suites)
 	return m
 }

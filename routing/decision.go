@@ -52,6 +52,7 @@ type Decision struct {
 type Media struct {
 	Latch   bool
 	Sources []netip.Prefix // empty: the address in the SDP
+	SRTP    SRTP
 }
 
 // Target is one destination of a dial step.

@@ -34,6 +34,7 @@ type Trunk struct {
 	EarlyMedia   string        `yaml:"early_media"`   // what its callers hear before the answer: pass (default) | ringback
 	Headers      Headers       `yaml:"headers"`       // what else crosses it
 	STIR         STIR          `yaml:"stir"`          // who its callers really are, and ours
+	SRTP         SRTP          `yaml:"srtp"`          // whether its media is encrypted
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are

@@ -83,10 +83,10 @@ func show(d Decision) string {
 		fmt.Fprintf(&b, "= caller %s\n", d.Caller.Reveal())
 	}
 	if d.MediaSources.Latch || d.MediaSources.Sources != nil {
-		fmt.Fprintf(&b, "= caller's media %+v\n", d.MediaSources)
+		fmt.Fprintf(&b, "= caller's media {Latch:%v Sources:%v}\n", d.MediaSources.Latch, d.MediaSources.Sources)
 	}
 	for _, t := range d.Targets {
-		fmt.Fprintf(&b, "= target %s trunk=%q %s %+v\n", t.URI, t.Trunk, t.Timeout, t.Media)
+		fmt.Fprintf(&b, "= target %s trunk=%q %s {Latch:%v Sources:%v}\n", t.URI, t.Trunk, t.Timeout, t.Media.Latch, t.Media.Sources)
 		for _, p := range t.Places {
 			fmt.Fprintf(&b, "=   at %s priority %d weight %d\n", p.URI, p.Priority, p.Weight)
 		}

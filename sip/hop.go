@@ -57,6 +57,9 @@ func (h *hop) writeBytes(b []byte) (err error) {
 	return err
 }
 
+// private reports whether nobody on the way to the next hop can read what is sent.
+func (h *hop) private() bool { return h.network == "tls" || h.network == "wss" }
+
 func (h *hop) to(a netip.AddrPort) *hop  { c := *h; c.addr = a; return &c }
 func (h *hop) transport() (upper string) { return strings.ToUpper(h.network) }
 func (h *hop) reachable() bool           { return h.stream == nil || !h.stream.gone.Load() }

@@ -179,6 +179,10 @@ func (o *outbound) send(c candidate, h *hop) bool {
 
 // unreachable is an address that could not even be sent to.
 func (o *outbound) unreachable(c candidate) {
+	if o.unsaid != nil { // it was we who had nothing to say to it
+		o.last, o.unsaid = *o.unsaid, nil
+		return
+	}
 	o.last = localCause(503)
 	c.standing(func(s site) { o.ep.health.failed(s, "unreachable") })
 	o.failover("unreachable")

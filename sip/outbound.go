@@ -26,6 +26,7 @@ type outbound struct {
 	current *attempt                             // nil: none is out
 	won     *attempt                             // the one that was answered
 	last    call.Cause                           // why the address before did not do
+	unsaid  *call.Cause                          // why nothing may be offered to the address in hand; nil: it may
 	forks   []*leg
 	saidBye map[string]bool // To tags whose BYE overtook their 2xx
 	hops    []*hop          // dialled, held open and let in by the door; under the endpoint's lock
@@ -92,10 +93,13 @@ func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)
 
 // attempt makes the INVITE and sends it; another one when the first was challenged.
 func (o *outbound) attempt(at candidate, h *hop, x *exchange) bool {
+	body, err := o.offerTo(h)
+	if err != nil {
+		return false
+	}
 	o.seq++
-	a := &attempt{at: at, req: o.invite(h), hop: h, prove: x, acks: map[string]*acknowledged{}}
+	a := &attempt{at: at, req: o.invite(h, body), hop: h, prove: x, acks: map[string]*acknowledged{}}
 	x.sign(a.req)
-	var err error
 	a.client, err = o.ep.request(a.req, h, func(res *gosip.Response) {
 		o.do(func() { o.response(a, res) })
 	}, func() {
@@ -112,7 +116,7 @@ func (o *outbound) attempt(at candidate, h *hop, x *exchange) bool {
 // invite builds the INVITE from scratch: nothing of the caller's is in it but
 // what the trunk may be shown of him, headers that both trunks list, and what
 // the relay has written.
-func (o *outbound) invite(h *hop) *gosip.Request {
+func (o *outbound) invite(h *hop, body []byte) *gosip.Request {
 	req := newRequest(gosip.INVITE, o.uri, h, o.ep.branch(), o.dial.MaxForwards)
 	host, _ := h.sentBy()
 	policy, _ := o.ep.deps.Policy(o.dial.Target.Trunk)
@@ -133,9 +137,8 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 		req.AppendHeader(h)
 	}
 	req.AppendHeader(allowHeader())
-	var body []byte
-	if !policy.DelayedOffer {
-		body = o.offerTo(h)
+	if policy.DelayedOffer {
+		body = nil
 	}
 	for _, header := range append(append(options(policy.Reliable, len(body) > 0), replacesHeaders(o.dial.Replaces)...), o.session.offer()...) {
 		req.AppendHeader(header)
@@ -144,17 +147,23 @@ func (o *outbound) invite(h *hop) *gosip.Request {
 	return req
 }
 
-// offerTo is our offer, in the IP version that the address is reached over.
-func (o *outbound) offerTo(h *hop) []byte {
+// offerTo is our offer, in the IP version that the address is reached over. It
+// fails when there is none that may be made this way.
+func (o *outbound) offerTo(h *hop) ([]byte, error) {
 	if o.dial.Over == nil || len(o.dial.Body) == 0 {
-		return o.dial.Body
+		return o.dial.Body, nil
 	}
-	body, err := o.dial.Over(h.addr.Addr())
+	body, err := o.dial.Over(h.addr.Addr(), h.private())
+	if c := (call.Cause{}); errors.As(err, &c) {
+		o.ep.log.Warn("sip offer cannot be made to this address", "call", string(o.dial.Call), "leg", string(o.dial.Leg), "error", err)
+		o.unsaid = &c
+		return nil, err
+	}
 	if err != nil || len(body) == 0 { // no ports: the peer may speak both versions
 		o.ep.log.Warn("sip offer made over another IP version than the call goes", "call", string(o.dial.Call), "leg", string(o.dial.Leg), "error", err)
-		return o.dial.Body
+		return o.dial.Body, nil
 	}
-	return body
+	return body, nil
 }
 
 // silent is an address that did not answer at all: it is left behind.

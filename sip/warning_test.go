@@ -33,7 +33,7 @@ func TestOfferForTheWay(t *testing.T) {
 		for _, fault := range []error{nil, errors.New("no ports")} {
 			d := call.Dial{MaxForwards: 69, Body: ourSDP}
 			d.Target.URI = "sip:" + calleeAddr
-			d.Over = func(a netip.Addr) ([]byte, error) {
+			d.Over = func(a netip.Addr, _ bool) ([]byte, error) {
 				if a != netip.MustParseAddr("10.2.0.1") {
 					t.Errorf("asked for %v", a)
 				}

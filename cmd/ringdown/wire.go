@@ -184,6 +184,24 @@ func (b bridge) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 	return out, mediaCause(err)
 }
 
+// Over and Invite fail for good only when the trunk's terms let nothing be offered.
+func (b bridge) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, error) {
+	out, err := b.Relay.Over(to, addr, src)
+	return out, termsCause(err)
+}
+
+func (b bridge) Invite(to media.Side, addr netip.Addr, src media.Source, told []byte) ([]byte, error) {
+	out, err := b.Relay.Invite(to, addr, src, told)
+	return out, termsCause(err)
+}
+
+func termsCause(err error) error {
+	if errors.Is(err, sdp.ErrUnacceptable) {
+		return mediaCause(err)
+	}
+	return err
+}
+
 func (b bridge) ReplaceBy(from media.Side, body []byte, src media.Source) (answer, again []byte, err error) {
 	answer, again, err = b.Relay.ReplaceBy(from, body, src)
 	return answer, again, mediaCause(err)

@@ -85,6 +85,8 @@ func droppedFor(reason string) string {
 		"direction":  "while that side was on hold",
 		"quarantine": "after the call",
 		"digit":      "a key that the other party was not to get",
+		"auth":       "not authentic SRTP",
+		"replay":     "repeated SRTP",
 	}
 	if w, ok := words[reason]; ok {
 		return w

@@ -139,6 +139,7 @@ func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, 
 			return nil, fmt.Errorf("offer to the %s: %w", to, err)
 		}
 	}
+	r.legs[index(to)].secret = newSecrecy(src.Terms.SRTP)
 	from := r.legs[index(to.Other())].desc
 	if from == nil {
 		from = r.own
@@ -146,7 +147,7 @@ func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, 
 	if from == nil {
 		return nil, nil
 	}
-	ours, err := r.describe(to, from.Offer)
+	ours, err := r.describe(to, nil, from.Offer)
 	if err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)
 	}
@@ -194,7 +195,7 @@ func (r *Relay) answerTo(from media.Side, d *sdp.Description, write func(sdp.Our
 	if err != nil {
 		return description{}, err
 	}
-	ours, err := r.describeAt(from, q, write)
+	ours, err := r.describeAt(from, q, d, write)
 	if err == nil {
 		err = r.turn(from, f)
 	}

@@ -63,7 +63,8 @@ type leg struct {
 	desc    *sdp.Description // what the party said last; nil: nothing yet
 	dropped bool             // it has taken its audio out since
 	rule    media.Source
-	session uint64 // id in our o= towards the party
+	secret  *secrecy // nil: nobody has said yet
+	session uint64   // id in our o= towards the party
 	version uint64
 	sent    []byte // our last description to the party
 }
@@ -94,16 +95,16 @@ func newRelay(p *Pool, id string, notice func(media.Notice), pairs [2]*pair) *Re
 // attempts. Nothing is sent anywhere before there is an [Relay.Answer].
 // Errors are [sdp.ErrMalformed] or [sdp.ErrUnacceptable].
 func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, error) {
-	d, err := r.parse(body, src)
-	if err != nil {
-		return nil, fmt.Errorf("offer of the %s: %w", from, err)
-	}
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	if r.closed {
 		return nil, errClosed
 	}
-	ours, err := r.describe(from.Other(), d.Offer)
+	d, err := r.hear(from, body, src, false)
+	if err != nil {
+		return nil, fmt.Errorf("offer of the %s: %w", from, err)
+	}
+	ours, err := r.describe(from.Other(), nil, d.Offer)
 	if err == nil {
 		err = r.meet(from, d, false)
 	}
@@ -120,17 +121,18 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 // flows. When the offer was our own ([Relay.Open]) it returns the offer to make
 // to the other side, and [Relay.Take] concludes. Errors as of [Relay.Offer].
 func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, error) {
-	d, err := r.parse(body, src)
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	if r.closed {
+		return nil, errClosed
+	}
+	d, err := r.hear(from, body, src, true)
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
-	r.nego.Lock()
-	defer r.nego.Unlock()
 	offer := r.legs[index(from.Other())].desc
 	write := func(us sdp.Ours) ([]byte, error) { return sdp.Answer(offer, d, us) }
 	switch {
-	case r.closed:
-		return nil, errClosed
 	case offer == nil && r.own != nil:
 		if _, err := sdp.Take(d, r.own); err != nil {
 			return nil, fmt.Errorf("answer of the %s: %w", from, err)
@@ -139,7 +141,7 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 	case offer == nil:
 		return nil, errNoOffer
 	}
-	ours, err := r.describe(from.Other(), write)
+	ours, err := r.describe(from.Other(), offer, write)
 	if err == nil {
 		err = r.meet(from, d, true)
 	}
@@ -165,10 +167,10 @@ func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 	case me.desc == nil || peer.desc == nil:
 		return nil, errNoCall
 	}
-	if d, err := sdp.Parse(body); err == nil && d.Dropped() {
+	if d, err := sdp.ParseFor(body, sdp.PlainOnly); err == nil && d.Dropped() {
 		return r.drop(from, d)
 	}
-	d, err := r.parse(body, me.rule)
+	d, err := r.hear(from, body, me.rule, false)
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
@@ -234,8 +236,8 @@ func (r *Relay) stats() media.Stats {
 }
 
 // parse reads a description and refuses the places we must not send to.
-func (r *Relay) parse(body []byte, src media.Source) (*sdp.Description, error) {
-	d, err := sdp.Parse(body)
+func (r *Relay) parse(body []byte, src media.Source, judge sdp.Judge) (*sdp.Description, error) {
+	d, err := sdp.ParseFor(body, judge)
 	if err != nil {
 		return nil, err
 	}
@@ -267,15 +269,19 @@ type description struct {
 }
 
 // describe writes a description for a side; its version goes up by one when the
-// text is another than the last (RFC 3264 8).
-func (r *Relay) describe(to media.Side, write func(sdp.Ours) ([]byte, error)) (description, error) {
-	return r.describeAt(to, r.legs[index(to)].pair, write)
+// text is another than the last (RFC 3264 8). It answers a description of the
+// party's, or is an offer.
+func (r *Relay) describe(to media.Side, answers *sdp.Description, write func(sdp.Ours) ([]byte, error)) (description, error) {
+	return r.describeAt(to, r.legs[index(to)].pair, answers, write)
 }
 
 // describeAt is describe with other ports than the side has now.
-func (r *Relay) describeAt(to media.Side, q *pair, write func(sdp.Ours) ([]byte, error)) (description, error) {
+func (r *Relay) describeAt(to media.Side, q *pair, answers *sdp.Description, write func(sdp.Ours) ([]byte, error)) (description, error) {
 	l := &r.legs[index(to)]
-	us := r.us(l.session, l.version, q)
+	us, err := l.secret.write(r.us(l.session, l.version, q), answers)
+	if err != nil {
+		return description{}, err
+	}
 	text, err := write(us)
 	if err == nil && l.sent != nil && !bytes.Equal(text, l.sent) {
 		us.Version++
@@ -333,6 +339,7 @@ func (r *Relay) apply(from media.Side) {
 		r.sides[index(from.Other())].source.types = typeSet(peer.desc, d)
 	}
 	r.retune()
+	r.encrypt(from)
 	r.replan()
 }
 

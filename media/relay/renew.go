@@ -42,7 +42,7 @@ func (r *Relay) Open() ([]byte, error) {
 		return nil, errOpened
 	}
 	own := sdp.Own()
-	ours, err := r.describe(media.Callee, own.Offer)
+	ours, err := r.describe(media.Callee, nil, own.Offer)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +55,6 @@ func (r *Relay) Open() ([]byte, error) {
 // side was invited without one, and returns the answers to both parties: what
 // both offered. Errors as of [Relay.Offer].
 func (r *Relay) Join(from media.Side, body []byte, src media.Source) (toOther, toFrom []byte, err error) {
-	d, err := r.parse(body, src)
-	if err != nil {
-		return nil, nil, fmt.Errorf("offer of the %s: %w", from, err)
-	}
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	peer := r.legs[index(from.Other())].desc
@@ -68,7 +64,11 @@ func (r *Relay) Join(from media.Side, body []byte, src media.Source) (toOther, t
 	case peer == nil:
 		return nil, nil, errNoOffer
 	}
-	other, err := r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(peer, peer, d, us) })
+	d, err := r.hear(from, body, src, false)
+	if err != nil {
+		return nil, nil, fmt.Errorf("offer of the %s: %w", from, err)
+	}
+	other, err := r.describe(from.Other(), peer, func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(peer, peer, d, us) })
 	if err != nil {
 		return nil, nil, fmt.Errorf("offer of the %s: %w", from, err)
 	}
@@ -94,7 +94,7 @@ func (r *Relay) Present(to media.Side) ([]byte, error) {
 	case me.desc == nil || peer.desc == nil:
 		return nil, errNoCall
 	}
-	ours, err := r.describe(to, func(us sdp.Ours) ([]byte, error) {
+	ours, err := r.describe(to, nil, func(us sdp.Ours) ([]byte, error) {
 		if me.dropped { // it stays so until the side itself brings its audio back
 			return me.desc.Drop(us)
 		}
@@ -123,7 +123,7 @@ func (r *Relay) Take(from media.Side, body []byte, src media.Source) (again []by
 	case me.desc != nil:
 		src = me.rule
 	}
-	d, err := r.parse(body, src)
+	d, err := r.hear(from, body, src, true)
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
@@ -133,7 +133,7 @@ func (r *Relay) Take(from media.Side, body []byte, src media.Source) (again []by
 	}
 	var ask description
 	if narrower {
-		ask, err = r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
+		ask, err = r.describe(from.Other(), nil, func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
 		if err != nil {
 			return nil, err
 		}
@@ -165,11 +165,11 @@ func (r *Relay) Ask(from media.Side, body []byte) ([]byte, error) {
 	case peer.dropped:
 		return nil, errDropped
 	}
-	d, err := r.parse(body, me.rule)
+	d, err := r.hear(from, body, me.rule, false)
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
-	ours, err := r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
+	ours, err := r.describe(from.Other(), nil, func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
@@ -193,7 +193,7 @@ func (r *Relay) Settle(from media.Side, body []byte) ([]byte, error) {
 		return nil, errNotAsked
 	}
 	me, peer := &r.legs[index(from)], &r.legs[index(asked.from)]
-	d, err := r.parse(body, me.rule)
+	d, err := r.hear(from, body, me.rule, true)
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
@@ -243,7 +243,7 @@ func (r *Relay) Undo(from media.Side) {
 
 // drop answers a new offer that takes the audio out of the session.
 func (r *Relay) drop(from media.Side, d *sdp.Description) ([]byte, error) {
-	ours, err := r.describe(from, d.Drop)
+	ours, err := r.describe(from, d, d.Drop)
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}

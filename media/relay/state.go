@@ -171,7 +171,14 @@ func (in *rtcpInput) handle(d datagram) (outgoing, bool) {
 	r := in.relay
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	to, verdict := r.judgeRTCP(in.from, endpointOf(d.src), validRTCP(d.bytes), r.clock(d.at))
+	pkt, verdict := r.openRTCP(in.from, endpointOf(d.src), d.bytes, r.clock(d.at))
+	var to endpoint
+	if verdict == forward {
+		to, verdict = r.judgeRTCP(in.from, endpointOf(d.src), validRTCP(pkt), r.clock(d.at))
+	}
+	if verdict == forward {
+		pkt, verdict = r.sealRTCP(in.from.Other(), pkt)
+	}
 	if verdict != forward {
 		r.flows[index(in.from)].drop(verdict)
 		return outgoing{}, false
@@ -182,7 +189,7 @@ func (in *rtcpInput) handle(d datagram) (outgoing, bool) {
 		r.flows[index(in.from)].drop(media.DropNoPeer)
 		return outgoing{}, false
 	}
-	return outgoing{d.bytes, out, place}, true
+	return outgoing{pkt, out, place}, true
 }
 
 func (in *rtcpInput) sent(_ int, err error) {

@@ -16,6 +16,7 @@ type invited struct {
 	session, version uint64
 	pair             *pair // the ports it names; nil: those of the party
 	text             []byte
+	secret           *secrecy
 }
 
 // Invite returns an offer to somebody who may take the place of a side's party:
@@ -34,7 +35,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 	case peer.desc == nil:
 		return nil, errNoCall
 	}
-	in := invited{session: rand.Uint64() >> 1, version: 1}
+	in := invited{session: rand.Uint64() >> 1, version: 1, secret: newSecrecy(src.Terms.SRTP)}
 	var before *sdp.Description
 	if told != nil {
 		var err error
@@ -44,6 +45,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 		if id, version, ok := before.Origin(); ok {
 			in.session, in.version = id, version+1
 		}
+		in.secret.toldElsewhere(before)
 	}
 	if addr.IsValid() && r.pool.places[familyOf(addr)].bind.IsValid() {
 		var err error
@@ -51,8 +53,11 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 			return nil, fmt.Errorf("offer to the %s: %w", to, err)
 		}
 	}
-	var err error
-	if in.text, err = sdp.Invite(peer.desc, before, r.ours(to, in)); err != nil {
+	us, err := in.secret.write(r.ours(to, in), nil)
+	if err == nil {
+		in.text, err = sdp.Invite(peer.desc, before, us)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)
 	}
 	r.invited[index(to)] = &in
@@ -69,10 +74,6 @@ func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
 // offer to make to the other side, whose answer [Relay.Take] takes; empty when
 // what it was told still holds.
 func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again []byte, err error) {
-	d, err := r.parse(body, src)
-	if err != nil {
-		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
-	}
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	in := r.invited[index(from)]
@@ -82,6 +83,10 @@ func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again [
 		return nil, errClosed
 	case in == nil || peer.desc == nil:
 		return nil, errNoOffer
+	}
+	d, err := r.parse(body, src, in.secret.judge(true))
+	if err != nil {
+		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
 	}
 	if _, err = d.Suits(peer.desc); err != nil {
 		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
@@ -114,10 +119,6 @@ func (r *Relay) meetInvited(from media.Side, d *sdp.Description, in *invited) er
 // ReplaceBy gives a side to somebody who makes an offer himself, and returns
 // the answer for him. The rest is as of [Relay.Replace].
 func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answer, again []byte, err error) {
-	d, err := r.parse(body, src)
-	if err != nil {
-		return nil, nil, fmt.Errorf("offer of the new %s: %w", from, err)
-	}
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	peer := &r.legs[index(from.Other())]
@@ -127,9 +128,16 @@ func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answe
 	case peer.desc == nil:
 		return nil, nil, errNoCall
 	}
-	in := invited{session: rand.Uint64() >> 1, version: 1}
-	write := func() (err error) {
-		in.text, err = sdp.Reanswer(d, d, peer.desc, r.ours(from, in))
+	in := invited{session: rand.Uint64() >> 1, version: 1, secret: newSecrecy(src.Terms.SRTP)}
+	d, err := r.parse(body, src, in.secret.judge(false))
+	if err != nil {
+		return nil, nil, fmt.Errorf("offer of the new %s: %w", from, err)
+	}
+	write := func() error {
+		us, err := in.secret.write(r.ours(from, in), d)
+		if err == nil {
+			in.text, err = sdp.Reanswer(d, d, peer.desc, us)
+		}
 		return err
 	}
 	if err = write(); err == nil {
@@ -161,7 +169,7 @@ func (r *Relay) retell(from media.Side, d *sdp.Description) (description, error)
 			return description{}, nil
 		}
 	}
-	return r.describe(from.Other(), func(us sdp.Ours) ([]byte, error) { return sdp.Invite(d, peer.desc, us) })
+	return r.describe(from.Other(), nil, func(us sdp.Ours) ([]byte, error) { return sdp.Invite(d, peer.desc, us) })
 }
 
 // move puts somebody in a party's place. What was learnt of the party before is
@@ -173,7 +181,7 @@ func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in i
 	*s = side{former: s.source.locked.or(s.source.exact), formerRTCP: s.rtcpSeen.or(s.rtcp)}
 	r.replan()
 	r.mu.Unlock()
-	r.legs[index(from)].session = in.session
+	r.legs[index(from)].session, r.legs[index(from)].secret = in.session, in.secret
 	r.invited[index(from)] = nil
 	r.asked, r.before = nil, [2]*before{} // of the party before; nothing of it comes back
 	r.commit(from, d, src, description{from, in.text, in.version})

@@ -27,7 +27,7 @@ func (d *Description) Offer(us Ours) ([]byte, error) {
 		return nil, d.refuse
 	}
 	w := newWriter(us, d)
-	w.relayed(&d.sections[d.audio], d.sections[d.audio].proto, d.relay.types, d.relay.direction)
+	w.relayed(&d.sections[d.audio], plainly(d.sections[d.audio].proto), d.relay.types, d.relay.direction)
 	return w.done()
 }
 

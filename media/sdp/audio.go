@@ -2,7 +2,6 @@ package sdp
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -18,51 +17,24 @@ type audio struct {
 	formats    []media.Format
 	types      []uint8 // payload types in order, those without a meaning too
 	packetTime time.Duration
-}
-
-// choose takes the first audio section that can be relayed. Phones that would
-// like SRTP but do not insist offer it in one section and plain RTP in the next.
-func (d *Description) choose() {
-	d.audio = -1
-	var why error
-	for i := range d.sections {
-		s := &d.sections[i]
-		if s.kind != "audio" {
-			continue
-		}
-		a, err := d.understand(s)
-		if err == nil {
-			d.audio, d.relay = i, a
-			return
-		}
-		if why == nil || s.port != 0 {
-			why = err
-		}
-	}
-	if why == nil {
-		why = fmt.Errorf("no audio among %d m= lines", len(d.sections))
-		for _, s := range d.sections {
-			if s.kind == "image" {
-				why = errors.New("fax (m=image) without audio is not relayed")
-			}
-		}
-	}
-	d.refuse = fmt.Errorf("%w: %w", why, ErrUnacceptable)
+	security   Security
+	choice     int // the judge's
 }
 
 // understand reads one audio section.
-func (d *Description) understand(s *section) (audio, error) {
+func (d *Description) understand(s *section, judge Judge) (audio, error) {
 	if s.port == 0 {
 		return audio{}, errors.New("audio is refused by its port 0")
 	}
-	switch strings.ToUpper(s.proto) {
-	case "RTP/AVP", "RTP/AVPF":
-	case "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF":
-		return audio{}, errors.New("audio insists on SRTP, which is not relayed")
-	default:
-		return audio{}, errors.New("audio is not RTP/AVP")
+	security, err := d.secure(s)
+	if err != nil {
+		return audio{}, err
 	}
-	a := audio{direction: d.direction(s), packetTime: d.packetTime(s)}
+	choice, err := judge(security)
+	if err != nil {
+		return audio{}, err
+	}
+	a := audio{direction: d.direction(s), packetTime: d.packetTime(s), security: security, choice: choice}
 	a.types, a.formats = d.understandFormats(s)
 	if len(a.types) == 0 {
 		return audio{}, errors.New("audio names no payload type")

@@ -34,7 +34,7 @@ func Renew(of, to *Description, us Ours) ([]byte, error) {
 			continue
 		}
 		audio := &of.sections[of.audio]
-		w.relayed(audio, audio.proto, of.relay.types, SendRecv)
+		w.relayed(audio, plainly(audio.proto), of.relay.types, SendRecv)
 	}
 	return w.done()
 }
@@ -73,7 +73,7 @@ func Accept(offer, answer *Description, us Ours) ([]byte, error) {
 // port 0 (RFC 3264 8.2): it speaks of audio that could be relayed otherwise.
 func (d *Description) Dropped() bool {
 	return d.refuse != nil && slices.ContainsFunc(d.sections, func(s section) bool {
-		return s.kind == "audio" && s.port == 0 && strings.HasPrefix(strings.ToUpper(s.proto), "RTP/AVP")
+		return s.kind == "audio" && s.port == 0 && (strings.HasPrefix(strings.ToUpper(s.proto), "RTP/AVP") || d.mayEncrypt && strings.Contains(strings.ToUpper(s.proto), "RTP/SAVP"))
 	}) && !slices.ContainsFunc(d.sections, func(s section) bool { return s.kind == "audio" && s.port != 0 })
 }
 

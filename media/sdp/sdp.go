@@ -4,8 +4,8 @@
 // It owns the text: [Parse] is tolerant of what telephones really send and
 // strict about size; [Description.Offer], [Answer] and [Reanswer] write
 // descriptions in which codecs stay as they were and everything that says where
-// or who a party is gives way to our own address. It refuses SRTP, fax without
-// audio and addresses that are names. It opens nothing, knows no clock and
+// or who a party is gives way to our own address. Of encryption it knows the words
+// and no meaning. It refuses fax without audio and addresses that are names. It opens nothing, knows no clock and
 // resolves no name: the same bytes always give the same bytes.
 package sdp
 
@@ -48,6 +48,8 @@ type Description struct {
 	audio  int   // index of the section to relay; -1: none
 	refuse error // why there is none
 	relay  audio // meaning of that section
+
+	mayEncrypt bool // the party's audio may be of an encrypted kind
 }
 
 // line is one line as it came, without its line end; for a= its name in lower
@@ -81,7 +83,17 @@ type section struct {
 // missing v=, s= or t=, and lines out of order; it fails with [ErrMalformed]
 // for what is not "letter=value" lines, holds control characters or exceeds a
 // limit. Whether the content can be relayed is said by [Description.Acceptable].
+//
+// It takes plain audio only; [ParseFor] may take what is encrypted.
 func Parse(body []byte) (*Description, error) {
+	d, err := read(body)
+	if err == nil {
+		d.choose(PlainOnly)
+	}
+	return d, err
+}
+
+func read(body []byte) (*Description, error) {
 	if len(body) > MaxBytes {
 		return nil, fmt.Errorf("body of %d bytes, at most %d are read: %w", len(body), MaxBytes, ErrMalformed)
 	}
@@ -114,7 +126,6 @@ func Parse(body []byte) (*Description, error) {
 		return nil, fmt.Errorf("body is empty: %w", ErrMalformed)
 	}
 	d.secrets = d.collectSecrets()
-	d.choose()
 	return d, nil
 }
 

@@ -18,7 +18,7 @@ func Invite(of, told *Description, us Ours) ([]byte, error) {
 	audio := &of.sections[of.audio]
 	w := newWriter(us, of)
 	if told == nil {
-		w.relayed(audio, audio.proto, of.relay.types, SendRecv)
+		w.relayed(audio, plainly(audio.proto), of.relay.types, SendRecv)
 		return w.done()
 	}
 	if told.refuse != nil {
@@ -26,7 +26,7 @@ func Invite(of, told *Description, us Ours) ([]byte, error) {
 	}
 	for i := range told.sections {
 		if i == told.audio {
-			w.relayed(audio, audio.proto, of.relay.types, SendRecv)
+			w.relayed(audio, plainly(audio.proto), of.relay.types, SendRecv)
 		} else {
 			w.refused(&told.sections[i])
 		}

@@ -42,6 +42,10 @@ func (k Key) Equal(o Key) bool {
 // from it, which Go gives us no way to overwrite.
 func (k Key) Wipe() { clear(k.bytes) }
 
+func (k Key) clone() Key {
+	return Key{k.suite, append([]byte(nil), k.bytes...), append([]byte(nil), k.mki...)}
+}
+
 func (k Key) master() []byte { return k.bytes[:table[k.suite].key] }
 func (k Key) salt() []byte   { return k.bytes[table[k.suite].key:] }
 

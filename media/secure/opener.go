@@ -24,14 +24,13 @@ type Opener struct {
 // inward is one key of the sender's.
 type inward struct {
 	context          *srtp.Context
-	suite            Suite
-	mki              int // bytes of it in each packet
+	key              Key
 	streams, reports int // sources that were authentic, at most streamsMost each
 	header           rtp.Header
 	report           rtcp.Header
 }
 
-// NewOpener makes an opener; the key is no longer needed then.
+// NewOpener makes an opener, which keeps a copy of the key.
 func NewOpener(k Key) (*Opener, error) {
 	o := &Opener{}
 	return o, o.Rekey(k, 0)
@@ -40,14 +39,22 @@ func NewOpener(k Key) (*Opener, error) {
 // Rekey gives the opener the sender's new key at a moment, in nanoseconds on the
 // clock that [Opener.RTP] is told. Packets under the key before are taken a little
 // longer. The rollover counts of the new key begin at 0 (RFC 3711 3.3.1): who
-// keeps his key is not to be rekeyed.
+// keeps his key, or goes back to the one before, goes on counting.
 func (o *Opener) Rekey(k Key, at int64) error {
+	if o.now.context != nil && k.Equal(o.now.key) {
+		return nil
+	}
+	o.until = at + int64(formerTime)
+	if o.former.context != nil && k.Equal(o.former.key) { // taken back
+		o.now, o.former = o.former, o.now
+		return nil
+	}
 	c, err := context(k)
 	if err != nil {
 		return err
 	}
-	o.former, o.until = o.now, at+int64(formerTime)
-	o.now = inward{context: c, suite: k.suite, mki: len(k.mki)}
+	o.former.key.Wipe()
+	o.former, o.now = o.now, inward{context: c, key: k.clone()}
 	if o.former.context != nil && o.scratch == nil {
 		o.scratch = make([]byte, 0, scratchSize)
 	}
@@ -71,6 +78,7 @@ func (o *Opener) RTCP(pkt []byte, at int64) ([]byte, error) {
 
 func (o *Opener) open(pkt []byte, at int64, with func(*inward, []byte) ([]byte, error)) ([]byte, error) {
 	if o.former.context != nil && at > o.until {
+		o.former.key.Wipe()
 		o.former = inward{}
 	}
 	if o.former.context == nil || len(pkt) > cap(o.scratch) {
@@ -127,15 +135,15 @@ func (k *inward) rtcp(pkt []byte) ([]byte, error) {
 
 // tag is how many bytes of a packet are tag and MKI.
 func (k *inward) tag(report bool) int {
-	switch k.suite {
+	switch k.key.suite {
 	case AES128GCM, AES256GCM:
-		return 16 + k.mki
+		return 16 + len(k.key.mki)
 	case AES128CM32, AES256CM32:
 		if !report {
-			return 4 + k.mki
+			return 4 + len(k.key.mki)
 		}
 	}
-	return 10 + k.mki
+	return 10 + len(k.key.mki)
 }
 
 func openFault(err, malformed error) error {

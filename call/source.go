@@ -1,0 +1,44 @@
+package call
+
+import (
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+// source is what the relay asks of a leg's media: where it may come from, and the
+// terms of its trunk. private says that nobody can read the leg's signalling.
+func source(m routing.Media, private bool) media.Source {
+	s := media.Source{Rule: media.Strict, Allow: m.Sources}
+	if m.Latch {
+		s.Rule = media.Latch
+	}
+	s.Terms.SRTP = media.SRTP{
+		Mode:    map[string]media.SRTPMode{routing.SRTPOffer: media.SRTPOffer, routing.SRTPRequire: media.SRTPRequire}[m.SRTP.Mode],
+		DTLS:    m.SRTP.Keys == routing.KeysDTLS,
+		Suites:  m.SRTP.Suites,
+		Private: private || m.SRTP.InsecureSignalling,
+	}
+	return s
+}
+
+// callers is what the relay asks of the media of whoever called.
+func (c *Call) callers() media.Source {
+	return source(c.machine.decision.MediaSources, private(c.machine.invite.Transport))
+}
+
+// private reports whether nobody on the way to the next hop can read what is said
+// over a transport.
+func private(transport string) bool { return transport == "tls" || transport == "wss" }
+
+// sourceOf is what the relay asks of the media of a leg that comes in by a transfer.
+func (c *Call) sourceOf(leg LegID) media.Source {
+	o := c.machine.leg(leg).origin
+	return source(o.media, private(o.transport))
+}
+
+// plainly leaves the encryption out, for an offer that is never made but in its
+// stead when there is no other: a trunk that requires it takes no answer to that.
+func plainly(s media.Source) media.Source {
+	s.Terms.SRTP = media.SRTP{}
+	return s
+}

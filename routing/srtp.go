@@ -1,0 +1,77 @@
+package routing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// SRTP is how a trunk's media is encrypted (RFC 3711).
+type SRTP struct {
+	// Mode: off, plain RTP only; offer, encrypted when the trunk can, else plain;
+	// require, encrypted or no call.
+	Mode string `yaml:"mode"`
+	// Keys of our offers: sdes, written into the description (RFC 4568); dtls, made
+	// in the media path (RFC 5764).
+	Keys string `yaml:"keys"`
+	// Suites of sdes that are offered and accepted, the preferred first; empty: the
+	// usual ones, without those whose tag is short.
+	Suites []string `yaml:"suites"`
+	// InsecureSignalling lets keys be written where others can read them: over UDP
+	// or TCP in place of TLS.
+	InsecureSignalling bool `yaml:"insecure_signalling"`
+}
+
+// Words of SRTP; the first of each kind is the default.
+const (
+	SRTPOff     = "off"
+	SRTPOffer   = "offer"
+	SRTPRequire = "require"
+
+	KeysSDES = "sdes"
+	KeysDTLS = "dtls"
+)
+
+var (
+	srtpModes = []string{SRTPOff, SRTPOffer, SRTPRequire}
+	srtpKeys  = []string{KeysSDES, KeysDTLS}
+	// srtpSuites are the names of RFC 4568, RFC 6188 and RFC 7714 that media/secure
+	// knows; a test of cmd/ringdown holds the two lists together.
+	srtpSuites = []string{
+		"AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_32",
+		"AEAD_AES_128_GCM", "AEAD_AES_256_GCM",
+	}
+)
+
+// SRTPSuites returns the names that SRTP.Suites may hold.
+func SRTPSuites() []string { return slices.Clone(srtpSuites) }
+
+func (b *builder) srtp(t Trunk, path string) SRTP {
+	s := t.SRTP
+	b.fault(checkWord(s.Mode, srtpModes), "%s.srtp.mode", path)
+	b.fault(checkWord(s.Keys, srtpKeys), "%s.srtp.keys", path)
+	for i, name := range s.Suites {
+		b.fault(checkWord(name, srtpSuites), "%s.srtp.suites[%d]", path, i)
+		if slices.Contains(s.Suites[:i], name) {
+			b.fault("is in the list already", "%s.srtp.suites[%d]", path, i)
+		}
+	}
+	off := s.Mode == "" || s.Mode == SRTPOff
+	if off && (s.Keys != "" || len(s.Suites) > 0 || s.InsecureSignalling) {
+		b.fault("is off: keys, suites and insecure_signalling say nothing then", "%s.srtp.mode", path)
+	}
+	for i, target := range t.Targets {
+		if s.Mode == SRTPRequire && s.Keys != KeysDTLS && !s.InsecureSignalling && openly(target.URI) {
+			b.fault(fmt.Sprintf("is not reached over TLS, and srtp.mode is %s: a key would cross it in the clear; "+
+				"write ;transport=tls, or srtp.keys: dtls, or srtp.insecure_signalling: true", SRTPRequire), "%s.targets[%d].uri", path, i)
+		}
+	}
+	s.Suites = slices.Clone(s.Suites)
+	return s
+}
+
+// openly reports whether a URI names a transport that others can read.
+func openly(uri string) bool {
+	uri = strings.ToLower(uri)
+	return strings.Contains(uri, ";transport=udp") || strings.Contains(uri, ";transport=tcp")
+}
