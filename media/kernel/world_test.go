@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		if role := os.Getenv(inside); role != "tests" {
 			os.Exit(child(role))
 		}
-		must(command("ip", "link", "set", "lo", "up"))
+		must(settle())
 		os.Exit(m.Run())
 	}
 	c := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -42,6 +42,17 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Exit(c.ProcessState.ExitCode())
+}
+
+// settle prepares the network namespace of the calling thread. New interfaces
+// there use their IPv6 addresses at once.
+func settle() error {
+	for _, name := range []string{"accept_dad", "dad_transmits"} {
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/"+name, []byte("0"), 0o644); err != nil {
+			return err
+		}
+	}
+	return command("ip", "link", "set", "lo", "up")
 }
 
 func must(err error) {
@@ -71,6 +82,9 @@ func newHost(t *testing.T) *host {
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			err = settle()
+		}
 		h.ns = fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
 		ready <- err
 		for job := range h.jobs {
@@ -81,7 +95,6 @@ func newHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { close(h.jobs) })
-	h.ip("link set lo up")
 	return h
 }
 
@@ -127,9 +140,9 @@ func listenAt(t *testing.T, addr string) *phone {
 	return &phone{t, c, netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
 }
 
-func (h *host) phone(addr string) (p *phone) {
-	h.t.Helper()
-	h.do(func() { p = listenAt(h.t, addr) })
+func (h *host) phone(t *testing.T, addr string) (p *phone) {
+	t.Helper()
+	h.do(func() { p = listenAt(t, addr) })
 	return p
 }
 
