@@ -117,6 +117,9 @@ func (d *Detector) Hear(buf []Change, pcm []int16) []Change {
 // the last windows agree on one.
 func (d *Detector) Suspects() bool { return d.held || d.run >= suspicion }
 
+// Held reports whether a key sounds, or has until a moment ago.
+func (d *Detector) Held() bool { return d.held }
+
 // Began returns how many samples ago the key began that is held or suspected, as
 // far as is known; 0: none is.
 func (d *Detector) Began() int {

@@ -163,6 +163,11 @@ func (r *Relay) rescue() {
 // slow is what a relay does once a second, with or without packets.
 func (r *Relay) slow(now time.Time) {
 	r.playSoon(now)
+	for i := range r.lanes {
+		if k := r.lanes[i].digits; k != nil {
+			k.slow(r.clock(now))
+		}
+	}
 	r.replan()
 }
 

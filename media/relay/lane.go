@@ -15,7 +15,7 @@ type lane struct {
 
 	open    stage // takes the sender's encryption off, before anyone learns from the packet
 	meter   stage // sees what was accepted
-	digits  stage // sees keys that are pressed, and may keep them from the other party
+	digits  *keys // sees keys that are pressed, and may keep them from the other party
 	convert stage // payload types, codecs, packet times
 	sound   stage // what we play to the receiver
 	seal    stage // puts the receiver's encryption on
@@ -40,11 +40,12 @@ type packet struct {
 	to      endpoint
 	arrival time.Time
 	at      int64 // arrival on the relay's clock
+	copied  bool  // a stage gives it to the tap itself
 }
 
 // user reports whether packets of the lane have to come up to us, one and all.
 func (l *lane) user() bool {
-	return l.open != nil || l.convert != nil || l.sound != nil || l.seal != nil
+	return l.open != nil || l.digits.listens() || l.convert != nil || l.sound != nil || l.seal != nil
 }
 
 // pass takes a packet along its lane. The caller holds r.mu.
@@ -82,7 +83,9 @@ func (r *Relay) pass(p *packet) media.Drop {
 			return verdict
 		}
 	}
-	r.copy(p)
+	if !p.copied {
+		r.copy(p)
+	}
 	for _, s := range [...]stage{l.convert, l.sound, l.seal} {
 		if s == nil {
 			continue

@@ -97,6 +97,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 	if p.Types == [2]uint64{} {
 		p.Types = [2]uint64{^uint64(0), ^uint64(0)}
 	}
+	p.Types = lane.digits.withoutEvents(p.Types)
 	return p, true
 }
 

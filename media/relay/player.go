@@ -32,6 +32,8 @@ type player struct {
 	spoke          bool  // the frame before it went out
 	talked         int64 // when the other party's talk came last
 
+	press *presser // keys that are sent; nil: none ever were
+
 	talk, extra []int16 // room for the samples of one packet
 	out         packet  // of ours
 	room        []byte
@@ -53,10 +55,17 @@ func (p *player) begin(c *cue, at int64) {
 	p.finish(slot, media.PlayReplaced)
 	*slot, c.due, c.bed.Steady = c, at, c.order.Level
 	p.attach(at)
+	c.due += p.listenFirst(at)
+}
+
+// listenFirst is how long to wait until the other party's stream is known, which
+// has passed below us until now.
+func (p *player) listenFirst(at int64) int64 {
 	heard := p.r.flows[p.from()].last.Load() - 1
 	if !p.voice.known && heard >= 0 && at-heard <= quiet {
-		c.due += hearFirst
+		return hearFirst
 	}
+	return 0
 }
 
 // attach makes the player a stage of its lane while it has anything to do there:
@@ -90,7 +99,7 @@ func (p *player) look() {
 
 // waits reports whether something plays, or begins before a moment.
 func (p *player) waits(before int64) bool {
-	return p.instead.waits(before) || p.under.waits(before)
+	return p.instead.waits(before) || p.under.waits(before) || p.press.busy()
 }
 
 func (p *player) clock(pt uint8) int64 {
@@ -100,7 +109,7 @@ func (p *player) clock(pt uint8) int64 {
 
 // pass is the stage: a packet of the other party on its way to the listener.
 func (p *player) pass(k *packet) media.Drop {
-	if p.instead.on() {
+	if p.instead.on() || p.press.on(k.at) {
 		return media.DropReplaced
 	}
 	if !p.voice.pass(k, p.clock(k.header.pt)) {
@@ -148,6 +157,12 @@ func (p *player) mix(k *packet) {
 // nothing of the other party is to be heard, speaks.
 func (p *player) turn(at int64) {
 	p.attach(at)
+	if p.press.on(at) {
+		p.next, p.spoke = 0, p.spoke && p.press.begun
+		p.pressOn(at)
+		p.attach(at)
+		return
+	}
 	if p.instead.start(at) {
 		p.look()
 	}

@@ -190,6 +190,7 @@ func (r *Relay) Tap(t media.Tap) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	defer r.retapped()
+	r.flushHeld()
 	if t == nil || r.closed {
 		r.tap.Store(nil)
 		return
@@ -221,6 +222,7 @@ func (r *Relay) Close() media.Stats {
 			r.pool.quarantine(other)
 		}
 	}
+	r.flushHeld()
 	r.tap.Store(nil)
 	stats := r.stats()
 	r.pool.beat.leave(r)
@@ -340,6 +342,8 @@ func (r *Relay) apply(from media.Side) {
 	}
 	r.retune()
 	r.encrypt(from)
+	r.heed(from)
+	r.heed(from.Other())
 	r.replan()
 }
 

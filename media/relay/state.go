@@ -19,6 +19,10 @@ type side struct {
 	rtpRate   bucket
 	rtcpRate  bucket
 	started   bool // its first packet was noticed
+	digits    media.DigitTerms
+	events    eventType // telephone-event as its description has it; zero: it takes none
+	takes     *sdp.Description
+	told      []byte // our last description to it
 
 	former, formerRTCP endpoint // where the party before sent from, whose place this one has taken
 }
