@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -24,7 +25,8 @@ type intake struct {
 	pushed   uint64 // audio records put into the queue since the beginning
 	wakeAt   int    // bytes in the queue at which the writer wants to be woken
 	paused   bool
-	pausedAt time.Duration
+	pausedAt time.Duration // the last pause, which ended at resumed
+	resumed  time.Duration
 	closed   bool
 	late     uint64 // packets after the end
 	lost     uint64 // notes beyond maxNotes
@@ -50,12 +52,14 @@ type stretch struct {
 	from, to time.Duration
 }
 
-func (s *stretch) add(at time.Duration) {
+func (s *stretch) add(at time.Duration) { s.extend(1, at, at) }
+
+func (s *stretch) extend(n uint32, from, to time.Duration) {
 	if s.n == 0 {
-		s.from = at
+		s.from = from
 	}
-	s.n++
-	s.to = max(s.to, at)
+	s.n += min(n, math.MaxUint32-s.n)
+	s.to = max(s.to, to)
 }
 
 func newIntake(start time.Time, c *chunks) *intake {
@@ -88,7 +92,7 @@ func (in *intake) packet(p *media.Packet) (wake bool) {
 		in.late++
 		return false
 	}
-	if in.paused {
+	if in.withheld(at) {
 		return false
 	}
 	t := &in.tally[p.Side-1]
@@ -114,6 +118,28 @@ func (in *intake) packet(p *media.Packet) (wake bool) {
 		Side: p.Side, PT: p.PT, Marker: p.Marker, Seq: p.Seq, TS: p.TS, SSRC: p.SSRC, At: at, Payload: p.Payload,
 	})
 	in.pushed++
+	return in.due()
+}
+
+// withheld reports whether a packet arrived in a pause. Copies may come a moment
+// after their packets: what was said before the pause is kept all the same, and
+// what was said in it is not, whenever it is told.
+func (in *intake) withheld(at time.Duration) bool {
+	return at >= in.pausedAt && (in.paused || at < in.resumed)
+}
+
+// missed notes packets that passed without a copy for us.
+func (in *intake) missed(side media.Side, n uint64, from, to time.Time) (wake bool) {
+	if side != media.Caller && side != media.Callee {
+		return false
+	}
+	first, last := max(from.Sub(in.zero()), 0), max(to.Sub(in.zero()), 0)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed || in.withheld(first) && in.withheld(last) {
+		return false
+	}
+	in.tally[side-1].full.extend(uint32(min(n, math.MaxUint32)), first, last)
 	return in.due()
 }
 
@@ -191,7 +217,7 @@ func (in *intake) resume(at time.Duration) bool {
 }
 
 func (in *intake) endPause(at time.Duration, resumed bool) {
-	in.paused = false
+	in.paused, in.resumed = false, at
 	in.note(format.Gap{Cause: format.CausePaused, From: in.pausedAt, To: max(at, in.pausedAt)}, at)
 	if resumed {
 		in.note(format.Mark{Kind: format.MarkResume, At: at}, at)

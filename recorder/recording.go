@@ -107,6 +107,14 @@ func (r *Recording) Packet(p media.Packet) {
 	}
 }
 
+// Missed implements [media.Gapped]: the recording says how many packets it lacks,
+// and is not complete.
+func (r *Recording) Missed(side media.Side, packets uint64, from, to time.Time) {
+	if r.in.missed(side, packets, from, to) {
+		r.kick()
+	}
+}
+
 // Pause stops storing at once: not a packet that arrives from now on is kept.
 func (r *Recording) Pause() {
 	if r.in.pause(time.Since(r.in.zero())) {
