@@ -17,23 +17,35 @@ import (
 
 const sipperIP, phoneIP, relayIP, thiefIP = "10.1.0.1", "10.2.0.1", "10.0.0.1", "10.66.6.6"
 
-// world is a pool and two phones on a network in memory, inside a bubble.
+// world is a pool and two phones on a network in memory, inside a bubble; or, for
+// the conformance suite, on the sockets of a system.
 type world struct {
 	t              *testing.T
 	net            *mediatest.Network
 	pool           *Pool
 	relay          *Relay
 	caller, callee *phone
-	kernel         *fakeKernel // nil: portable
+	kernel         *fakeKernel                       // nil: portable
+	dial           func(netip.AddrPort) (ear, error) // of phones
+	settle         func()                            // returns when what was sent has arrived
 	notices        []media.Notice
 	mu             sync.Mutex
 }
 
 // phone has a pair of ports and a note to sing.
 type phone struct {
-	rtp, rtcp *mediatest.Conn
+	rtp, rtcp ear
 	tone      mediatest.Tone
 	ours      netip.AddrPort // where the relay told it to send
+}
+
+// ear is a socket of a phone, which keeps what arrives.
+type ear interface {
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	Drain() [][]byte
+	Waiting() int
+	AddrPort() netip.AddrPort
+	Close() error
 }
 
 func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -51,7 +63,7 @@ func inWorld(t *testing.T, link mediatest.Link, f func(w *world)) {
 func inEngine(t *testing.T, engine string, link mediatest.Link, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, net: mediatest.NewNetwork(1, link)}
+		w := newWorld(t, link)
 		pool, err := NewPool(Config{Address: relayIP, Ports: "20000-20019"}, w.net.Listen, silent())
 		if err != nil {
 			t.Fatal(err)
@@ -79,11 +91,23 @@ func inEngine(t *testing.T, engine string, link mediatest.Link, f func(w *world)
 // engines are the ways a pool may work; every test of a call holds on each.
 var engines = [...]string{"portable", "kernel"}
 
+func newWorld(t *testing.T, link mediatest.Link) *world {
+	return worldOn(t, mediatest.NewNetwork(1, link))
+}
+
+func worldOn(t *testing.T, n *mediatest.Network) *world {
+	w := &world{t: t, net: n, settle: synctest.Wait}
+	w.dial = func(at netip.AddrPort) (ear, error) { return w.net.Dial(at) }
+	return w
+}
+
 func (w *world) use(p *Pool, engine string) {
 	w.pool = p
 	if engine == "kernel" {
 		w.kernel = newFakeKernel(w.net)
-		p.below(w.kernel, w.kernel.copyTo)
+		o := newOffloader(silent())
+		p.below(o, w.kernel)
+		w.kernel.copyTo(o.deliver)
 	}
 }
 
@@ -102,8 +126,9 @@ func (w *world) phone(ip string, port uint16, hz float64) *phone {
 	return p
 }
 
-func (w *world) conn(ip string, port uint16) *mediatest.Conn {
-	c, err := w.net.Dial(netip.AddrPortFrom(netip.MustParseAddr(ip), port))
+func (w *world) conn(ip string, port uint16) ear {
+	w.t.Helper()
+	c, err := w.dial(netip.AddrPortFrom(netip.MustParseAddr(ip), port))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -149,7 +174,7 @@ func (w *world) sing(p *phone, n int) (sent [][]byte) {
 		sent = append(sent, pkt)
 		time.Sleep(mediatest.Frame) // the bubble's clock
 	}
-	synctest.Wait()
+	w.settle()
 	return sent
 }
 

@@ -15,6 +15,9 @@ type Config struct {
 	Address6   string `yaml:"address6"`   // IPv6 address to bind beside an IPv4 address; empty: none
 	Advertise6 string `yaml:"advertise6"` // IPv6 address others must use, when it is not the bound one
 	Ports      string `yaml:"ports"`      // "20000-29999", both ends included; a call takes four
+
+	Engine     string   `yaml:"engine"`     // auto, kernel or portable
+	Interfaces []string `yaml:"interfaces"` // of the kernel engine; empty: every one that is up
 }
 
 // Defaults fills in what is empty.
@@ -24,6 +27,9 @@ func (c *Config) Defaults() {
 	}
 	if c.Ports == "" {
 		c.Ports = "20000-29999"
+	}
+	if c.Engine == "" {
+		c.Engine = engineAuto
 	}
 }
 
@@ -40,6 +46,7 @@ func (c Config) Validate(report func(path, msg string)) {
 	if _, err := parsePorts(c.Ports); err != nil {
 		report("ports", err.Error())
 	}
+	c.validateEngine(report)
 }
 
 // validatePlace checks a pair of keys and returns the bound address; the one

@@ -6,19 +6,21 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ringdown/media/mediatest"
 )
 
 func TestConfigDefaults(t *testing.T) {
 	var c Config
 	c.Defaults()
 	c.Validate(func(path, msg string) { t.Errorf("%s: %s", path, msg) })
-	if c.Address != "127.0.0.1" || c.Ports != "20000-29999" || c.Advertise != "" {
+	if c.Address != "127.0.0.1" || c.Ports != "20000-29999" || c.Advertise != "" || c.Engine != "auto" {
 		t.Errorf("%+v", c)
 	}
-	set := Config{Address: "10.0.0.1", Advertise: "192.0.2.1", Ports: "3000-3009"}
+	set := Config{Address: "10.0.0.1", Advertise: "192.0.2.1", Ports: "3000-3009", Engine: "kernel"}
 	kept := set
 	kept.Defaults()
-	if kept != set {
+	if !reflect.DeepEqual(kept, set) {
 		t.Errorf("what was set became %+v", kept)
 	}
 }
@@ -29,7 +31,7 @@ func TestConfigKeys(t *testing.T) {
 	for i, c := 0, reflect.TypeFor[Config](); i < c.NumField(); i++ {
 		keys = append(keys, c.Field(i).Tag.Get("yaml"))
 	}
-	if !slices.Equal(keys, []string{"address", "advertise", "address6", "advertise6", "ports"}) {
+	if !slices.Equal(keys, []string{"address", "advertise", "address6", "advertise6", "ports", "engine", "interfaces"}) {
 		t.Errorf("keys %q", keys)
 	}
 }
@@ -54,6 +56,14 @@ func TestConfigFaults(t *testing.T) {
 			"address: 224.0.0.1 is a multicast address",
 			`ports: "20000-70000" is not a range of ports from 1 to 65535`,
 		}},
+		{Config{Address: "10.0.0.1", Ports: "20000-20003", Engine: "kernel", Interfaces: []string{"eth0", "bond0.100"}}, nil},
+		{Config{Address: "10.0.0.1", Ports: "20000-20003", Engine: "fast", Interfaces: []string{"eth0", "", "eth0", "a name"}}, []string{
+			`engine: "fast" is not auto, kernel or portable`,
+			`interfaces[1]: "" is not the name of an interface`,
+			"interfaces[2]: eth0 is named twice",
+			`interfaces[3]: "a name" is not the name of an interface`,
+		}},
+		{Config{Address: "10.0.0.1", Ports: "20000-20003", Engine: "portable", Interfaces: []string{"eth0"}}, []string{"interfaces: is of no use with engine portable"}},
 		{Config{Address: "10.0.0.1", Advertise: "", Ports: "a-b"}, []string{`ports: "a-b" is not a range of ports from 1 to 65535`}},
 		{Config{Address: "10.0.0.1", Advertise: "", Ports: "80-90"}, []string{`ports: "80-90" begins below 1024, among the system's own ports`}},
 		{Config{Address: "10.0.0.1", Advertise: "", Ports: "30000-20000"}, []string{`ports: "30000-20000" ends before it begins`}},
@@ -71,7 +81,7 @@ func TestConfigFaults(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %q", c.config, got)
 		}
-		_, err := NewPool(c.config, nil, silent())
+		_, err := NewPool(c.config, mediatest.NewNetwork(1, mediatest.Link{}).Listen, silent())
 		if (err != nil) != (c.want != nil) {
 			t.Errorf("%+v: NewPool: %v", c.config, err)
 		}

@@ -89,7 +89,8 @@ func TestPlainPacketConn(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		w := &world{t: t, net: n, pool: p}
+		w := worldOn(t, n)
+		w.pool = p
 		w.caller, w.callee = w.phone(sipperIP, 4000, 440), w.phone(phoneIP, 5000, 1000)
 		if w.relay, err = p.NewRelay("call_1", nil); err != nil {
 			t.Fatal(err)
@@ -189,7 +190,8 @@ func TestSendFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		w := &world{t: t, net: n, pool: p}
+		w := worldOn(t, n)
+		w.pool = p
 		w.caller, w.callee = w.phone(sipperIP, 4000, 440), w.phone(phoneIP, 5000, 1000)
 		if w.relay, err = p.NewRelay("call_1", nil); err != nil {
 			t.Fatal(err)

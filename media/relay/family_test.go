@@ -31,7 +31,7 @@ func inDualWorld(t *testing.T, callerIP, calleeIP string, f func(w *world)) {
 func inDualEngine(t *testing.T, engine, callerIP, calleeIP string, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, net: mediatest.NewNetwork(1, mediatest.Link{})}
+		w := newWorld(t, mediatest.Link{})
 		pool, err := NewPool(Config{Address: relayIP, Address6: relay6, Ports: "20000-20009"}, w.net.Listen, silent())
 		if err != nil {
 			t.Fatal(err)

@@ -40,8 +40,8 @@ type offloaded struct {
 	seen counts  // what is in the relay's own counts already; guarded by Relay.mu
 }
 
-func newOffloader(path fastPath, log *slog.Logger) *offloader {
-	return &offloader{path: path, log: log, flows: map[uint64]*offloaded{}}
+func newOffloader(log *slog.Logger) *offloader {
+	return &offloader{log: log, flows: map[uint64]*offloaded{}}
 }
 
 // send has a direction pass below us under a new flow, unless it does so already.

@@ -45,6 +45,7 @@ type Pool struct {
 	beat    beat
 	offload *offloader // nil: there is nothing below the sockets
 	sounds  sound.Library
+	chosen  Engine
 	late    atomic.Uint64  // packets that came to ports in quarantine
 	closing sync.WaitGroup // pairs whose timer is closing them
 

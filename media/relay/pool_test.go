@@ -69,7 +69,8 @@ func TestPortsRunOut(t *testing.T) {
 func TestQuarantine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := mediatest.NewNetwork(1, mediatest.Link{})
-		w := &world{t: t, net: n, pool: newPool(t, n, "20000-20003")} // one call
+		w := worldOn(t, n)
+		w.pool = newPool(t, n, "20000-20003") // one call
 		w.caller, w.callee = w.phone(sipperIP, 4000, 440), w.phone(phoneIP, 5000, 1000)
 		call := func() {
 			r, err := w.pool.NewRelay("call_1", nil)
