@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringdown/media/kernel"
 	"ringdown/media/mediatest"
 )
 
@@ -30,7 +31,7 @@ type fakeKernel struct {
 
 type fakeFlow struct {
 	passage
-	counts
+	kernel.Counts
 	rate bucket
 }
 
@@ -67,35 +68,35 @@ func (k *fakeKernel) copyTo(deliver func(tag uint64, at time.Time, pkt []byte)) 
 	}()
 }
 
-func (k *fakeKernel) Set(p passage) (before counts, err error) {
+func (k *fakeKernel) Set(p passage) (before kernel.Counts, err error) {
 	if deny := k.deny.Load(); deny != nil {
-		return counts{}, *deny
+		return kernel.Counts{}, *deny
 	}
 	k.sets.Add(1)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if old := k.flows[p.In]; old != nil {
-		before = old.counts
+		before = old.Counts
 	}
 	k.flows[p.In] = &fakeFlow{passage: p}
 	return before, nil
 }
 
-func (k *fakeKernel) Remove(in netip.AddrPort) (last counts) {
+func (k *fakeKernel) Remove(in netip.AddrPort) (last kernel.Counts) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if f := k.flows[in]; f != nil {
-		last = f.counts
+		last = f.Counts
 	}
 	delete(k.flows, in)
 	return last
 }
 
-func (k *fakeKernel) Read(each func(tag uint64, c counts)) {
+func (k *fakeKernel) Read(each func(tag uint64, c kernel.Counts)) {
 	k.mu.Lock()
-	all := map[uint64]counts{}
+	all := map[uint64]kernel.Counts{}
 	for _, f := range k.flows {
-		all[f.Tag] = f.counts
+		all[f.Tag] = f.Counts
 	}
 	k.mu.Unlock()
 	for tag, c := range all {

@@ -19,6 +19,8 @@ type lane struct {
 	convert stage // payload types, codecs, packet times
 	sound   stage // what we play to the receiver
 	seal    stage // puts the receiver's encryption on
+
+	timing timing
 }
 
 // stage is one step of a lane. It may change the packet where it stands, within

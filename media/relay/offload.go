@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringdown/media"
+	"ringdown/media/kernel"
 )
 
 // fastPath forwards directions of calls below the sockets; what it does not take
@@ -14,12 +15,12 @@ import (
 type fastPath interface {
 	// Set puts a flow in force, in place of the one of the same In: each packet
 	// meets the one or the other. It returns the last counts of the one before.
-	Set(f passage) (before counts, err error)
+	Set(p passage) (before kernel.Counts, err error)
 	// Remove returns a flow's last counts; from then on it forwards, copies and
 	// counts nothing.
-	Remove(in netip.AddrPort) counts
+	Remove(in netip.AddrPort) kernel.Counts
 	// Read hands over the counts of each flow in force, by its tag.
-	Read(each func(tag uint64, c counts))
+	Read(each func(tag uint64, c kernel.Counts))
 	// Drain returns when every copy made before the call was delivered.
 	Drain()
 	Close() error
@@ -33,18 +34,12 @@ type passage struct {
 	Out   netip.AddrPort // our port that the packet leaves by
 	To    netip.AddrPort // the receiver
 	Types [2]uint64      // set of payload types that pass; others come up
+	Timed [2]uint64      // set of those whose timestamps follow Clock
+	Clock uint32         // in Hz; 0: not known
 	Every int64          // nanoseconds between packets at the rate cap
 	Burst int            // packets above it at once
 	Copy  bool           // to deliver, too
 	Tag   uint64         // names this flow in counts and copies, and no other
-}
-
-// counts is what the fast path has counted of one flow since Set.
-type counts struct {
-	Packets, Bytes uint64    // forwarded; bytes of RTP, headers included
-	Source, Rate   uint64    // dropped: from elsewhere, and above the cap
-	Uncopied       uint64    // forwarded without the copy that was asked for
-	Last           time.Time // arrival of the last one from the sender; zero: none
 }
 
 // replan is to be called after each change of a side or a lane, with r.mu held:
@@ -91,7 +86,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 	p = passage{
 		In: in, From: src.addrPort(), Only: me.source.settled(),
 		Out: out, To: to.addrPort(),
-		Types: me.source.types, Every: r.interval, Burst: rateBurst,
+		Types: me.source.types, Timed: lane.timing.types, Clock: lane.timing.clock, Every: r.interval, Burst: rateBurst,
 		Copy: r.tap.Load() != nil,
 	}
 	if p.Types == [2]uint64{} {
@@ -116,3 +111,28 @@ func (s *source) learning(at int64) bool {
 // settled reports whether no packet from elsewhere can change the source before
 // the next negotiation. The learning window is over.
 func (s *source) settled() bool { return s.latch || s.locked == s.exact }
+
+// timing says which payload types of a direction follow one clock, by which
+// jitter is measured; the zero value: none.
+type timing struct {
+	clock uint32 // in Hz
+	types [2]uint64
+}
+
+// timingOf is that of the formats a side sends: the clock of its first codec.
+// Keys are left out: their timestamps stand still (RFC 4733 2.2.1).
+func timingOf(formats []media.Format) (t timing) {
+	for _, f := range formats {
+		clock := uint32(max(f.Clock, 0))
+		if f.Name == "TELEPHONE-EVENT" || clock == 0 {
+			continue
+		}
+		if t.clock == 0 {
+			t.clock = clock
+		}
+		if clock == t.clock {
+			t.types[f.PT>>6] |= 1 << (f.PT & 63)
+		}
+	}
+	return t
+}

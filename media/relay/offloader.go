@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ringdown/media"
+	"ringdown/media/kernel"
 )
 
 // offloader is the pool's side of its fast path: it knows which direction of
@@ -36,8 +37,8 @@ type offloaded struct {
 	tap   *tapBox // nil: no copies
 	since time.Time
 
-	flow passage // guarded by Relay.mu
-	seen counts  // what is in the relay's own counts already; guarded by Relay.mu
+	flow passage       // guarded by Relay.mu
+	seen kernel.Counts // what is in the relay's own counts already; guarded by Relay.mu
 }
 
 func newOffloader(log *slog.Logger) *offloader {
@@ -133,7 +134,7 @@ func (o *offloader) settle() {
 
 // collect takes over what was counted; once a second. No Relay.mu may be held.
 func (o *offloader) collect() {
-	o.path.Read(func(tag uint64, c counts) {
+	o.path.Read(func(tag uint64, c kernel.Counts) {
 		if f := o.flow(tag); f != nil {
 			f.relay.mu.Lock()
 			defer f.relay.mu.Unlock()
@@ -183,12 +184,13 @@ func (o *offloader) deliver(tag uint64, at time.Time, pkt []byte) {
 
 // merge adds what a flow has counted since the last time to the counts of its
 // direction. The caller holds r.mu.
-func (r *Relay) merge(f *offloaded, c counts) {
+func (r *Relay) merge(f *offloaded, c kernel.Counts) {
 	flow, seen := &r.flows[index(f.side)], &f.seen
 	flow.packets.Add(c.Packets - seen.Packets)
 	flow.bytes.Add(c.Bytes - seen.Bytes)
 	flow.drops[media.DropSource].Add(c.Source - seen.Source)
 	flow.drops[media.DropRate].Add(c.Rate - seen.Rate)
+	flow.drops[media.DropSend].Add(c.Failed - seen.Failed)
 	if !c.Last.IsZero() {
 		flow.last.Store(max(flow.last.Load(), r.clock(c.Last)+1))
 	}

@@ -344,6 +344,9 @@ func (r *Relay) apply(from media.Side) {
 	r.encrypt(from)
 	r.heed(from)
 	r.heed(from.Other())
+	for i := range r.lanes {
+		r.lanes[i].timing = timingOf(r.told[i])
+	}
 	r.replan()
 }
 
