@@ -90,6 +90,7 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"` // why not
+	Detail string `json:"detail,omitempty"` // which kind of it works here, and why
 }
 
 // Version says which program this is.

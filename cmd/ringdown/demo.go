@@ -35,7 +35,7 @@ const (
 const demoConfig = `# Made by "ringdown demo".
 node: {id: demo-1, region: eu, data_dir: %q}
 sip: {listen: ["udp://%s", "tcp://%[2]s"]}
-media: {address: 127.0.0.1, ports: 20000-29999}
+media: {address: 127.0.0.1, ports: 20000-29999, engine: portable}
 http: {listen: "%s"}
 trunks:
   - {id: softphones, sources: [127.0.0.0/8], media_rule: %s, number_format: {country: NO}}

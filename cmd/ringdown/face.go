@@ -57,7 +57,10 @@ func (n *node) checks() []api.Check {
 	if f := n.keys.Status().Fault; f != "" {
 		fault = errors.New("key store has a fault")
 	}
-	return []api.Check{check("keys", fault), check("outbox", full), check("nats", n.bus.Ready()), check("media", ports)}
+	media := check("media", ports)
+	engine := n.pool.Engine()
+	media.Detail = engine.Name + " engine: " + engine.Reason
+	return []api.Check{check("keys", fault), check("outbox", full), check("nats", n.bus.Ready()), media}
 }
 
 // metrics are the rooms' own counts. No label comes from a peer.

@@ -101,6 +101,13 @@ func (n *node) mediaMetrics(m *api.Metrics) {
 	for d, v := range s.Drops {
 		m.Counter("ringdown_media_dropped_total", "Media packets not relayed, by reason.", float64(v), "reason", media.Drop(d).String())
 	}
+	engine := n.pool.Engine().Name
+	m.Gauge("ringdown_media_engine", "1 for the media engine that was chosen at the start.", 1, "engine", engine)
+	m.Gauge("ringdown_media_kernel_directions", "Directions of calls that the kernel engine forwards now; a call has two.", float64(s.Below))
+	m.Counter("ringdown_media_moves_total", "Moves of directions of calls into the kernel and back to the sockets.", float64(s.Down), "to", "kernel")
+	m.Counter("ringdown_media_moves_total", "Moves of directions of calls into the kernel and back to the sockets.", float64(s.Up), "to", "socket")
+	m.Counter("ringdown_media_kernel_refused_total", "Times the kernel engine did not take a direction, which then passed by the socket.", float64(s.Refused))
+	m.Counter("ringdown_media_uncopied_total", "Packets that the kernel engine forwarded without the copy that a recording was to get.", float64(s.Uncopied))
 	m.Counter("ringdown_media_panics_total", "Packets that made a handler panic.", float64(s.Panics))
 }
 

@@ -26,7 +26,7 @@ type world struct {
 	relay          *Relay
 	caller, callee *phone
 	kernel         *fakeKernel                       // nil: portable
-	dial           func(netip.AddrPort) (ear, error) // of phones
+	bind           func(netip.AddrPort) (ear, error) // of phones
 	settle         func()                            // returns when what was sent has arrived
 	notices        []media.Notice
 	mu             sync.Mutex
@@ -97,7 +97,7 @@ func newWorld(t *testing.T, link mediatest.Link) *world {
 
 func worldOn(t *testing.T, n *mediatest.Network) *world {
 	w := &world{t: t, net: n, settle: synctest.Wait}
-	w.dial = func(at netip.AddrPort) (ear, error) { return w.net.Dial(at) }
+	w.bind = func(at netip.AddrPort) (ear, error) { return w.net.Dial(at) }
 	return w
 }
 
@@ -128,7 +128,7 @@ func (w *world) phone(ip string, port uint16, hz float64) *phone {
 
 func (w *world) conn(ip string, port uint16) ear {
 	w.t.Helper()
-	c, err := w.dial(netip.AddrPortFrom(netip.MustParseAddr(ip), port))
+	c, err := w.bind(netip.AddrPortFrom(netip.MustParseAddr(ip), port))
 	if err != nil {
 		w.t.Fatal(err)
 	}

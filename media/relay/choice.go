@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -33,17 +32,26 @@ type pathOptions struct {
 // Engine is what the pool has chosen at its start.
 func (p *Pool) Engine() Engine { return p.chosen }
 
-// choose gives the pool the engine that the configuration asks for. It fails only
-// when the kernel was asked for by name.
-func (p *Pool) choose(cfg Config, open func(pathOptions) (fastPath, string, error)) error {
-	if cfg.Engine == enginePortable {
-		p.chosen = Engine{enginePortable, "media.engine says so"}
+// choose gives the pool the engine that the configuration asks for, and says so
+// once; given: its sockets are not the system's. It fails only when the kernel was
+// asked for by name.
+func (p *Pool) choose(cfg Config, given bool, open func(pathOptions) (fastPath, string, error)) error {
+	defer func() {
+		if p.chosen.Name != "" {
+			p.engine.log.Info("media engine", "engine", p.chosen.Name, "reason", p.chosen.Reason)
+		}
+	}()
+	switch {
+	case given:
+		p.chosen = Engine{enginePortable, "sockets are given"}
+		return nil
+	case cfg.Engine == enginePortable:
+		p.chosen = Engine{enginePortable, "asked for by media.engine"}
 		return nil
 	}
 	o := newOffloader(p.engine.log)
-	ports, _ := parsePorts(cfg.Ports)
 	path, where, err := open(pathOptions{
-		interfaces: cfg.Interfaces, flows: 2 * len(ports), deliver: o.deliver, log: p.engine.log,
+		interfaces: cfg.Interfaces, flows: p.countFree(), deliver: o.deliver, log: p.engine.log,
 	})
 	switch {
 	case err == nil:
@@ -62,9 +70,6 @@ func (p *Pool) below(o *offloader, path fastPath) {
 	o.path = path
 	p.offload, p.beat.round = o, o.collect
 }
-
-// errNoKernel is why a system other than Linux has the portable engine.
-var errNoKernel = errors.New("kernel engine not available: it needs Linux")
 
 // longestName is that of an interface, in bytes (IFNAMSIZ of Linux).
 const longestName = 15

@@ -31,6 +31,9 @@ func (c *Config) Defaults() {
 	if c.Engine == "" {
 		c.Engine = engineAuto
 	}
+	if len(c.Interfaces) == 0 {
+		c.Interfaces = nil // as if it was left out
+	}
 }
 
 // Validate reports every fault, with its path in the section.

@@ -155,7 +155,7 @@ func realWorld(t *testing.T, listen func(netip.AddrPort) (*net.UDPConn, error)) 
 	w := &world{t: t}
 	var mu sync.Mutex
 	var ears []*realEar
-	w.dial = func(at netip.AddrPort) (ear, error) {
+	w.bind = func(at netip.AddrPort) (ear, error) {
 		c, err := listen(at)
 		if err != nil {
 			return nil, err

@@ -29,7 +29,7 @@ func TestRealSockets(t *testing.T) {
 				c.SetReadDeadline(time.Now().Add(10 * time.Second))
 				phones[i] = c
 			}
-			p, err := NewPool(Config{Address: host, Ports: "42000-42199"}, nil, silent())
+			p, err := NewPool(Config{Address: host, Ports: "42000-42199", Engine: enginePortable}, nil, silent())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -155,7 +155,7 @@ func (k *fakeKernel) take(from, to netip.AddrPort, b []byte) bool {
 	}
 	f.Packets++
 	f.Bytes += uint64(len(b))
-	f.Last = at
+	f.Last, f.Type, f.TS, f.SSRC, f.Highest = at, h.pt, h.ts, h.ssrc, uint32(h.seq)
 	if f.Copy {
 		if len(k.ring) < k.room {
 			k.ring = append(k.ring, fakeCopy{f.Tag, at, b})

@@ -21,6 +21,19 @@ type lane struct {
 	seal    stage // puts the receiver's encryption on
 
 	timing timing
+	passed struct { // the last packet that went below us
+		header header // without lengths of a payload
+		at     int64
+	}
+}
+
+// latest is the header of the newest packet of the lane, wherever it passed, and
+// its arrival on the relay's clock. Without any its start is 0.
+func (l *lane) latest() (*header, int64) {
+	if l.passed.at > l.packet.at {
+		return &l.passed.header, l.passed.at
+	}
+	return &l.packet.header, l.packet.at
 }
 
 // stage is one step of a lane. It may change the packet where it stands, within

@@ -169,7 +169,7 @@ type call struct {
 
 func realCall(tb testing.TB) *call {
 	tb.Helper()
-	p, err := NewPool(Config{Address: "127.0.0.1", Ports: "42200-42299"}, nil, silent())
+	p, err := NewPool(Config{Address: "127.0.0.1", Ports: "42200-42299", Engine: enginePortable}, nil, silent())
 	if err != nil {
 		tb.Fatal(err)
 	}

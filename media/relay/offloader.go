@@ -192,7 +192,11 @@ func (r *Relay) merge(f *offloaded, c kernel.Counts) {
 	flow.drops[media.DropRate].Add(c.Rate - seen.Rate)
 	flow.drops[media.DropSend].Add(c.Failed - seen.Failed)
 	if !c.Last.IsZero() {
-		flow.last.Store(max(flow.last.Load(), r.clock(c.Last)+1))
+		at := r.clock(c.Last)
+		flow.last.Store(max(flow.last.Load(), at+1))
+		passed := &r.lanes[index(f.side)].passed
+		passed.at = at
+		passed.header = header{pt: c.Type, seq: uint16(c.Highest), ts: c.TS, ssrc: c.SSRC, start: rtpHeader, end: rtpHeader}
 	}
 	if missed := c.Uncopied - seen.Uncopied; missed > 0 {
 		r.pool.offload.holes.Add(missed)

@@ -6,6 +6,9 @@ import "encoding/binary"
 // stereo fits; what is longer was made to be in the way.
 const maxDatagram = 4096
 
+// rtpHeader is the length of an RTP header without CSRCs and extension, in bytes.
+const rtpHeader = 12
+
 // header is what the relay reads of an RTP packet (RFC 3550 5.1).
 //
 //	 0                   1                   2                   3
@@ -25,7 +28,7 @@ type header struct {
 // packet. RTCP on an RTP port (types 192 to 223, RFC 5761 4) is not RTP: we
 // never agree to rtcp-mux.
 func parseRTP(b []byte) (h header, ok bool) {
-	if len(b) < 12 || len(b) > maxDatagram || b[0]>>6 != 2 || b[1] >= 192 && b[1] <= 223 {
+	if len(b) < rtpHeader || len(b) > maxDatagram || b[0]>>6 != 2 || b[1] >= 192 && b[1] <= 223 {
 		return header{}, false
 	}
 	h = header{
@@ -34,7 +37,7 @@ func parseRTP(b []byte) (h header, ok bool) {
 		seq:    binary.BigEndian.Uint16(b[2:]),
 		ts:     binary.BigEndian.Uint32(b[4:]),
 		ssrc:   binary.BigEndian.Uint32(b[8:]),
-		start:  12 + 4*int(b[0]&0x0f),
+		start:  rtpHeader + 4*int(b[0]&0x0f),
 		end:    len(b),
 	}
 	if b[0]&0x10 != 0 { // extension: profile, length in words (5.3.1)

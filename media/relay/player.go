@@ -89,11 +89,11 @@ func (p *player) attach(at int64) {
 }
 
 // look finds out where the other party's stream stands, which is known when its
-// last packet came to us, whatever became of it.
+// last packet came to us, whatever became of it, or passed below us.
 func (p *player) look() {
-	last := &p.r.lanes[p.from()].packet
-	if h := &last.header; !p.voice.known && h.start > 0 && last.at+1 == p.r.flows[p.from()].last.Load() {
-		p.voice.meet(h, last.at, p.clock(h.pt))
+	h, at := p.r.lanes[p.from()].latest()
+	if !p.voice.known && h.start > 0 && at+1 == p.r.flows[p.from()].last.Load() {
+		p.voice.meet(h, at, p.clock(h.pt))
 	}
 }
 

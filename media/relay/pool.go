@@ -85,6 +85,9 @@ func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), lo
 		relays: map[*Relay]struct{}{},
 	}
 	p.places, p.first = cfg.places()
+	if err := p.choose(cfg, listen != nil, openKernel); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
