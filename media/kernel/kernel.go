@@ -18,6 +18,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 )
@@ -155,6 +156,8 @@ func (f *Flow) Validate() error {
 	switch {
 	case f.Every <= 0 || f.Burst <= 0:
 		return errors.New("flow: no packet-rate cap")
+	case f.Every > math.MaxInt64/time.Duration(f.Burst):
+		return errors.New("flow: packet-rate cap of centuries")
 	case f.Types == [2]uint64{}:
 		return errors.New("flow: no payload type")
 	case f.In == f.To:
