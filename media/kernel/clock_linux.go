@@ -32,6 +32,16 @@ func readClock() (c clock) {
 	return c
 }
 
+// renewed is the clock, read anew when somebody has set the machine's time. So
+// one moment of the kernel's is one time, however often it is asked for.
+func (c clock) renewed() clock {
+	now := readClock()
+	if off := now.at.Round(0).Sub(c.time(uint64(now.mono)).Round(0)); off.Abs() < time.Millisecond {
+		return c
+	}
+	return now
+}
+
 func (c clock) time(mono uint64) time.Time {
 	if mono == 0 {
 		return time.Time{}

@@ -38,6 +38,8 @@ type Engine struct {
 	draining sync.Mutex
 	ring     *ring // guarded by draining
 	panics   atomic.Uint64
+
+	clock atomic.Pointer[clock]
 }
 
 // flow is one in force.
@@ -73,6 +75,8 @@ func Open(c Config, log *slog.Logger) (*Engine, error) {
 		log: log, tap: c.Tap, program: p, quit: make(chan struct{}),
 		flows: map[netip.AddrPort]*flow{}, free: make([]uint32, c.Flows), copies: make(chan struct{}, 1),
 	}
+	begun := readClock()
+	e.clock.Store(&begun)
 	for i := range e.free {
 		e.free[i] = uint32(c.Flows - 1 - i)
 	}
@@ -158,7 +162,7 @@ func (e *Engine) replace(now *flow, next flow) (before Counts, err error) {
 	if err := e.write(&next); err != nil {
 		return Counts{}, err
 	}
-	before = e.counts(now, readClock())
+	before = e.counts(now, e.now())
 	e.counted(now, -1)
 	e.past += before.Uncopied
 	*now = next
@@ -179,7 +183,7 @@ func (e *Engine) Remove(in netip.AddrPort) (last Counts, ok bool) {
 	if err := e.program.Ports.Delete(placeOf(in)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		e.log.Error("kernel engine: a flow that is over stays in the table, without effect", "error", err)
 	}
-	last = e.counts(f, readClock())
+	last = e.counts(f, e.now())
 	delete(e.flows, in)
 	e.free = append(e.free, f.slot)
 	e.past += last.Uncopied
@@ -193,7 +197,7 @@ func (e *Engine) Read(each func(tag uint64, c Counts)) {
 	e.reading.Lock()
 	defer e.reading.Unlock()
 	e.mu.Lock()
-	now := readClock()
+	now := e.now()
 	e.snapshot = e.snapshot[:0]
 	for _, f := range e.flows {
 		e.snapshot = append(e.snapshot, reading{f.Tag, e.counts(f, now)})
@@ -213,8 +217,9 @@ func (e *Engine) Stats() Stats {
 		return s
 	}
 	s.Interfaces = e.doors.names()
+	now := e.now()
 	for _, f := range e.flows {
-		s.Uncopied += e.program.state(f.slot).read(f.half, readClock().time).Uncopied
+		s.Uncopied += e.counts(f, now).Uncopied
 	}
 	return s
 }
@@ -297,7 +302,19 @@ func (e *Engine) erase(slot uint32) {
 }
 
 func (e *Engine) counts(f *flow, now clock) Counts {
-	return e.program.state(f.slot).read(f.half, now.time)
+	s := e.program.state(f.slot).snapshot()
+	return s.read(f.half, now.time)
+}
+
+// now is the clock for what the kernel has counted.
+func (e *Engine) now() clock {
+	c := e.clock.Load()
+	now := c.renewed()
+	if now != *c {
+		set := now
+		e.clock.Store(&set)
+	}
+	return now
 }
 
 // counted keeps the number of flows with copies, and wakes pump for the first.

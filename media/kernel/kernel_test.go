@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func TestFlowsThatCannotBe(t *testing.T) {
 		}, "in: address means nothing without its link"},
 		{func(f *Flow) { f.Every = 0 }, "no packet-rate cap"},
 		{func(f *Flow) { f.Burst = -1 }, "no packet-rate cap"},
-		{func(f *Flow) { f.Every, f.Burst = time.Hour, 1<<31 }, "packet-rate cap of centuries"},
+		{func(f *Flow) { f.Every, f.Burst = time.Hour, math.MaxInt32 }, "packet-rate cap of centuries"},
 		{func(f *Flow) { f.Types = [2]uint64{} }, "no payload type"},
 		{func(f *Flow) { f.To = f.In }, "leads to itself"},
 		{func(f *Flow) { f.Remap[7] = Remap{0, 128} }, "no payload type is above 127"},

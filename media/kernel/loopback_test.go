@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// child is what this program does in another process: nothing yet.
-func child(string) int { return 1 }
-
 func TestOnLoopback(t *testing.T) {
 	for _, c := range []struct{ name, host string }{{"IPv4", "127.0.0.1"}, {"IPv6", "[::1]"}} {
 		t.Run(c.name, func(t *testing.T) {

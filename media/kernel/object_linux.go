@@ -116,7 +116,7 @@ func effective(status string) (uint64, error) {
 func refusal(err error) error {
 	var verifier *ebpf.VerifierError
 	switch {
-	case errors.As(err, &verifier):
+	case errors.As(err, &verifier) && len(verifier.Log) > 0:
 		last := verifier.Log
 		if len(last) > 2 {
 			last = last[len(last)-2:]

@@ -3,7 +3,9 @@ package kernel
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // The structures of relay.bpf.c; object_test.go holds their sizes and offsets
@@ -92,8 +94,18 @@ type state struct {
 
 const firstCycle = 1 << 16
 
-// read copies the state of a slot, which the program may be writing to: each
-// figure is one that was, and they may be a packet apart.
+// snapshot copies a state that the program may be writing to: each figure is one
+// that was, and they may be a packet apart.
+func (s *state) snapshot() (c state) {
+	const words = unsafe.Sizeof(c) / 8
+	from, to := (*[words]uint64)(unsafe.Pointer(s)), (*[words]uint64)(unsafe.Pointer(&c))
+	for i := range from {
+		to[i] = atomic.LoadUint64(&from[i])
+	}
+	return c
+}
+
+// read tells the counts of a half.
 func (s *state) read(half int, at func(uint64) time.Time) Counts {
 	c := &s.half[half]
 	out := Counts{

@@ -66,6 +66,18 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// TestClockStands: what was said of a moment stays said, until the wall clock is set.
+func TestClockStands(t *testing.T) {
+	c := readClock()
+	if c.renewed() != c {
+		t.Error("the clock moved by itself")
+	}
+	wrong := clock{at: c.at.Add(-time.Minute), mono: c.mono} // as if the clock had been set since
+	if got := wrong.renewed(); got == wrong || got.renewed() != got {
+		t.Error("the clock stays behind one that was set")
+	}
+}
+
 func TestEffective(t *testing.T) {
 	got, err := effective("Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t000000c000001000\nCapBnd:\t1\n")
 	if err != nil || got != 1<<unix.CAP_BPF|1<<unix.CAP_PERFMON|1<<unix.CAP_NET_ADMIN {

@@ -49,7 +49,7 @@ func (e *Engine) Drain() {
 	if e.ring == nil {
 		return
 	}
-	now := readClock()
+	now := e.now()
 	e.ring.drain(func(record []byte) { e.deliver(now, record) })
 }
 
