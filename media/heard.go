@@ -47,6 +47,13 @@ const (
 	Blocked        Verdict = "blocked"         // it says that it sends (RTCP), and nothing arrives
 )
 
+// Unheard says that a party is not heard, and why; or that it is heard again.
+type Unheard struct {
+	Verdict Verdict
+	Origin  Origin // of packets that were refused, when that is the reason
+	Over    bool   // it is heard again, after what Verdict says
+}
+
 // Origin is the kind of place that packets came from which were not accepted.
 // It says nothing of anybody's address.
 type Origin uint8

@@ -104,8 +104,9 @@ type Source struct {
 // Terms is what the trunk of a leg asks of its media, beside where it may come
 // from. The zero value asks for nothing: plain RTP in the codecs of the parties.
 type Terms struct {
-	Digits DigitTerms
-	SRTP   SRTP
+	Digits   DigitTerms
+	SRTP     SRTP
+	Watchdog Watchdog
 }
 
 // NoticeKind says what a relay noticed.
@@ -123,6 +124,15 @@ const (
 	Coded
 	// Played: a sound plays no more, by itself; Playback says what became of it.
 	Played
+	// OneWay: this side is not heard, or again, while the other one is (Unheard, Since).
+	OneWay
+	// Silent: this side is not heard, or again (Unheard, Since), and the other one
+	// is not either; or what it sends is silence.
+	Silent
+	// Quality: this side is heard better or worse since a while (Heard, Since).
+	Quality
+	// Expired: this side was silent for too long, since Since (Limit).
+	Expired
 )
 
 func (k NoticeKind) String() string {
@@ -137,6 +147,14 @@ func (k NoticeKind) String() string {
 		return "coded"
 	case Played:
 		return "played"
+	case OneWay:
+		return "one-way"
+	case Silent:
+		return "silence"
+	case Quality:
+		return "quality"
+	case Expired:
+		return "timeout"
 	}
 	return "unknown"
 }
@@ -152,6 +170,10 @@ type Notice struct {
 	Way      Way
 	Code     int
 	Playback *Playback // of Played only
+	Unheard  *Unheard  // of OneWay and Silent only
+	Heard    *Heard    // of Quality only
+	Limit    Limit
+	Since    time.Time
 }
 
 // Drop is the reason why a packet was not forwarded.
@@ -180,10 +202,11 @@ func (d Drop) String() string {
 type Flow struct {
 	Packets uint64 // RTP forwarded
 	Bytes   uint64 // RTP bytes forwarded, headers included
-	RTCP    uint64 // RTCP packets forwarded
+	RTCP    uint64 // RTCP packets read; they end here
 	Drops   [DropCount]uint64
 	First   time.Time // arrival of the first accepted packet; zero: none
 	Last    time.Time // arrival of the last accepted packet
+	Heard   Heard     // how it was heard; once the relay is closed
 }
 
 // Stats counts a relay's two directions.

@@ -24,7 +24,7 @@ var house = map[string]struct{ ours, others string }{
 	"media/codec":              {ours: "media", others: "github.com/zaf/g711 github.com/thesyncim/gopus"},
 	"media/digits":             {ours: "media"},
 	"media/quality":            {ours: "media", others: "github.com/pion/rtcp"},
-	"media/relay":              {ours: "media media/codec media/digits media/kernel media/sdp media/secure media/sound", others: "github.com/pion/rtp github.com/pion/rtcp golang.org/x/sys"},
+	"media/relay":              {ours: "media media/quality media/codec media/digits media/kernel media/sdp media/secure media/sound", others: "github.com/pion/rtp github.com/pion/rtcp golang.org/x/sys"},
 	"media/kernel":             {others: "github.com/cilium/ebpf golang.org/x/sys"},
 	"media/secure":             {others: "github.com/pion/srtp/v3 github.com/pion/rtp github.com/pion/rtcp"},
 	"media/sound":              {others: "github.com/zaf/g711"},

@@ -2,11 +2,13 @@ package quality
 
 import "math"
 
-// Sound is looked for in one packet of every levelEvery, in every levelStep-th
-// sample of it: an estimate for a few nanoseconds a packet.
+// Sound is looked for in one packet of every levelEvery, in a quarter of its
+// samples: an estimate for a few nanoseconds a packet. The samples are 3 and 5
+// apart by turns, so that no tone has its zeros at all of them.
 const (
 	levelEvery = 8
-	levelStep  = 4
+	levelNear  = 3
+	levelFar   = 5
 )
 
 // quiet is the loudness below which a packet of G.711 holds nothing, as the mean
@@ -53,16 +55,12 @@ func fromALaw(code byte) int32 {
 
 // mean is the mean square of a payload.
 func (t *squares) mean(payload []byte) uint32 {
-	var sum uint64
-	n := uint64(0)
-	for i := 0; i < len(payload); i += levelStep {
-		sum += uint64(t[payload[i]])
-		n++
+	sum, n := uint64(0), uint64(0)
+	for i := 0; i+levelNear < len(payload); i += levelNear + levelFar {
+		sum += uint64(t[payload[i]]) + uint64(t[payload[i+levelNear]])
+		n += 2
 	}
-	if n == 0 {
-		return 0
-	}
-	return uint32(sum / n)
+	return uint32(sum / max(n, 1))
 }
 
 // dBov tells a mean square as a level: 0 is that of the loudest square wave.

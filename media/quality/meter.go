@@ -279,6 +279,16 @@ func (m *Meter) Look(s *Sight) {
 	s.Levelled, s.Resting = m.levelled, m.resting
 }
 
+// Undecided reports whether nothing was heard yet in a codec that can be looked
+// into, so that its packets have to be seen.
+func (m *Meter) Undecided() bool {
+	k := m.now
+	if k.clock == 0 {
+		k = m.first()
+	}
+	return m.loud == 0 && (k.what == soundMuLaw || k.what == soundALaw)
+}
+
 // Listen looks for sound in a packet that was counted elsewhere.
 func (m *Meter) Listen(at int64, pt uint8, payload []byte) {
 	if k, ok := m.find(pt); ok && k.what != event {

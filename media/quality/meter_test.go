@@ -444,6 +444,19 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// TestEveryToneIsHeard: none hides between the samples that are looked at.
+func TestEveryToneIsHeard(t *testing.T) {
+	payload := make([]byte, 160)
+	for hz := 100; hz < 4000; hz += 10 {
+		for i := range payload {
+			payload[i] = g711.EncodeUlawFrame(int16(3000 * math.Sin(2*math.Pi*float64(hz)*float64(i)/8000)))
+		}
+		if got := dBov(muLaw.mean(payload)); math.Abs(got-(20*math.Log10(3000.0/32768)-3)) > 10 {
+			t.Errorf("%d Hz at %.1f dBov", hz, got)
+		}
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	s := newSender(1)
 	if n := testing.AllocsPerRun(1000, func() { s.send(0) }); n != 0 {

@@ -56,15 +56,6 @@ type Session struct {
 	sentClock uint32 // of the stream that the report is about
 }
 
-// Sent is the stream that we send a party, whoever made it.
-type Sent struct {
-	SSRC            uint32
-	Packets, Octets uint32
-	TS              uint32 // of the newest packet
-	At              int64  // when that went
-	Clock           uint32 // Hz; 0: nothing was sent yet
-}
-
 // NewSession begins a session whose moment 0 was at start. Its name (CNAME) is
 // random, as RFC 7022 4.2 wants it for one session: it tells nothing of anybody.
 func NewSession(start time.Time, seed1, seed2 uint64) Session {

@@ -168,6 +168,7 @@ func (r *Relay) slow(now time.Time) {
 			k.slow(r.clock(now))
 		}
 	}
+	r.observe(now)
 	r.replan()
 }
 

@@ -29,6 +29,7 @@ type world struct {
 	bind           func(netip.AddrPort) (ear, error) // of phones
 	settle         func()                            // returns when what was sent has arrived
 	notices        []media.Notice
+	strays         map[netip.AddrPort]ear // others who send
 	mu             sync.Mutex
 }
 

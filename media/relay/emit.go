@@ -27,5 +27,9 @@ func (r *Relay) emit(p *packet) bool {
 	}
 	place := p.to.addrPort()
 	out := r.outlets[index(to)].rtp.towards(place)
-	return out != nil && out.send(p.buf, place) == nil
+	if out == nil || out.send(p.buf, place) != nil {
+		return false
+	}
+	r.sends(to, &p.header, p.at)
+	return true
 }

@@ -33,6 +33,18 @@ type fakeFlow struct {
 	passage
 	kernel.Counts
 	rate bucket
+	seen bool
+}
+
+// follow counts the stream; disorder is not tried on it.
+func (f *fakeFlow) follow(h *header) {
+	if !f.seen || f.SSRC != h.ssrc {
+		f.seen = true
+		f.Highest = uint32(h.seq) - 1
+	}
+	f.Expected += uint64(uint16(h.seq - uint16(f.Highest)))
+	f.Unique++
+	f.Highest, f.TS, f.SSRC, f.Type = uint32(h.seq), h.ts, h.ssrc, h.pt
 }
 
 type fakeCopy struct {
@@ -155,7 +167,8 @@ func (k *fakeKernel) take(from, to netip.AddrPort, b []byte) bool {
 	}
 	f.Packets++
 	f.Bytes += uint64(len(b))
-	f.Last, f.Type, f.TS, f.SSRC, f.Highest = at, h.pt, h.ts, h.ssrc, uint32(h.seq)
+	f.Last = at
+	f.follow(&h)
 	if f.Copy {
 		if len(k.ring) < k.room {
 			k.ring = append(k.ring, fakeCopy{f.Tag, at, b})

@@ -72,7 +72,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 		return passage{}, false
 	case !me.direction.Sends(), !peer.direction.Receives():
 		return passage{}, false
-	case me.source.learning(r.clock(time.Now())):
+	case me.source.learning(r.clock(time.Now())), r.curious(from):
 		return passage{}, false
 	}
 	src, to := me.source.locked, peer.source.target()

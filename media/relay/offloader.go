@@ -176,6 +176,7 @@ func (o *offloader) deliver(tag uint64, at time.Time, pkt []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.rescue()
+	r.ears[index(f.side)].meter.Listen(r.clock(at), h.pt, pkt[h.start:h.end])
 	f.tap.Packet(media.Packet{
 		Side: f.side, Arrival: at, PT: h.pt, Marker: h.marker, Seq: h.seq, TS: h.ts, SSRC: h.ssrc,
 		Payload: pkt[h.start:h.end],
@@ -210,6 +211,7 @@ func (r *Relay) merge(f *offloaded, c kernel.Counts) {
 			}
 		}
 	}
+	r.tallied(f.side, &c, seen)
 	*seen = c
 }
 

@@ -39,6 +39,7 @@ type Relay struct {
 	asked   *asked            // a new offer that was passed on and is not answered
 	before  [2]*before        // what the last new offer of each side has replaced
 	closed  bool
+	last    media.Stats // what was counted, once it is closed
 
 	mu       sync.Mutex // the packet path
 	sides    [2]side
@@ -51,6 +52,9 @@ type Relay struct {
 	panicked bool                 // by the clock, and it was logged
 	slot     int                  // guarded by beat.mu
 	interval int64                // distance of packets at the rate cap
+	ears     [2]observed          // by who is heard
+	watched  int64                // since when who is not heard is told of; 0: not yet
+	expired  bool                 // a party was silent for too long, and it was said
 }
 
 // tapBox lets an interface be swapped as one word.
@@ -85,6 +89,10 @@ func newRelay(p *Pool, id string, notice func(media.Notice), pairs [2]*pair) *Re
 	}
 	for _, side := range []media.Side{media.Caller, media.Callee} {
 		r.open(side, pairs[index(side)])
+	}
+	for i := range r.ears {
+		r.ears[i] = r.newObserved(0)
+		r.lanes[i].meter = &r.ears[i]
 	}
 	p.beat.join(r)
 	return r
@@ -209,11 +217,12 @@ func (r *Relay) Close() media.Stats {
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	if r.closed {
-		return r.stats()
+		return r.last
 	}
 	r.closed = true
 	r.mu.Lock()
 	r.over = true
+	r.goodbye(r.clock(time.Now()))
 	r.mu.Unlock()
 	r.retapped()
 	for i := range r.legs {
@@ -224,10 +233,11 @@ func (r *Relay) Close() media.Stats {
 	}
 	r.flushHeld()
 	r.tap.Store(nil)
-	stats := r.stats()
+	r.last = r.stats()
+	r.last.Caller.Heard, r.last.Callee.Heard = r.heardLast()
 	r.pool.beat.leave(r)
-	r.pool.forget(r, stats)
-	return stats
+	r.pool.forget(r, r.last)
+	return r.last
 }
 
 func (r *Relay) stats() media.Stats {
@@ -336,6 +346,7 @@ func (r *Relay) apply(from media.Side) {
 		s.muted, s.direction = true, sdp.Inactive
 	}
 	s.rtcp = r.rtcpPlace(rtp, rtcp, src)
+	r.expect(from, src.Terms)
 	if peer.desc != nil {
 		r.interval = interval(d.PacketTime(), peer.desc.PacketTime())
 		r.sides[index(from.Other())].source.types = typeSet(peer.desc, d)

@@ -1,6 +1,10 @@
 package relay
 
-import "ringdown/media"
+import (
+	"time"
+
+	"ringdown/media"
+)
 
 // Silence forgets what a side has said: until its next [Relay.Answer] nothing is
 // accepted from it and nothing sent to it. It is for early media whose sender
@@ -16,4 +20,5 @@ func (r *Relay) Silence(side media.Side) {
 	s := &r.sides[index(side)]
 	s.ready, s.source = false, source{}
 	r.replan()
+	r.forgetHeard(side, r.clock(time.Now()))
 }

@@ -91,26 +91,21 @@ func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, a
 }
 
 // judgeRTCP decides about one RTCP packet. It is accepted only from the host
-// that sends the RTP, and is not subject to hold (RFC 3264 8.4). The caller holds r.mu.
-func (r *Relay) judgeRTCP(from media.Side, src endpoint, sound bool, at int64) (to endpoint, verdict media.Drop) {
-	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
+// that sends the RTP, and is not subject to hold (RFC 3264 8.4). What is accepted
+// is for us. The caller holds r.mu.
+func (r *Relay) judgeRTCP(from media.Side, src endpoint, sound bool, at int64) media.Drop {
+	me := &r.sides[index(from)]
 	switch {
 	case !me.ready || src.ip != me.source.host() && src != me.rtcp || src.ip == [16]byte{},
 		src == me.formerRTCP && src != me.rtcp:
-		return endpoint{}, media.DropSource
+		return media.DropSource
 	case !sound:
-		return endpoint{}, media.DropMalformed
+		return media.DropMalformed
 	case !me.rtcpRate.take(at, r.interval):
-		return endpoint{}, media.DropRate
+		return media.DropRate
 	}
 	me.rtcpSeen = src
-	if !peer.ready || peer.muted {
-		return endpoint{}, media.DropNoPeer
-	}
-	if to = peer.rtcpTarget(); to.isZero() {
-		return endpoint{}, media.DropNoPeer
-	}
-	return to, forward
+	return taken
 }
 
 // rtcpTarget is where RTCP to the side goes: where its description says, or,
@@ -151,9 +146,13 @@ func (in *rtpInput) handle(d datagram) (out outgoing, ok bool) {
 	if verdict == forward {
 		place := p.to.addrPort()
 		if out = (outgoing{p.buf, in.out.towards(place), place}); out.by != nil {
+			r.sends(in.from.Other(), &p.header, p.at)
 			return out, true
 		}
 		verdict = media.DropNoPeer // it went back to another IP version
+	}
+	if verdict == media.DropSource {
+		r.stray(in.from, p.src)
 	}
 	if verdict != taken {
 		f.drop(verdict)
@@ -172,38 +171,18 @@ func (in *rtpInput) sent(bytes int, err error) {
 }
 
 func (in *rtcpInput) handle(d datagram) (outgoing, bool) {
-	r := in.relay
+	r, f := in.relay, &in.relay.flows[index(in.from)]
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	pkt, verdict := r.openRTCP(in.from, endpointOf(d.src), d.bytes, r.clock(d.at))
-	var to endpoint
-	if verdict == forward {
-		to, verdict = r.judgeRTCP(in.from, endpointOf(d.src), validRTCP(pkt), r.clock(d.at))
+	if verdict := r.acceptRTCP(in.from, endpointOf(d.src), d.bytes, d.at); verdict != taken {
+		f.drop(verdict)
+	} else {
+		f.rtcp.Add(1)
 	}
-	if verdict == forward {
-		pkt, verdict = r.sealRTCP(in.from.Other(), pkt)
-	}
-	if verdict != forward {
-		r.flows[index(in.from)].drop(verdict)
-		return outgoing{}, false
-	}
-	place := to.addrPort()
-	out := in.out.towards(place)
-	if out == nil {
-		r.flows[index(in.from)].drop(media.DropNoPeer)
-		return outgoing{}, false
-	}
-	return outgoing{pkt, out, place}, true
+	return outgoing{}, false
 }
 
-func (in *rtcpInput) sent(_ int, err error) {
-	f := &in.relay.flows[index(in.from)]
-	if err != nil {
-		f.drop(media.DropSend)
-		return
-	}
-	f.rtcp.Add(1)
-}
+func (in *rtcpInput) sent(int, error) {} // nothing goes out by itself
 
 // clock turns an arrival into the relay's own time in nanoseconds.
 func (r *Relay) clock(at time.Time) int64 { return max(0, int64(at.Sub(r.start))) }

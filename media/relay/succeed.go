@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"time"
 
 	"ringdown/media"
 	"ringdown/media/sdp"
@@ -180,6 +181,7 @@ func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in i
 	// He may go on sending for a while, and from the new one's own host.
 	*s = side{former: s.source.locked.or(s.source.exact), formerRTCP: s.rtcpSeen.or(s.rtcp)}
 	r.replan()
+	r.forgetHeard(from, r.clock(time.Now()))
 	r.mu.Unlock()
 	r.legs[index(from)].session, r.legs[index(from)].secret = in.session, in.secret
 	r.invited[index(from)] = nil

@@ -1,0 +1,140 @@
+package relay
+
+import (
+	"time"
+
+	"ringdown/media"
+	"ringdown/media/quality"
+)
+
+// liveEvery is over how long live figures are taken.
+const liveEvery = 10 * time.Second
+
+// Watch begins to judge how the parties are heard: the call was answered. Before
+// that a party may be as silent as it likes. Idempotent.
+func (r *Relay) Watch() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watched == 0 {
+		r.watched = max(1, r.clock(time.Now()))
+		r.replan()
+	}
+}
+
+// curious reports whether a party's packets have to be seen by us, although they
+// could pass below: after the answer, until a sound was heard of it; for ten
+// seconds, or longer when it was said that it is silent. Copies for a tap show as
+// much.
+func (r *Relay) curious(side media.Side) bool {
+	e := &r.ears[index(side)]
+	if r.watched == 0 || r.tap.Load() != nil || !e.meter.Undecided() {
+		return false
+	}
+	return e.told == media.Silent || r.clock(time.Now())-max(r.watched, e.since) < int64(liveEvery)
+}
+
+// observe is what a relay does each second for its figures, its RTCP and its
+// watchdog. The caller holds r.mu.
+func (r *Relay) observe(now time.Time) {
+	at := r.clock(now)
+	r.report(at)
+	if r.watched == 0 {
+		return
+	}
+	var seen [2]quality.Sight
+	for i, side := range []media.Side{media.Caller, media.Callee} {
+		if r.sides[i].ready {
+			seen[i] = r.sight(side, at)
+		}
+	}
+	for i, side := range []media.Side{media.Caller, media.Callee} {
+		if !r.sides[i].ready {
+			continue
+		}
+		r.find(side, seen, now)
+		r.live(side, at, now)
+	}
+	for i, side := range []media.Side{media.Caller, media.Callee} {
+		e := &r.ears[i]
+		if !r.sides[i].ready || r.expired {
+			continue
+		}
+		if x, ok := e.watch.See(seen[i], e.limits); ok {
+			r.expired = true
+			r.notice(media.Notice{Kind: media.Expired, Side: side, At: now, Limit: x.Limit, Since: r.time(x.Since)})
+		}
+	}
+}
+
+// sight is what can be seen of a party now.
+func (r *Relay) sight(side media.Side, at int64) quality.Sight {
+	me, peer, e := &r.sides[index(side)], &r.sides[index(side.Other())], &r.ears[index(side)]
+	s := quality.Sight{
+		Now: at, Judged: max(r.watched, e.since),
+		MaySend: peer.ready && me.direction.Sends() && !me.muted && peer.direction.Receives() && !peer.muted,
+		Sends:   e.session.Sends, Strays: e.strays,
+		Own: media.OriginOf(me.source.exact.addr()),
+	}
+	s.Ours = media.OriginOf(r.pool.places[familyOf(me.source.exact.addr())].advertise)
+	if last, ok := e.session.LastAt(); ok {
+		s.LastRTCP = last
+	}
+	e.meter.Look(&s)
+	if s.Packets > 0 { // of this party, not of the one before
+		s.LastRTP = r.flows[index(side)].last.Load()
+	}
+	return s
+}
+
+// find says what has changed in how a party is heard.
+func (r *Relay) find(side media.Side, seen [2]quality.Sight, now time.Time) {
+	e, peer := &r.ears[index(side)], &r.ears[index(side.Other())]
+	f, ok := e.judge.See(seen[index(side)])
+	if !ok {
+		return
+	}
+	n := media.Notice{Kind: media.OneWay, Side: side, At: now, Since: r.time(f.Since),
+		Unheard: &media.Unheard{Verdict: f.Verdict, Origin: f.Origin, Over: f.Over}}
+	if f.Over {
+		n.Kind, e.told = e.told, 0
+	} else {
+		if f.Verdict == media.Muted || peer.judge.Unheard(seen[index(side.Other())]) {
+			n.Kind = media.Silent
+		}
+		e.told = n.Kind
+	}
+	r.notice(n)
+}
+
+// live says how a party is heard when that has become better or worse.
+func (r *Relay) live(side media.Side, at int64, now time.Time) {
+	e := &r.ears[index(side)]
+	if at-max(e.markAt, r.watched, e.since) < int64(liveEvery) {
+		return
+	}
+	h := r.figures(side, e.mark)
+	since := max(e.markAt, r.watched, e.since)
+	e.mark, e.markAt = e.meter.Mark(), at
+	if !h.Rated || h.Class == e.class {
+		return
+	}
+	good := e.class == "" && (h.Class == string(quality.Best) || h.Class == string(quality.High))
+	if e.class = h.Class; good { // as everybody expects
+		return
+	}
+	r.notice(media.Notice{Kind: media.Quality, Side: side, At: now, Since: r.time(since), Heard: &h})
+}
+
+// time is a moment of the relay's clock.
+func (r *Relay) time(at int64) time.Time { return r.start.Add(time.Duration(at)) }
+
+// expect takes what a party and the terms of its trunk say. The caller holds r.mu
+// and r.nego.
+func (r *Relay) expect(side media.Side, terms media.Terms) {
+	r.ears[index(side)].limits = terms.Watchdog
+	for i, formats := range r.told {
+		if formats != nil {
+			r.ears[i].meter.Formats(formats)
+		}
+	}
+}
