@@ -12,6 +12,7 @@ func source(m routing.Media, private bool) media.Source {
 	if m.Latch {
 		s.Rule = media.Latch
 	}
+	s.Terms.Speech = media.Speech(m.Speech)
 	s.Terms.SRTP = media.SRTP{
 		Mode:    map[string]media.SRTPMode{routing.SRTPOffer: media.SRTPOffer, routing.SRTPRequire: media.SRTPRequire}[m.SRTP.Mode],
 		DTLS:    m.SRTP.Keys == routing.KeysDTLS,

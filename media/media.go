@@ -107,6 +107,7 @@ type Terms struct {
 	Digits   DigitTerms
 	SRTP     SRTP
 	Watchdog Watchdog
+	Speech   Speech
 }
 
 // NoticeKind says what a relay noticed.
@@ -191,11 +192,13 @@ const (
 	DropReplaced               // a sound was played in its place
 	DropAuth                   // SRTP that is not authentic
 	DropReplay                 // SRTP that came before, or is too old to know
+	DropCodec                  // of a codec that had to be converted and could not be
+	DropLate                   // after its place in a converted stream was made up for, or once more
 	DropCount
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "auth", "replay", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "auth", "replay", "codec", "late", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

@@ -82,6 +82,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		b.addTLS(spec.TLS, spec.ID, path, unique)
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
 		t.media.SRTP = b.srtp(spec, path)
+		t.media.Speech = b.speech(spec, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.health(spec, path)
 		t.redirect = b.redirect(Bounds{spec.Redirect.Follow, spec.Redirect.Hosts}, path)

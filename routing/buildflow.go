@@ -101,7 +101,7 @@ func (b *builder) direct(spec Destination, ring time.Duration, path string) targ
 			redirect = t.redirect
 			redirect.Names, redirect.Nets = slices.Clone(redirect.Names), slices.Clone(redirect.Nets)
 		}
-		rtp.SRTP = t.media.clone().SRTP
+		rtp.SRTP, rtp.Speech = t.media.clone().SRTP, t.media.clone().Speech
 		if spec.MediaRule == "" {
 			rtp.Latch = t.media.Latch
 		}

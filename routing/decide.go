@@ -186,5 +186,6 @@ func (w *walk) targets() {
 func (m Media) clone() Media {
 	m.Sources = slices.Clone(m.Sources)
 	m.SRTP.Suites = slices.Clone(m.SRTP.Suites)
+	m.Speech.Codecs = slices.Clone(m.Speech.Codecs)
 	return m
 }

@@ -53,6 +53,7 @@ type Media struct {
 	Latch   bool
 	Sources []netip.Prefix // empty: the address in the SDP
 	SRTP    SRTP
+	Speech  Speech
 }
 
 // Target is one destination of a dial step.

@@ -34,6 +34,9 @@ type Trunk struct {
 	EarlyMedia   string        `yaml:"early_media"`   // what its callers hear before the answer: pass (default) | ringback
 	Headers      Headers       `yaml:"headers"`       // what else crosses it
 	STIR         STIR          `yaml:"stir"`          // who its callers really are, and ours
+	Codecs       []string      `yaml:"codecs"`        // of its leg, in order of preference; empty: as the parties have it
+	Transcode    string        `yaml:"transcode"`     // auto (default): where the two legs have no codec in common | off
+	PacketTime   int           `yaml:"ptime"`         // of what is sent to it, in ms; 0: as it comes
 	SRTP         SRTP          `yaml:"srtp"`          // whether its media is encrypted
 }
 

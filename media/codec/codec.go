@@ -11,6 +11,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringdown/media"
@@ -143,3 +144,38 @@ func NewEncoder(f media.Format, wish int) (Encoder, error) {
 
 // samples is how many there are in a duration at a rate.
 func samples(d time.Duration, rate int) int { return int(d * time.Duration(rate) / time.Second) }
+
+// Length is how long a payload of a format lasts; 0: that cannot be told.
+func Length(f media.Format, payload []byte) time.Duration {
+	switch kindOf(f) {
+	case pcmu, pcma, g722:
+		return time.Duration(len(payload)) * time.Second / 8000
+	case opus:
+		return opusLength(payload)
+	}
+	return 0
+}
+
+// Clock is that of the timestamps of what is sent to a receiver of formats: of the
+// first that is [Known]; 0: there is none.
+func Clock(formats []media.Format) int {
+	if i := slices.IndexFunc(formats, Known); i >= 0 {
+		return formats[i].Clock
+	}
+	return 0
+}
+
+// Frame is the packet time to send a format with, when wish is what suits the
+// receiver: 20 ms when that is 0, or none that the codec has and that saves
+// anything.
+func Frame(f media.Format, wish time.Duration) time.Duration {
+	switch wish / time.Millisecond {
+	case 10, 40, 60:
+		return wish
+	case 30:
+		if kindOf(f) != opus {
+			return wish
+		}
+	}
+	return 20 * time.Millisecond
+}

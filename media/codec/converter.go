@@ -153,6 +153,14 @@ func (c *Converter) Put(p *media.Packet, now int64) {
 	c.queue.Put(Unit{PT: p.PT, Marker: p.Marker, Seq: p.Seq, TS: p.TS, Payload: p.Payload}, now)
 }
 
+// Skip says of a packet of the sender that it is kept from the receiver, as one
+// of a key may be: nothing is missing where it stood.
+func (c *Converter) Skip(p *media.Packet, now int64) {
+	if c.began && p.SSRC == c.ssrc {
+		c.queue.Put(Unit{Seq: p.Seq, TS: p.TS, Mute: true}, now)
+	}
+}
+
 // Waiting reports whether a call of Next at a later time may have something to
 // say though no packet came.
 func (c *Converter) Waiting() bool { return c.queue.Waiting() || c.generates() }
@@ -183,7 +191,9 @@ func (c *Converter) Next(dst []byte, now int64) (pkt []byte, ok bool) {
 		in := &c.in[u.PT&127]
 		switch {
 		case u.Lost:
-			c.miss(u, now)
+			c.miss(u)
+		case u.Mute:
+			c.calm = dialing
 		case in.other == event:
 			if pkt, ok = c.event(dst, u, in); ok {
 				return pkt, true
@@ -289,7 +299,7 @@ func (c *Converter) place(pcm []int16, l *lane, gap int) {
 }
 
 // miss makes up for a lost packet, unless the one after it says that nothing was.
-func (c *Converter) miss(u Unit, now int64) {
+func (c *Converter) miss(u Unit) {
 	l := c.now
 	if l == nil || c.calm != talking || c.last == 0 {
 		return
@@ -381,4 +391,10 @@ func (c *Converter) Tick(now int64) {
 		}
 		c.out.made += n
 	}
+}
+
+// Position is where another converter has to go on, at a time, so that the
+// receiver's stream has no seam.
+func (c *Converter) Position(now int64) (seq uint16, ts uint32) {
+	return c.out.seq, c.out.ts + c.out.ticks(len(c.out.ready)+int(c.out.behind(now)))
 }

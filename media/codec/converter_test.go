@@ -303,9 +303,20 @@ func TestEventsBesideSpeech(t *testing.T) {
 			t.Errorf("%s: after it: PT %d at %d", to.voice.Name, p.PT, p.TS-out[0].TS)
 		}
 	}
-	c := converter(t, []media.Format{fPCMU, fEvent}, []media.Format{fPCMA}, 0)
+	in := speak(t, fPCMU, 8000, 20*time.Millisecond, voice(8000, 1))
+	c := converter(t, []media.Format{fPCMU}, []media.Format{fPCMA}, 0)
+	out := through(t, c, in[:10])
+	for i := 10; i < 20; i++ { // ten packets of a key that somebody else took out
+		c.Skip(&in[i].Packet, in[i].at)
+	}
+	out = append(out, drain(t, c, in[19].at)...)
+	out = append(out, through(t, c, in[20:])...)
+	if n := c.Counts(); len(out) != 40 || out[10].TS != out[9].TS+11*160 || n.Lost != 0 {
+		t.Errorf("%d packets, %d after what was taken out, counted %+v", len(out), out[10].TS-out[9].TS, n)
+	}
+	c = converter(t, []media.Format{fPCMU, fEvent}, []media.Format{fPCMA}, 0)
 	c.Put(&media.Packet{PT: 101, Payload: []byte{1, 2, 3, 4}}, 0)
-	if out := drain(t, c, 0); len(out) != 0 || c.Counts().Unknown != 1 {
+	if out = drain(t, c, 0); len(out) != 0 || c.Counts().Unknown != 1 {
 		t.Errorf("an event to who knows none: %v, %+v", out, c.Counts())
 	}
 }

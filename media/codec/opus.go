@@ -238,3 +238,29 @@ func param(params, name string) (int, bool) {
 	}
 	return 0, false
 }
+
+// opusLength reads the length of a packet from its first bytes (RFC 6716 3.1).
+func opusLength(payload []byte) time.Duration {
+	if len(payload) == 0 {
+		return 0
+	}
+	frame, config := time.Duration(0), payload[0]>>3
+	switch {
+	case config < 12: // SILK
+		frame = [...]time.Duration{10, 20, 40, 60}[config&3] * time.Millisecond
+	case config < 16: // both
+		frame = [...]time.Duration{10, 20}[config&1] * time.Millisecond
+	default: // CELT
+		frame = 2500 * time.Microsecond << (config & 3)
+	}
+	switch payload[0] & 3 {
+	case 0:
+		return frame
+	case 3:
+		if len(payload) < 2 {
+			return 0
+		}
+		return frame * time.Duration(payload[1]&0x3f)
+	}
+	return 2 * frame
+}

@@ -30,6 +30,7 @@ type Unit struct {
 	Seq     uint16
 	TS      uint32
 	Payload []byte // valid until the next Put
+	Mute    bool   // there is nothing to hear or to send in it
 	Lost    bool   // only Seq holds; Payload is that of the packet after it, when Next is set
 	Next    bool
 	NextPT  uint8
@@ -46,12 +47,12 @@ const (
 )
 
 type slot struct {
-	used, marker, fresh bool
-	pt                  uint8
-	seq                 uint16
-	ts                  uint32
-	at                  int64
-	payload             []byte
+	used, marker, fresh, mute bool
+	pt                        uint8
+	seq                       uint16
+	ts                        uint32
+	at                        int64
+	payload                   []byte
 }
 
 type hole struct {
@@ -80,7 +81,7 @@ func (q *Queue) Put(u Unit, at int64) {
 		q.Twice++
 		return
 	}
-	*s = slot{used: true, marker: u.Marker, fresh: u.Fresh, pt: u.PT, seq: u.Seq, ts: u.TS, at: at, payload: append(s.payload[:0], u.Payload...)}
+	*s = slot{used: true, marker: u.Marker, fresh: u.Fresh, mute: u.Mute, pt: u.PT, seq: u.Seq, ts: u.TS, at: at, payload: append(s.payload[:0], u.Payload...)}
 	q.held++
 	q.learn(u.Seq, at)
 	for i := range uint16(max(ahead, 0)) {
@@ -139,7 +140,7 @@ func (q *Queue) Take(now int64) (u Unit, ok bool) {
 		s.used = false
 		q.held--
 		q.next++
-		return Unit{PT: s.pt, Marker: s.marker, Seq: s.seq, TS: s.ts, Payload: s.payload, Fresh: s.fresh}, true
+		return Unit{PT: s.pt, Marker: s.marker, Seq: s.seq, TS: s.ts, Payload: s.payload, Fresh: s.fresh, Mute: s.mute}, true
 	case q.held == 0:
 		return Unit{}, false
 	}

@@ -174,7 +174,8 @@ func (r *Relay) slow(now time.Time) {
 
 // fast is what it does every 20 ms while it asked for that.
 func (r *Relay) fast(now time.Time) {
-	if !r.playOn(now) {
+	busy := r.playOn(now)
+	if busy = r.convertOn(now) || busy; !busy {
 		r.pool.beat.rest(r)
 	}
 }

@@ -147,7 +147,8 @@ func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, 
 	if from == nil {
 		return nil, nil
 	}
-	ours, err := r.describe(to, nil, from.Offer)
+	r.legs[index(to)].speech = src.Terms.Speech
+	ours, err := r.describe(to, nil, r.offering(to, src.Terms.Speech, from, from.Offer))
 	if err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)
 	}

@@ -95,6 +95,9 @@ func (r *Relay) pass(p *packet) media.Drop {
 	}
 	if l.digits != nil {
 		if verdict = l.digits.pass(p); verdict != forward {
+			if c, ok := l.convert.(*converting); ok {
+				c.skip(p)
+			}
 			return verdict
 		}
 	}

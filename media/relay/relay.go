@@ -67,8 +67,9 @@ type leg struct {
 	desc    *sdp.Description // what the party said last; nil: nothing yet
 	dropped bool             // it has taken its audio out since
 	rule    media.Source
-	secret  *secrecy // nil: nobody has said yet
-	session uint64   // id in our o= towards the party
+	speech  media.Speech // terms for its codecs, also of a party that was only offered something
+	secret  *secrecy     // nil: nobody has said yet
+	session uint64       // id in our o= towards the party
 	version uint64
 	sent    []byte // our last description to the party
 }
@@ -112,7 +113,7 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("offer of the %s: %w", from, err)
 	}
-	ours, err := r.describe(from.Other(), nil, d.Offer)
+	ours, err := r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d, d.Offer))
 	if err == nil {
 		err = r.meet(from, d, false)
 	}
@@ -139,13 +140,17 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
 	offer := r.legs[index(from.Other())].desc
+	r.legs[index(from)].speech = src.Terms.Speech
+	if offer != nil {
+		d = r.answered(d, offer, src.Terms.Speech)
+	}
 	write := func(us sdp.Ours) ([]byte, error) { return sdp.Answer(offer, d, us) }
 	switch {
 	case offer == nil && r.own != nil:
-		if _, err := sdp.Take(d, r.own); err != nil {
+		if _, err := sdp.Take(d, r.own); err != nil && !r.convertible(err, d, r.own) {
 			return nil, fmt.Errorf("answer of the %s: %w", from, err)
 		}
-		write = d.Offer
+		write = r.offering(from.Other(), r.terms(from.Other()), d, d.Offer)
 	case offer == nil:
 		return nil, errNoOffer
 	}
@@ -256,6 +261,9 @@ func (r *Relay) parse(body []byte, src media.Source, judge sdp.Judge) (*sdp.Desc
 	if err := d.Acceptable(); err != nil {
 		return nil, err
 	}
+	if d, err = allow(d, src.Terms.Speech); err != nil {
+		return nil, err
+	}
 	rtp, _ := d.Remote()
 	if !rtp.IsValid() { // on hold: there is no place
 		return d, nil
@@ -294,6 +302,7 @@ func (r *Relay) describeAt(to media.Side, q *pair, answers *sdp.Description, wri
 	if err != nil {
 		return description{}, err
 	}
+	us.Speech = r.speech(to)
 	text, err := write(us)
 	if err == nil && l.sent != nil && !bytes.Equal(text, l.sent) {
 		us.Version++
@@ -311,7 +320,7 @@ func (r *Relay) us(session, version uint64, q *pair) sdp.Ours {
 // ones in force. The tap learns of new formats before the first packet in them.
 func (r *Relay) commit(from media.Side, d *sdp.Description, src media.Source, ours description) {
 	me := &r.legs[index(from)]
-	me.desc, me.rule, me.dropped = d, src, false
+	me.desc, me.rule, me.speech, me.dropped = d, src, src.Terms.Speech, false
 	r.sent(ours)
 	r.apply(from)
 }
@@ -358,6 +367,7 @@ func (r *Relay) apply(from media.Side) {
 	for i := range r.lanes {
 		r.lanes[i].timing = timingOf(r.told[i])
 	}
+	r.reconvert()
 	r.replan()
 }
 

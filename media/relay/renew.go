@@ -42,7 +42,7 @@ func (r *Relay) Open() ([]byte, error) {
 		return nil, errOpened
 	}
 	own := sdp.Own()
-	ours, err := r.describe(media.Callee, nil, own.Offer)
+	ours, err := r.describe(media.Callee, nil, r.offering(media.Callee, r.terms(media.Callee), own, own.Offer))
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +94,11 @@ func (r *Relay) Present(to media.Side) ([]byte, error) {
 	case me.desc == nil || peer.desc == nil:
 		return nil, errNoCall
 	}
-	ours, err := r.describe(to, nil, func(us sdp.Ours) ([]byte, error) {
-		if me.dropped { // it stays so until the side itself brings its audio back
-			return me.desc.Drop(us)
-		}
-		return sdp.Renew(peer.desc, me.desc, us)
-	})
+	write := me.desc.Drop // it stays so until the side itself brings its audio back
+	if !me.dropped {
+		write = r.offering(to, r.terms(to), peer.desc, func(us sdp.Ours) ([]byte, error) { return sdp.Renew(peer.desc, me.desc, us) })
+	}
+	ours, err := r.describe(to, nil, write)
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +126,15 @@ func (r *Relay) Take(from media.Side, body []byte, src media.Source) (again []by
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
+	d = r.answered(d, peer.desc, src.Terms.Speech)
 	narrower, err := sdp.Take(d, peer.desc)
-	if err != nil {
+	if err != nil && !r.convertible(err, d, peer.desc) {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
 	var ask description
 	if narrower {
-		ask, err = r.describe(from.Other(), nil, func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
+		ask, err = r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d,
+			func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) }))
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +142,7 @@ func (r *Relay) Take(from media.Side, body []byte, src media.Source) (again []by
 	if err := r.meet(from, d, true); err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
-	me.desc, me.rule, me.dropped = d, src, false
+	me.desc, me.rule, me.speech, me.dropped = d, src, src.Terms.Speech, false
 	if narrower {
 		r.sent(ask)
 	}
@@ -169,7 +170,8 @@ func (r *Relay) Ask(from media.Side, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
-	ours, err := r.describe(from.Other(), nil, func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) })
+	ours, err := r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d,
+		func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) }))
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
@@ -179,7 +181,9 @@ func (r *Relay) Ask(from media.Side, body []byte) ([]byte, error) {
 }
 
 // Settle takes the answer of a side to an offer that was passed on by
-// [Relay.Ask] and returns the answer for the side that made it. When it fails
+// [Relay.Ask] and returns the answer for the side that made it. An empty answer
+// is a refusal: what the offer wants is then converted to what the answering side
+// spoke before, if that can be. When it fails
 // both are as before, but the answering side has to be told so ([Relay.Present]).
 func (r *Relay) Settle(from media.Side, body []byte) ([]byte, error) {
 	r.nego.Lock()
@@ -193,11 +197,14 @@ func (r *Relay) Settle(from media.Side, body []byte) ([]byte, error) {
 		return nil, errNotAsked
 	}
 	me, peer := &r.legs[index(from)], &r.legs[index(asked.from)]
-	d, err := r.hear(from, body, me.rule, true)
-	if err != nil {
-		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	d, err := me.desc, error(nil)
+	if len(body) > 0 {
+		if d, err = r.hear(from, body, me.rule, true); err == nil {
+			d = r.answered(d, asked.desc, me.speech)
+			err = r.meet(from, d, true)
+		}
 	}
-	if err := r.meet(from, d, true); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
 	r.remember(asked.from)

@@ -56,7 +56,8 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 	}
 	us, err := in.secret.write(r.ours(to, in), nil)
 	if err == nil {
-		in.text, err = sdp.Invite(peer.desc, before, us)
+		write := r.offering(to, src.Terms.Speech, peer.desc, func(us sdp.Ours) ([]byte, error) { return sdp.Invite(peer.desc, before, us) })
+		in.text, err = write(us)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)
@@ -67,7 +68,9 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 
 func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
 	pair := cmp.Or(in.pair, r.legs[index(to)].pair)
-	return r.us(in.session, in.version, pair)
+	us := r.us(in.session, in.version, pair)
+	us.Speech = r.speech(to)
+	return us
 }
 
 // Replace gives a side to whoever answers the last [Relay.Invite] so. From the
@@ -89,7 +92,8 @@ func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again [
 	if err != nil {
 		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
 	}
-	if _, err = d.Suits(peer.desc); err != nil {
+	d = r.answered(d, peer.desc, src.Terms.Speech)
+	if _, err = d.Suits(peer.desc); err != nil && !r.convertible(err, d, peer.desc) {
 		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
 	}
 	ask, err := r.retell(from, d)
@@ -142,7 +146,9 @@ func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answe
 		return err
 	}
 	if err = write(); err == nil {
-		_, err = d.Suits(peer.desc)
+		if _, err = d.Suits(peer.desc); r.convertible(err, d, peer.desc) {
+			err = nil
+		}
 	}
 	var ask description
 	if err == nil {
@@ -170,7 +176,8 @@ func (r *Relay) retell(from media.Side, d *sdp.Description) (description, error)
 			return description{}, nil
 		}
 	}
-	return r.describe(from.Other(), nil, func(us sdp.Ours) ([]byte, error) { return sdp.Invite(d, peer.desc, us) })
+	return r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d,
+		func(us sdp.Ours) ([]byte, error) { return sdp.Invite(d, peer.desc, us) }))
 }
 
 // move puts somebody in a party's place. What was learnt of the party before is

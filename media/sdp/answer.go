@@ -18,6 +18,7 @@ type Ours struct {
 	Media   netip.AddrPort // our RTP; our RTCP is on the next port
 	Proto   string         // of our audio; empty: as the party's own words have it
 	Lines   []string       // attributes of our audio that the party did not write, without "a="
+	Speech  Speech         // what becomes of its codecs
 }
 
 // Offer writes the offer to make to the other party: this party's audio with
@@ -41,12 +42,14 @@ func Answer(offer, answer *Description, us Ours) ([]byte, error) {
 	if answer.refuse != nil {
 		return nil, fmt.Errorf("answer: %w", answer.refuse)
 	}
-	if !slices.ContainsFunc(answer.relay.types, func(pt uint8) bool {
-		return answer.voice(pt) && offer.listens(answer, pt)
-	}) {
+	dir := answer.relay.direction & offer.relay.direction.Reverse()
+	if !Common(answer, offer) {
+		if Converts(answer, offer, us.Speech.Convert) {
+			return converted(offer, answer, dir, us)
+		}
 		return nil, fmt.Errorf("answer has no codec of the offer: %w", ErrUnacceptable)
 	}
-	return respond(offer, answer, answer.relay.types, answer.relay.direction&offer.relay.direction.Reverse(), us)
+	return respond(offer, answer, answer.relay.types, dir, us)
 }
 
 // listens reports whether an answer's payload type is one of the offer's, by
@@ -82,6 +85,9 @@ func Reanswer(offer, before, peer *Description, us Ours) ([]byte, error) {
 		}
 		types = append(types, p)
 		voice = voice || peer.voice(p)
+	}
+	if !voice && !Common(before, peer) && Converts(offer, peer, us.Speech.Convert) {
+		return converted(offer, peer, offer.relay.direction.Reverse(), us)
 	}
 	if !voice {
 		return nil, fmt.Errorf("new offer has no codec of those agreed on: %w", ErrUnacceptable)
@@ -169,7 +175,7 @@ func (w *writer) bandwidth(lines []line) {
 // attributes writes at most limit of those that pass.
 func (w *writer) attributes(lines []line, types []uint8, limit int) {
 	for _, l := range lines {
-		if l.key == 'a' && limit > 0 && w.from.passes(l, types) {
+		if l.key == 'a' && limit > 0 && !w.us.Speech.replaces(l.name) && w.from.passes(l, types) {
 			w.line("a=%s", l.value)
 			limit--
 		}
@@ -178,14 +184,16 @@ func (w *writer) attributes(lines []line, types []uint8, limit int) {
 
 // relayed writes the audio section at our port.
 func (w *writer) relayed(s *section, proto string, types []uint8, dir Direction) {
+	types, ours := w.us.Speech.arrange(w.from, types)
+	theirs := slices.DeleteFunc(slices.Clone(types), func(pt uint8) bool { return !slices.Contains(w.from.relay.types, pt) })
 	fmt.Fprintf(w, "m=audio %d %s", w.us.Media.Port(), strings.ToUpper(cmp.Or(w.us.Proto, proto)))
 	for _, pt := range types {
 		fmt.Fprintf(w, " %d", pt)
 	}
 	w.line("")
 	w.bandwidth(s.lines)
-	w.attributes(s.lines, types, MaxAttributes-1-len(w.us.Lines)) // the last one is the direction
-	for _, l := range w.us.Lines {
+	w.attributes(s.lines, theirs, MaxAttributes-1-len(ours)-len(w.us.Lines)) // the last one is the direction
+	for _, l := range slices.Concat(ours, w.us.Lines) {
 		w.line("a=%s", l)
 	}
 	w.line("a=%s", dir)

@@ -66,6 +66,9 @@ func Accept(offer, answer *Description, us Ours) ([]byte, error) {
 	if _, err := Answer(offer, answer, us); err != nil {
 		return nil, err
 	}
+	if !Common(answer, offer) {
+		return converted(offer, answer, offer.relay.direction.Reverse(), us)
+	}
 	return respond(offer, answer, answer.relay.types, offer.relay.direction.Reverse(), us)
 }
 

@@ -2,7 +2,6 @@ package sdp
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,8 +34,8 @@ func Invite(of, told *Description, us Ours) ([]byte, error) {
 }
 
 // Suits says whether a party who was told so may go on as before when the other
-// one is now d: each payload type of speech that he may send means the same to
-// d. It fails with [ErrUnacceptable] when the two have no speech in common.
+// one is now d: d has each codec of speech that he may send, under whatever
+// number. It fails with [ErrUnacceptable] when the two have no speech in common.
 func (d *Description) Suits(told *Description) (bool, error) {
 	if d.refuse != nil {
 		return false, d.refuse
@@ -47,24 +46,14 @@ func (d *Description) Suits(told *Description) (bool, error) {
 	all, some := true, false
 	for _, pt := range told.relay.types {
 		if told.voice(pt) {
-			same := d.means(told, pt)
-			all, some = all && same, some || same || d.listens(told, pt)
+			heard := d.listens(told, pt)
+			all, some = all && heard, some || heard
 		}
 	}
 	if !some {
 		return false, fmt.Errorf("no codec in common: %w", ErrUnacceptable)
 	}
 	return all, nil
-}
-
-// means reports whether a payload type is the same codec to d as to o.
-func (d *Description) means(o *Description, pt uint8) bool {
-	f, ok := o.format(pt)
-	mine, known := d.format(pt)
-	if !ok || !known {
-		return ok == known && slices.Contains(d.relay.types, pt)
-	}
-	return sameCodec(mine, f)
 }
 
 // Origin returns the session id and version of a description of ours (o=).
