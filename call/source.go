@@ -13,6 +13,7 @@ func source(m routing.Media, private bool) media.Source {
 		s.Rule = media.Latch
 	}
 	s.Terms.Speech = media.Speech(m.Speech)
+	s.Terms.Address, s.Terms.DSCP = m.Address, m.DSCP
 	s.Terms.SRTP = media.SRTP{
 		Mode:    map[string]media.SRTPMode{routing.SRTPOffer: media.SRTPOffer, routing.SRTPRequire: media.SRTPRequire}[m.SRTP.Mode],
 		DTLS:    m.SRTP.Keys == routing.KeysDTLS,

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ringdown/api"
@@ -123,6 +124,7 @@ func (c *Config) Validate(report func(path, msg string)) {
 		s.Validate(under(name, c.unlessMade(report)))
 	}
 	c.checkPorts(report)
+	c.checkAddresses(report)
 	table, faults := routing.NewTable(c.Spec)
 	for _, f := range faults {
 		report(f.Path, f.Msg)
@@ -158,6 +160,21 @@ func (c *Config) checkPorts(report func(path, msg string)) {
 		if udp && err == nil && int(at.Port()) >= low && int(at.Port()) <= high {
 			report("media.ports", fmt.Sprintf("holds port %d, where sip.listen[%d] is", at.Port(), i))
 		}
+	}
+}
+
+// checkAddresses looks across sections: trunks name media addresses.
+func (c *Config) checkAddresses(report func(path, msg string)) {
+	names := c.Media.Names()
+	for i, t := range c.Trunks {
+		if t.MediaAddress == "" || slices.Contains(names, t.MediaAddress) || !routing.ValidID(t.MediaAddress) {
+			continue
+		}
+		msg := fmt.Sprintf("there is no %q in media.addresses", t.MediaAddress)
+		if near := routing.Nearest(t.MediaAddress, names); near != "" {
+			msg += fmt.Sprintf("; did you mean %q?", near)
+		}
+		report(fmt.Sprintf("trunks[%d].media_address", i), msg)
 	}
 }
 

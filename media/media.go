@@ -10,6 +10,8 @@ package media
 import (
 	"net/netip"
 	"time"
+
+	"ringdown/media/dscp"
 )
 
 // Side is a party of the call as its media sees it. Direction of dialling does
@@ -104,6 +106,8 @@ type Source struct {
 // Terms is what the trunk of a leg asks of its media, beside where it may come
 // from. The zero value asks for nothing: plain RTP in the codecs of the parties.
 type Terms struct {
+	Address  string     // name of the media address of ours that it is told; empty: the first
+	DSCP     dscp.Class // of RTP and RTCP to it; says nothing: that of the pool
 	Digits   DigitTerms
 	SRTP     SRTP
 	Watchdog Watchdog

@@ -83,6 +83,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
 		t.media.SRTP = b.srtp(spec, path)
 		t.media.Speech = b.speech(spec, path)
+		b.network(spec, &t.media, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.health(spec, path)
 		t.redirect = b.redirect(Bounds{spec.Redirect.Follow, spec.Redirect.Hosts}, path)

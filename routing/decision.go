@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ringdown/media/dscp"
 	"ringdown/privacy"
 )
 
@@ -54,6 +55,8 @@ type Media struct {
 	Sources []netip.Prefix // empty: the address in the SDP
 	SRTP    SRTP
 	Speech  Speech
+	Address string     // name of our media address that it goes by; empty: the first
+	DSCP    dscp.Class // of its packets
 }
 
 // Target is one destination of a dial step.

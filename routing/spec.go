@@ -17,6 +17,8 @@ type Trunk struct {
 	Sources      []string      `yaml:"sources"`       // CIDRs or addresses; the longest match of all trunks wins
 	MediaSources []string      `yaml:"media_sources"` // CIDRs RTP may come from; empty: the address in the SDP
 	MediaRule    string        `yaml:"media_rule"`    // strict (default) | latch
+	MediaAddress string        `yaml:"media_address"` // which of media.addresses its media goes by; empty: the first
+	DSCP         string        `yaml:"dscp"`          // class of RTP and RTCP to it: ef, af41, 46, …; empty: media.dscp
 	Targets      []TrunkTarget `yaml:"targets"`       // where calls out through it go
 	Health       Health        `yaml:"health"`        // how its targets are watched
 	Auth         Auth          `yaml:"auth"`          // digest, theirs and ours

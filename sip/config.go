@@ -2,6 +2,7 @@ package sip
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"ringdown/media/dscp"
 	"ringdown/sip/locate"
 )
 
@@ -29,6 +31,7 @@ type Config struct {
 	Listen    []string  `yaml:"listen"`    // udp://, tcp://, tls://, ws:// or wss://, and ip:port
 	Advertise string    `yaml:"advertise"` // host others must use in place of the bound address
 	Networks  []Network `yaml:"networks"`  // what holds for some peers instead
+	DSCP      string    `yaml:"dscp"`      // class of what is sent: cs3 (default), af31, 24, …
 	TLS       TLS       `yaml:"tls"`
 	Rate      Rate      `yaml:"rate"`
 	Bans      Bans      `yaml:"bans"`
@@ -48,6 +51,7 @@ func (c *Config) Defaults() {
 	if len(c.Listen) == 0 {
 		c.Listen = []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"}
 	}
+	c.DSCP = cmp.Or(c.DSCP, "cs3")
 	c.TLS.MinVersion = cmp.Or(c.TLS.MinVersion, "1.2")
 	c.Rate.Source = cmp.Or(c.Rate.Source, 2000)
 	c.Rate.Total = cmp.Or(c.Rate.Total, 10000)
@@ -82,6 +86,9 @@ func (c Config) Validate(report func(path, msg string)) {
 	c.TLS.validate(secure, report)
 	if c.Advertise != "" && !isHost(strings.Trim(c.Advertise, "[]")) {
 		report("advertise", fmt.Sprintf("%q is neither an IP address nor a host name (no port, no scheme)", c.Advertise))
+	}
+	if _, err := dscp.Parse(c.DSCP); err != nil {
+		report("dscp", fmt.Sprintf("%q %s", c.DSCP, err))
 	}
 	c.Bans.validate(report)
 	c.STIR.validate(report)
@@ -135,6 +142,7 @@ func Listen(c Config) (conns []net.PacketConn, listeners []net.Listener, err err
 			conns, listeners = nil, nil
 		}
 	}()
+	config := net.ListenConfig{Control: c.class().Control}
 	for _, s := range c.Listen {
 		network, addr, err := parseListen(s)
 		if err != nil {
@@ -145,7 +153,7 @@ func Listen(c Config) (conns []net.PacketConn, listeners []net.Listener, err err
 			family = "4"
 		}
 		if network == "udp" {
-			p, err := net.ListenPacket("udp"+family, addr.String())
+			p, err := config.ListenPacket(context.Background(), "udp"+family, addr.String())
 			if err != nil {
 				return conns, listeners, listenError(s, err)
 			}
@@ -155,7 +163,7 @@ func Listen(c Config) (conns []net.PacketConn, listeners []net.Listener, err err
 			conns = append(conns, p)
 			continue
 		}
-		l, err := net.Listen("tcp"+family, addr.String())
+		l, err := config.Listen(context.Background(), "tcp"+family, addr.String())
 		if err != nil {
 			return conns, listeners, listenError(s, err)
 		}
@@ -168,6 +176,12 @@ func Listen(c Config) (conns []net.PacketConn, listeners []net.Listener, err err
 		listeners = append(listeners, l)
 	}
 	return conns, listeners, nil
+}
+
+// class is what signalling is marked with; Validate has looked at it.
+func (c Config) class() dscp.Class {
+	class, _ := dscp.Parse(c.DSCP)
+	return class
 }
 
 // receiveBuffer is what may wait in the kernel while we are busy, in bytes. The

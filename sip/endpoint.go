@@ -18,6 +18,7 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 
 	"ringdown/call"
+	"ringdown/media/dscp"
 	"ringdown/routing"
 	"ringdown/sip/digest"
 	"ringdown/sip/locate"
@@ -115,7 +116,7 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 	if len(conns)+len(listeners) == 0 {
 		return nil, errors.New("sip: no socket to listen on")
 	}
-	deps = deps.filled()
+	deps = deps.filled(cfg.class())
 	e := &Endpoint{
 		cfg: cfg, deps: deps, log: deps.Log, count: newCounts(), door: newDoor(deps.Trunk, cfg),
 		instance: newTag(), asks: digest.NewGuard(), tagKey: newTag(),
@@ -156,7 +157,7 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 }
 
 // filled returns d with what is absent.
-func (d Deps) filled() Deps {
+func (d Deps) filled(class dscp.Class) Deps {
 	if d.Policy == nil {
 		d.Policy = func(string) (routing.Trunk, bool) { return routing.Trunk{}, false }
 	}
@@ -178,7 +179,7 @@ func (d Deps) filled() Deps {
 		d.Locate = locate.New(locate.Options{System: d.Lookup, Random: d.Random, Log: d.Log})
 	}
 	if d.Connect == nil {
-		d.Connect = connect
+		d.Connect = connector(class)
 	}
 	if d.TrunkOfNames == nil {
 		d.TrunkOfNames = func([]string) (string, bool) { return "", false }

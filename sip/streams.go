@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringdown/media/dscp"
 )
 
 const (
@@ -275,13 +277,15 @@ func (e *Endpoint) socketFor(peer netip.Addr) *socket {
 	return best
 }
 
-// connect is the plain dialler.
-func connect(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	var d net.Dialer
-	if from.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+// connector is the plain dialler of connections of a class.
+func connector(class dscp.Class) func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	return func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+		d := net.Dialer{Control: class.Control}
+		if from.IsValid() {
+			d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+		}
+		return d.DialContext(ctx, "tcp", to.String())
 	}
-	return d.DialContext(ctx, "tcp", to.String())
 }
 
 // dialFrom is the address that connections to a peer come from: peers know us

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"ringdown/media/dscp"
 )
 
 // queued is how many datagrams wait in a conn before the next is lost, about
@@ -31,6 +33,20 @@ type Conn struct {
 	mu       sync.Mutex
 	queue    []datagram
 	deadline time.Time
+	class    dscp.Class
+}
+
+// Mark notes a DSCP, and Class returns what was noted last.
+func (c *Conn) Mark(class dscp.Class) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.class = class
+}
+
+func (c *Conn) Class() dscp.Class {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.class
 }
 
 var _ net.PacketConn = (*Conn)(nil)

@@ -31,7 +31,7 @@ func TestChoice(t *testing.T) {
 		var asked pathOptions
 		cfg := Config{Engine: c.engine, Interfaces: []string{"lo"}, Ports: "20000-20019"}
 		cfg.Defaults()
-		p.places, p.first = cfg.places()
+		p.homes = cfg.homes()
 		err := p.choose(cfg, false, func(o pathOptions) (fastPath, string, error) {
 			asked = o
 			if c.err != nil {

@@ -6,15 +6,19 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"ringdown/media/dscp"
 )
 
 // Config is the media section of the configuration file.
 type Config struct {
-	Address    string `yaml:"address"`    // IP address to bind
-	Advertise  string `yaml:"advertise"`  // IP address others must use, when it is not the bound one
-	Address6   string `yaml:"address6"`   // IPv6 address to bind beside an IPv4 address; empty: none
-	Advertise6 string `yaml:"advertise6"` // IPv6 address others must use, when it is not the bound one
-	Ports      string `yaml:"ports"`      // "20000-29999", both ends included; a call takes four
+	Address    string    `yaml:"address"`    // IP address to bind
+	Advertise  string    `yaml:"advertise"`  // IP address others must use, when it is not the bound one
+	Address6   string    `yaml:"address6"`   // IPv6 address to bind beside an IPv4 address; empty: none
+	Advertise6 string    `yaml:"advertise6"` // IPv6 address others must use, when it is not the bound one
+	DSCP       string    `yaml:"dscp"`       // class of RTP and RTCP: ef (default), af41, cs5, 46, …; a trunk may have its own
+	Addresses  []Address `yaml:"addresses"`  // others, for the trunks that name them (media_address)
+	Ports      string    `yaml:"ports"`      // "20000-29999", both ends included; a call takes four
 
 	Engine     string   `yaml:"engine"`     // auto, kernel or portable
 	Interfaces []string `yaml:"interfaces"` // of the kernel engine; empty: every one that is up
@@ -24,6 +28,9 @@ type Config struct {
 func (c *Config) Defaults() {
 	if c.Address == "" {
 		c.Address = "127.0.0.1"
+	}
+	if c.DSCP == "" {
+		c.DSCP = "ef"
 	}
 	if c.Ports == "" {
 		c.Ports = "20000-29999"
@@ -38,13 +45,10 @@ func (c *Config) Defaults() {
 
 // Validate reports every fault, with its path in the section.
 func (c Config) Validate(report func(path, msg string)) {
-	bind := validatePlace(c.Address, c.Advertise, "", report)
-	switch bind6 := validatePlace(c.Address6, c.Advertise6, "6", report); {
-	case c.Address6 == "":
-	case bind6.Is4():
-		report("address6", fmt.Sprintf("%s is not an IPv6 address", bind6))
-	case bind.Is6():
-		report("address6", fmt.Sprintf("stands beside the IPv6 address %s: address must be an IPv4 one then", bind))
+	c.own().validate(report)
+	c.validateAddresses(report)
+	if _, err := dscp.Parse(c.DSCP); err != nil {
+		report("dscp", fmt.Sprintf("%q %s", c.DSCP, err))
 	}
 	if _, err := parsePorts(c.Ports); err != nil {
 		report("ports", err.Error())

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringdown/media"
 	"ringdown/media/mediatest"
 )
 
@@ -17,7 +18,7 @@ func TestConfigDefaults(t *testing.T) {
 	if c.Address != "127.0.0.1" || c.Ports != "20000-29999" || c.Advertise != "" || c.Engine != "auto" {
 		t.Errorf("%+v", c)
 	}
-	set := Config{Address: "10.0.0.1", Advertise: "192.0.2.1", Ports: "3000-3009", Engine: "kernel"}
+	set := Config{Address: "10.0.0.1", Advertise: "192.0.2.1", Ports: "3000-3009", DSCP: "cs5", Engine: "kernel"}
 	kept := set
 	kept.Defaults()
 	if !reflect.DeepEqual(kept, set) {
@@ -31,7 +32,7 @@ func TestConfigKeys(t *testing.T) {
 	for i, c := 0, reflect.TypeFor[Config](); i < c.NumField(); i++ {
 		keys = append(keys, c.Field(i).Tag.Get("yaml"))
 	}
-	if !slices.Equal(keys, []string{"address", "advertise", "address6", "advertise6", "ports", "engine", "interfaces"}) {
+	if !slices.Equal(keys, []string{"address", "advertise", "address6", "advertise6", "dscp", "addresses", "ports", "engine", "interfaces"}) {
 		t.Errorf("keys %q", keys)
 	}
 }
@@ -124,14 +125,14 @@ func TestReaches(t *testing.T) {
 		{"169.254.0.1", "169.254.0.2", true},
 	} {
 		ours := netip.MustParseAddr(c.ours)
-		p := &Pool{}
-		p.places[familyOf(ours)].advertise = ours
+		p := &Pool{homes: make([]address, 1)}
+		p.homes[0].places[familyOf(ours)].advertise = ours
 		theirs := netip.MustParseAddr(c.theirs)
-		if err := p.reaches(theirs, nil); (err == nil) != c.ok {
+		if err := p.reaches(theirs, media.Source{}); (err == nil) != c.ok {
 			t.Errorf("from %s to %s: %v", c.ours, c.theirs, err)
 		}
 		named := []netip.Prefix{netip.PrefixFrom(theirs, theirs.BitLen())}
-		if err := p.reaches(theirs, named); (err == nil) != (theirs.Is4() == ours.Is4()) {
+		if err := p.reaches(theirs, media.Source{Allow: named}); (err == nil) != (theirs.Is4() == ours.Is4()) {
 			t.Errorf("from %s to %s, named by the trunk: %v", c.ours, c.theirs, err)
 		}
 	}

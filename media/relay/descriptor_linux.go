@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ringdown/media/dscp"
 )
 
 // descriptor is the line of a UDP socket that a loop serves. The runtime's poller
@@ -122,6 +124,15 @@ func (d *descriptor) receive(b []byte) (int, netip.AddrPort, syscall.Errno) {
 		return int(n), netip.AddrPortFrom(netip.AddrFrom16(from.Addr), port), 0
 	}
 	return int(n), netip.AddrPort{}, 0 // from nowhere: no rule accepts it
+}
+
+func (d *descriptor) mark(class dscp.Class) error {
+	d.sending.Lock()
+	defer d.sending.Unlock()
+	if d.fd < 0 {
+		return net.ErrClosed
+	}
+	return class.MarkFD(int(d.fd))
 }
 
 func (d *descriptor) send(pkt []byte, to netip.AddrPort) error {

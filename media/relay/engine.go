@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringdown/media/dscp"
 )
 
 // This file is how packets get from sockets to receivers and out again. Nothing
@@ -75,6 +77,9 @@ type line interface {
 	// close returns when nothing will be read any more. Idempotent.
 	close()
 	local() netip.AddrPort
+	// mark gives what is sent from now on a class; where the system refuses that,
+	// nothing else changes.
+	mark(dscp.Class) error
 }
 
 // open starts to read conn, which belongs to the socket from now on, in a loop

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"ringdown/media"
@@ -32,95 +33,87 @@ func familyOf(a netip.Addr) family {
 	return six
 }
 
-// place is where the pool is in one IP version. Without a bind address it is
-// not there at all.
-type place struct {
-	bind, advertise netip.Addr
-	free            []uint16 // even ports, no order; guarded by Pool.mu
-}
-
-// places reads the addresses of a configuration that Validate has passed.
-func (c Config) places() (all [2]place, first family) {
-	set := func(bind, advertise string) family {
-		b, _ := parseAddress(bind)
-		a := b
-		if advertise != "" {
-			a, _ = parseAddress(advertise)
-		}
-		f := familyOf(a)
-		ports, _ := parsePorts(c.Ports)
-		all[f] = place{bind: b, advertise: a, free: ports}
-		return f
-	}
-	first = set(c.Address, c.Advertise)
-	if c.Address6 != "" {
-		set(c.Address6, c.Advertise6)
-	}
-	return all, first
-}
-
 // outlet is the socket towards one party for one kind of packet, in each IP
 // version it may be reached over. The packet path reads it without a lock.
 type outlet [2]atomic.Pointer[socket]
 
 func (o *outlet) towards(to netip.AddrPort) *socket { return o[familyOf(to.Addr())].Load() }
 
-// open makes a pair of a party's own ports live.
+// open makes a pair of a party's own ports live, both ways.
 func (r *Relay) open(side media.Side, q *pair) {
-	peer := &r.outlets[index(side.Other())]
-	q.rtp.bind(r.id, &rtpInput{input{r, side, &peer.rtp}})
-	q.rtcp.bind(r.id, &rtcpInput{input{r, side, &peer.rtcp}})
+	r.attend(side, q)
 	r.mu.Lock()
-	r.at[index(side)][q.family] = netip.AddrPortFrom(r.pool.places[q.family].bind, q.port)
+	r.at[index(side)][q.family] = netip.AddrPortFrom(r.pool.place(q.spot).bind, q.port)
 	r.mu.Unlock()
 	mine := &r.outlets[index(side)]
 	mine.rtp[q.family].Store(q.rtp)
 	mine.rtcp[q.family].Store(q.rtcp)
 }
 
-// ports returns a side's pair of an IP version, taken and opened when the call has
-// none there yet. The caller holds r.nego.
-func (r *Relay) ports(side media.Side, f family) (*pair, error) {
-	l := &r.legs[index(side)]
-	if l.pair.family == f {
-		return l.pair, nil
-	}
-	if l.other == nil {
-		q, err := r.pool.take(f, r.loop)
-		if err != nil {
-			return nil, err
-		}
-		l.other = q
-		r.open(side, q)
-	}
-	return l.other, nil
+// attend makes a pair of a party's own ports live for what it sends.
+func (r *Relay) attend(side media.Side, q *pair) {
+	peer := &r.outlets[index(side.Other())]
+	q.rtp.bind(r.id, &rtpInput{input{r, side, &peer.rtp}})
+	q.rtcp.bind(r.id, &rtcpInput{input{r, side, &peer.rtcp}})
 }
 
-// turn makes a party's ports those of an IP version, which are taken when the
-// call has none there yet. Ports that the party was never told of are given
-// back; others stay, because packets to them may be on their way. The caller
-// holds r.nego.
-func (r *Relay) turn(side media.Side, f family) error {
+// ports returns a side's pair at a spot, taken and opened when the call has none
+// there yet. The caller holds r.nego.
+func (r *Relay) ports(side media.Side, at spot) (*pair, error) {
 	l := &r.legs[index(side)]
-	if l.pair.family == f {
+	if l.pair.spot == at {
+		return l.pair, nil
+	}
+	for _, q := range l.others {
+		if q.spot == at {
+			return q, nil
+		}
+	}
+	q, err := r.pool.take(at, r.loop)
+	if err != nil {
+		return nil, err
+	}
+	l.others = append(l.others, q)
+	if q.family == l.pair.family { // the party is sent packets from its own ports until it turns
+		r.attend(side, q)
+	} else {
+		r.open(side, q)
+	}
+	return q, nil
+}
+
+// turn makes a party's ports those at a spot, which are taken when the call has
+// none there yet. Ports that the party was never told of are given back; others
+// stay, because packets to them may be on their way. The caller holds r.nego.
+func (r *Relay) turn(side media.Side, at spot) error {
+	l := &r.legs[index(side)]
+	if l.pair.spot == at {
 		return nil
 	}
-	if _, err := r.ports(side, f); err != nil {
+	next, err := r.ports(side, at)
+	if err != nil {
 		return err
 	}
-	l.pair, l.other = l.other, l.pair
-	if l.sent == nil {
-		unused := l.other
-		l.other = nil
-		mine := &r.outlets[index(side)]
-		mine.rtp[unused.family].Store(nil)
-		mine.rtcp[unused.family].Store(nil)
-		r.mu.Lock()
-		r.at[index(side)][unused.family] = netip.AddrPort{}
-		r.replan()
-		r.mu.Unlock()
-		r.pool.quarantine(unused)
+	before := l.pair
+	l.others[slices.Index(l.others, next)] = before
+	l.pair = next
+	if next.family == before.family {
+		r.open(side, next)
 	}
+	if l.sent != nil {
+		return nil
+	}
+	l.others = slices.DeleteFunc(l.others, func(q *pair) bool { return q == before })
+	r.mu.Lock()
+	if before.family != next.family {
+		mine := &r.outlets[index(side)]
+		mine.rtp[before.family].Store(nil)
+		mine.rtcp[before.family].Store(nil)
+		r.at[index(side)][before.family] = netip.AddrPort{}
+	}
+	r.replan()
+	r.mu.Unlock()
+	r.pool.quarantine(before)
 	return nil
 }
 
@@ -134,10 +127,8 @@ func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, 
 	if r.closed {
 		return nil, errClosed
 	}
-	if f := familyOf(addr); addr.IsValid() && r.pool.places[f].bind.IsValid() {
-		if err := r.turn(to, f); err != nil {
-			return nil, fmt.Errorf("offer to the %s: %w", to, err)
-		}
+	if err := r.turn(to, r.pool.spotFor(addr, src.Terms.Address, r.legs[index(to)].pair.spot)); err != nil {
+		return nil, fmt.Errorf("offer to the %s: %w", to, err)
 	}
 	r.legs[index(to)].secret = newSecrecy(src.Terms.SRTP)
 	from := r.legs[index(to.Other())].desc
@@ -161,44 +152,54 @@ func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, 
 // answer says that it answered an offer of ours, which named one already. It is
 // the last thing of a negotiation that may fail.
 func (r *Relay) meet(from media.Side, d *sdp.Description, answer bool) error {
-	f, err := r.wants(from, d, answer)
+	at, err := r.wants(from, r.legs[index(from)].pair.home, d, answer)
 	if err != nil {
 		return err
 	}
-	return r.turn(from, f)
+	return r.turn(from, at)
 }
 
-// wants is the IP version that a party's description asks us for.
-func (r *Relay) wants(from media.Side, d *sdp.Description, answer bool) (family, error) {
-	now, f := r.legs[index(from)].pair.family, four
+// receive is meet for a party whose trunk may have a home of its own.
+func (r *Relay) receive(from media.Side, d *sdp.Description, src media.Source) error {
+	at, err := r.wants(from, r.pool.homeOf(src.Terms.Address), d, false)
+	if err != nil {
+		return err
+	}
+	return r.turn(from, at)
+}
+
+// wants is the spot that a party's description asks us for in a home.
+func (r *Relay) wants(from media.Side, in home, d *sdp.Description, answer bool) (spot, error) {
+	now := r.legs[index(from)].pair.spot
+	at := spot{in, four}
 	if d.IPv6() {
-		f = six
+		at.family = six
 	}
 	switch rtp, _ := d.Remote(); {
 	case !rtp.IsValid(): // it holds by 0.0.0.0, which says nothing about the version
-		return now, nil
-	case !r.pool.places[f].bind.IsValid():
+		return r.pool.spotFor(netip.Addr{}, r.pool.homes[in].name, now), nil
+	case !r.pool.place(at).bind.IsValid():
 		return now, ErrFamily
-	case answer && now != f:
+	case answer && now.family != at.family:
 		return now, errOtherFamily
 	}
-	return f, nil
+	return at, nil
 }
 
 // answerTo writes our answer to a new offer, at ports of the version it asks for,
 // which are the party's from then on.
 func (r *Relay) answerTo(from media.Side, d *sdp.Description, write func(sdp.Ours) ([]byte, error)) (description, error) {
-	f, err := r.wants(from, d, false)
+	at, err := r.wants(from, r.legs[index(from)].pair.home, d, false)
 	if err != nil {
 		return description{}, err
 	}
-	q, err := r.ports(from, f)
+	q, err := r.ports(from, at)
 	if err != nil {
 		return description{}, err
 	}
 	ours, err := r.describeAt(from, q, d, write)
 	if err == nil {
-		err = r.turn(from, f)
+		err = r.turn(from, at)
 	}
 	return ours, err
 }
@@ -206,8 +207,8 @@ func (r *Relay) answerTo(from media.Side, d *sdp.Description, write func(sdp.Our
 // reaches refuses addresses that an SDP must not make us send to: an IP version
 // in which we are not, and, unless we are there ourselves or the trunk's rule
 // names them, this host and this link.
-func (p *Pool) reaches(a netip.Addr, rule []netip.Prefix) error {
-	ours := p.places[familyOf(a)].advertise
+func (p *Pool) reaches(a netip.Addr, src media.Source) error {
+	ours, rule := p.place(spot{p.homeOf(src.Terms.Address), familyOf(a)}).advertise, src.Allow
 	switch {
 	case !ours.IsValid():
 		return ErrFamily

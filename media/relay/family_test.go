@@ -213,7 +213,7 @@ func TestFamilyPortsRunOut(t *testing.T) {
 		w.connect(media.Source{}, media.Source{})
 		var all []*pair
 		for range 5 {
-			q, err := w.pool.take(six, 0)
+			q, err := w.pool.take(spot{0, six}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,7 +28,7 @@ func (k kernelPath) Set(p passage) (kernel.Counts, error) {
 	return k.Engine.Set(kernel.Flow{
 		In: p.In, From: p.From, Only: p.Only, Out: p.Out, To: p.To,
 		Types: p.Types, Timed: p.Timed, Clock: p.Clock,
-		Every: time.Duration(p.Every), Burst: p.Burst, Copy: p.Copy, Tag: p.Tag,
+		Every: time.Duration(p.Every), Burst: p.Burst, Copy: p.Copy, TOS: p.TOS, Tag: p.Tag,
 	})
 }
 

@@ -39,6 +39,7 @@ type passage struct {
 	Every int64          // nanoseconds between packets at the rate cap
 	Burst int            // packets above it at once
 	Copy  bool           // to deliver, too
+	TOS   uint8          // of what is sent
 	Tag   uint64         // names this flow in counts and copies, and no other
 }
 
@@ -87,7 +88,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 		In: in, From: src.addrPort(), Only: me.source.settled(),
 		Out: out, To: to.addrPort(),
 		Types: me.source.types, Timed: lane.timing.types, Clock: lane.timing.clock, Every: r.interval, Burst: rateBurst,
-		Copy: r.tap.Load() != nil,
+		Copy: r.tap.Load() != nil, TOS: r.tos[index(from.Other())],
 	}
 	if p.Types == [2]uint64{} {
 		p.Types = [2]uint64{^uint64(0), ^uint64(0)}

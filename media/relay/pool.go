@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"ringdown/media"
+	"ringdown/media/dscp"
 	"ringdown/media/sound"
 )
 
@@ -38,16 +39,17 @@ const (
 // Pool hands out media ports at random and takes them back into quarantine.
 // Safe for concurrent use.
 type Pool struct {
-	places  [2]place                                     // by family
-	first   family                                       // of the ports a call begins with
-	listen  func(netip.AddrPort) (net.PacketConn, error) // nil: the engine's own
-	engine  engine
-	beat    beat
-	offload *offloader // nil: there is nothing below the sockets
-	sounds  sound.Library
-	chosen  Engine
-	late    atomic.Uint64  // packets that came to ports in quarantine
-	closing sync.WaitGroup // pairs whose timer is closing them
+	homes    []address                                    // the first is that of the section's own keys
+	listen   func(netip.AddrPort) (net.PacketConn, error) // nil: the engine's own
+	engine   engine
+	beat     beat
+	offload  *offloader // nil: there is nothing below the sockets
+	sounds   sound.Library
+	dscp     dscp.Class  // of all that no trunk has another for
+	unmarked atomic.Bool // the system does not let us mark, and it was said
+	chosen   Engine
+	late     atomic.Uint64  // packets that came to ports in quarantine
+	closing  sync.WaitGroup // pairs whose timer is closing them
 
 	mu     sync.Mutex
 	rest   map[*pair]struct{}
@@ -58,9 +60,10 @@ type Pool struct {
 
 // pair is an even port for RTP and the odd one above it for RTCP, both bound.
 type pair struct {
-	pool      *Pool
-	family    family
+	pool *Pool
+	spot
 	port      uint16
+	class     dscp.Class // of what it sends; set by whoever has it
 	rtp, rtcp *socket
 
 	since time.Time    // start of the quarantine
@@ -84,7 +87,8 @@ func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), lo
 		rest:   map[*pair]struct{}{},
 		relays: map[*Relay]struct{}{},
 	}
-	p.places, p.first = cfg.places()
+	p.homes = cfg.homes()
+	p.dscp, _ = dscp.Parse(cfg.DSCP)
 	if err := p.choose(cfg, listen != nil, openKernel); err != nil {
 		return nil, err
 	}
@@ -99,7 +103,7 @@ func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
 	loop := p.engine.enter()
 	for i := range pairs {
 		var err error
-		if pairs[i], err = p.take(p.first, loop); err != nil {
+		if pairs[i], err = p.take(spot{0, p.homes[0].first}, loop); err != nil {
 			if i > 0 {
 				p.putBack(pairs[0])
 			}
@@ -122,8 +126,8 @@ func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
 
 // take binds a pair at random, for a call in a loop. Ports of other programs are
 // passed over and tried again by later calls.
-func (p *Pool) take(f family, loop int) (*pair, error) {
-	at := &p.places[f]
+func (p *Pool) take(s spot, loop int) (*pair, error) {
+	at := p.place(s)
 	var taken []uint16
 	defer func() {
 		p.mu.Lock()
@@ -135,7 +139,7 @@ func (p *Pool) take(f family, loop int) (*pair, error) {
 		if err != nil {
 			return nil, err
 		}
-		pair, err := p.bindPair(f, port, loop)
+		pair, err := p.bindPair(s, port, loop)
 		if err == nil {
 			return pair, nil
 		}
@@ -162,24 +166,25 @@ func (p *Pool) pick(at *place) (uint16, error) {
 	return port, nil
 }
 
-func (p *Pool) bindPair(f family, port uint16, loop int) (q *pair, err error) {
-	q = &pair{pool: p, family: f, port: port, since: time.Now()}
-	bind := p.places[f].bind
-	if q.rtp, err = p.bind(netip.AddrPortFrom(bind, port), (*resting)(q), loop); err != nil {
+func (p *Pool) bindPair(s spot, port uint16, loop int) (q *pair, err error) {
+	q = &pair{pool: p, spot: s, port: port, since: time.Now()}
+	bind := p.place(s).bind
+	dual := p.place(spot{s.home, four}).bind == bind // [::] of an address that advertises IPv4
+	if q.rtp, err = p.bind(netip.AddrPortFrom(bind, port), (*resting)(q), dual, loop); err != nil {
 		return nil, err
 	}
-	if q.rtcp, err = p.bind(netip.AddrPortFrom(bind, port+1), (*resting)(q), loop); err != nil {
+	if q.rtcp, err = p.bind(netip.AddrPortFrom(bind, port+1), (*resting)(q), dual, loop); err != nil {
 		q.rtp.close()
 		return nil, err
 	}
+	q.mark(p.dscp)
 	return q, nil
 }
 
-// bind opens a port. It serves one IP version, but for the [::] of a pool that
-// advertises IPv4.
-func (p *Pool) bind(at netip.AddrPort, to receiver, loop int) (*socket, error) {
+// bind opens a port, which serves one IP version unless it is dual.
+func (p *Pool) bind(at netip.AddrPort, to receiver, dual bool, loop int) (*socket, error) {
 	if p.listen == nil {
-		return p.engine.listen(at, p.places[four].bind == at.Addr(), to, loop)
+		return p.engine.listen(at, dual, to, loop)
 	}
 	conn, err := p.listen(at)
 	if err != nil {
@@ -193,7 +198,7 @@ func (p *Pool) putBack(pair *pair) {
 	pair.rtp.close()
 	pair.rtcp.close()
 	p.mu.Lock()
-	at := &p.places[pair.family]
+	at := p.place(pair.spot)
 	at.free = append(at.free, pair.port)
 	p.mu.Unlock()
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"ringdown/media/dscp"
 )
 
 // reader is the line of a conn that no loop serves: any conn on systems other
@@ -47,6 +49,8 @@ func (r *reader) local() netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
+
+func (r *reader) mark(class dscp.Class) error { return class.Mark(r.closer) }
 
 func (r *reader) run() {
 	defer close(r.done)

@@ -46,6 +46,8 @@ type Relay struct {
 	lanes    [2]lane              // by who sends
 	below    [2]*offloaded        // by who sends: as it passes without us; nil: it does not
 	at       [2][2]netip.AddrPort // our RTP ports towards each side, by family
+	homes    [2]home              // that each side is told of
+	tos      [2]uint8             // of packets to each side, for the fast path
 	players  [2]*player           // by who hears; nil: nothing was ever played to him
 	plays    int                  // sounds so far
 	over     bool                 // closed: the clock has nothing to do here
@@ -63,7 +65,7 @@ type tapBox struct{ media.Tap }
 // leg is the negotiation with one party.
 type leg struct {
 	pair    *pair            // the ports it is told of now
-	other   *pair            // those of the other IP version that it was told of before; nil: none
+	others  []*pair          // of other spots, that it was told of before or is to turn to
 	desc    *sdp.Description // what the party said last; nil: nothing yet
 	dropped bool             // it has taken its audio out since
 	rule    media.Source
@@ -115,7 +117,7 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 	}
 	ours, err := r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d, d.Offer))
 	if err == nil {
-		err = r.meet(from, d, false)
+		err = r.receive(from, d, src)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("offer of the %s: %w", from, err)
@@ -232,7 +234,7 @@ func (r *Relay) Close() media.Stats {
 	r.retapped()
 	for i := range r.legs {
 		r.pool.quarantine(r.legs[i].pair)
-		if other := r.legs[i].other; other != nil {
+		for _, other := range r.legs[i].others {
 			r.pool.quarantine(other)
 		}
 	}
@@ -268,7 +270,7 @@ func (r *Relay) parse(body []byte, src media.Source, judge sdp.Judge) (*sdp.Desc
 	if !rtp.IsValid() { // on hold: there is no place
 		return d, nil
 	}
-	if err := r.pool.reaches(rtp.Addr(), src.Allow); err != nil {
+	if err := r.pool.reaches(rtp.Addr(), src); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, sdp.ErrUnacceptable)
 	}
 	if src.Rule != media.Latch && len(src.Allow) > 0 && !allowed(src.Allow, rtp.Addr()) {
@@ -313,7 +315,7 @@ func (r *Relay) describeAt(to media.Side, q *pair, answers *sdp.Description, wri
 
 // us is what stands in a description of ours that names a pair of ports.
 func (r *Relay) us(session, version uint64, q *pair) sdp.Ours {
-	return sdp.Ours{ID: session, Version: version, Media: netip.AddrPortFrom(r.pool.places[q.family].advertise, q.port)}
+	return sdp.Ours{ID: session, Version: version, Media: r.pool.advertised(q)}
 }
 
 // commit makes a party's description and ours to it or to the other party the
@@ -335,6 +337,7 @@ func (r *Relay) sent(ours description) {
 func (r *Relay) apply(from media.Side) {
 	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
 	d, src := me.desc, me.rule
+	r.markLeg(me)
 	r.tell(from, d, peer.desc)
 	if peer.desc != nil {
 		r.tell(from.Other(), peer.desc, d)
@@ -351,6 +354,7 @@ func (r *Relay) apply(from media.Side) {
 	now := r.clock(time.Now())
 	s.source.negotiate(exact, src.Rule == media.Latch, src.Allow, typeSet(d, peer.desc), now)
 	s.ready, s.direction = true, d.Direction()
+	r.homes[index(from)], r.tos[index(from)] = me.pair.home, me.pair.class.TOS()
 	if me.dropped {
 		s.muted, s.direction = true, sdp.Inactive
 	}
@@ -374,7 +378,7 @@ func (r *Relay) apply(from media.Side) {
 // rtcpPlace is where a side's RTCP goes: another host than that of its RTP only
 // when the trunk's own rule names it, else a=rtcp would aim us at anyone.
 func (r *Relay) rtcpPlace(rtp, rtcp netip.AddrPort, src media.Source) endpoint {
-	if rtcp.Addr() == rtp.Addr() || allowed(src.Allow, rtcp.Addr()) && r.pool.reaches(rtcp.Addr(), src.Allow) == nil {
+	if rtcp.Addr() == rtp.Addr() || allowed(src.Allow, rtcp.Addr()) && r.pool.reaches(rtcp.Addr(), src) == nil {
 		return endpointOf(rtcp)
 	}
 	return endpointOf(rtp).next()

@@ -19,7 +19,7 @@ type asked struct {
 type before struct {
 	desc    *sdp.Description
 	dropped bool
-	family  family
+	at      spot
 	other   *before
 	answer  *sdp.Description
 }
@@ -224,7 +224,7 @@ func (r *Relay) Settle(from media.Side, body []byte) ([]byte, error) {
 // remember keeps what a side has said, for Undo.
 func (r *Relay) remember(from media.Side) {
 	l := &r.legs[index(from)]
-	r.before[index(from)] = &before{desc: l.desc, dropped: l.dropped, family: l.pair.family}
+	r.before[index(from)] = &before{desc: l.desc, dropped: l.dropped, at: l.pair.spot}
 }
 
 // Undo takes the last new offer of a side back: it was withdrawn before our
@@ -240,7 +240,7 @@ func (r *Relay) Undo(from media.Side) {
 		return
 	}
 	me.desc, me.dropped = b.desc, b.dropped
-	r.turn(from, b.family) // cannot fail: both pairs are ours already
+	r.turn(from, b.at) // cannot fail: both pairs are ours already
 	r.apply(from)
 	if b.other != nil && peer.desc == b.answer {
 		peer.desc, peer.dropped = b.other.desc, b.other.dropped

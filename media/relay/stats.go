@@ -59,4 +59,11 @@ func (p *Pool) Free() int {
 	return p.countFree()
 }
 
-func (p *Pool) countFree() int { return len(p.places[four].free) + len(p.places[six].free) }
+func (p *Pool) countFree() (n int) {
+	for i := range p.homes {
+		for f := range p.homes[i].places {
+			n += len(p.homes[i].places[f].free)
+		}
+	}
+	return n
+}

@@ -48,9 +48,10 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 		}
 		in.secret.toldElsewhere(before)
 	}
-	if addr.IsValid() && r.pool.places[familyOf(addr)].bind.IsValid() {
+	now := r.legs[index(to)].pair.spot
+	if at := r.pool.spotFor(addr, src.Terms.Address, now); addr.IsValid() || at != now {
 		var err error
-		if in.pair, err = r.ports(to, familyOf(addr)); err != nil {
+		if in.pair, err = r.ports(to, at); err != nil {
 			return nil, fmt.Errorf("offer to the %s: %w", to, err)
 		}
 	}
@@ -110,9 +111,9 @@ func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again [
 // meetInvited is meet for somebody who answered what he was invited by, which may
 // have named other ports than the party's.
 func (r *Relay) meetInvited(from media.Side, d *sdp.Description, in *invited) error {
-	before := r.legs[index(from)].pair.family
+	before := r.legs[index(from)].pair.spot
 	if in.pair != nil {
-		r.turn(from, in.pair.family) // cannot fail: both pairs are ours already
+		r.turn(from, in.pair.spot) // cannot fail: both pairs are ours already
 	}
 	err := r.meet(from, d, true)
 	if err != nil {
@@ -155,7 +156,7 @@ func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answe
 		ask, err = r.retell(from, d)
 	}
 	if err == nil {
-		err = r.meet(from, d, false)
+		err = r.receive(from, d, src)
 	}
 	if err == nil {
 		err = write() // once more: his ports may be others now

@@ -75,7 +75,7 @@ func (r *Relay) sight(side media.Side, at int64) quality.Sight {
 		Sends:   e.session.Sends, Strays: e.strays,
 		Own: media.OriginOf(me.source.exact.addr()),
 	}
-	s.Ours = media.OriginOf(r.pool.places[familyOf(me.source.exact.addr())].advertise)
+	s.Ours = media.OriginOf(r.pool.place(spot{r.homes[index(side)], familyOf(me.source.exact.addr())}).advertise)
 	if last, ok := e.session.LastAt(); ok {
 		s.LastRTCP = last
 	}
