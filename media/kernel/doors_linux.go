@@ -190,33 +190,45 @@ func (d *doors) close() {
 	d.detach()
 }
 
-// settleTime is for how long changes of interfaces and routes are let come in
-// before they are looked at, all together.
+// settleTime is the least time between two looks at interfaces and routes, however
+// often they change.
 const settleTime = 100 * time.Millisecond
 
-// watch follows interfaces and routes. A message that was lost (ENOBUFS) is a
-// change like any other: what it said is never read.
+// watch follows interfaces and routes. What a message says is never read, so one
+// that was lost (ENOBUFS) is a change like any other.
 func (e *Engine) watch() {
-	buf := make([]byte, 1<<16)
-	for {
-		if _, err := e.doors.news.Read(buf); errors.Is(err, os.ErrClosed) {
-			return
+	for e.doors.await() {
+		if err := e.doors.look(); err != nil {
+			e.log.Error("kernel engine cannot see the interfaces", "error", err)
 		}
+		e.reroute()
 		select {
 		case <-e.quit:
 			return
 		case <-time.After(settleTime):
 		}
-		e.doors.news.SetReadDeadline(time.Now())
+	}
+}
+
+// await returns when something is new, with all of it behind it; false when the
+// news are closed.
+func (d *doors) await() bool {
+	raw, err := d.news.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var buf [1 << 13]byte // longer ones are cut
+	err = raw.Read(func(fd uintptr) (any bool) {
 		for {
-			if _, err := e.doors.news.Read(buf); err != nil && !errors.Is(err, unix.ENOBUFS) {
-				break
+			_, _, err := unix.Recvfrom(int(fd), buf[:], unix.MSG_DONTWAIT)
+			if errors.Is(err, unix.EAGAIN) {
+				return any
+			}
+			any = true
+			if err != nil && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EINTR) {
+				return true
 			}
 		}
-		e.doors.news.SetReadDeadline(time.Time{})
-		if err := e.doors.look(); err != nil {
-			e.log.Error("kernel engine cannot see the interfaces", "error", err)
-		}
-		e.reroute()
-	}
+	})
+	return err == nil
 }

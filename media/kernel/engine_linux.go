@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,9 +47,10 @@ type Engine struct {
 // flow is one in force.
 type flow struct {
 	Flow
-	way  way
-	slot uint32
-	half int // of the state's counts
+	in, out netip.AddrPort // with the addresses that were unspecified
+	way     way
+	slot    uint32
+	half    int // of the state's counts
 }
 
 type reading struct {
@@ -125,40 +128,47 @@ func (e *Engine) Set(f Flow) (before Counts, err error) {
 	if f.Copy && e.tap == nil {
 		return Counts{}, errors.New("flow: copy: the engine was opened without a tap")
 	}
-	w, err := e.find(&f)
-	if err != nil {
-		return Counts{}, fmt.Errorf("flow: %w", err)
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return Counts{}, ErrClosed
 	}
+	next, err := e.find(&f)
+	if err != nil {
+		return Counts{}, fmt.Errorf("flow: %w", err)
+	}
 	if now := e.flows[f.In]; now != nil {
-		return e.replace(now, flow{Flow: f, way: w, slot: now.slot, half: 1 - now.half})
+		return e.replace(now, next)
 	}
 	if len(e.free) == 0 {
 		return Counts{}, ErrFull
 	}
-	next := &flow{Flow: f, way: w, slot: e.free[len(e.free)-1]}
+	next.slot = e.free[len(e.free)-1]
 	*e.program.state(next.slot) = state{}
-	if err := e.write(next); err != nil {
+	if err := e.write(&next); err != nil {
 		return Counts{}, err
 	}
-	if err := e.program.Ports.Put(placeOf(f.In), next.slot); err != nil {
+	if err := e.enter(&next); err != nil {
 		e.erase(next.slot)
-		return Counts{}, fmt.Errorf("flow: %w", err)
+		return Counts{}, err
 	}
 	e.free = e.free[:len(e.free)-1]
-	e.flows[f.In] = next
-	e.counted(next, 1)
+	e.flows[f.In] = &next
+	e.counted(&next, 1)
 	return Counts{}, nil
 }
 
 // replace has a flow go on as another one. The counts of the two are in the two
 // halves of the state, so those of the first are final when it returns.
 func (e *Engine) replace(now *flow, next flow) (before Counts, err error) {
+	next.slot, next.half = now.slot, 1-now.half
 	e.program.state(now.slot).half[next.half] = counts{}
+	if next.in != now.in {
+		if err := e.enter(&next); err != nil {
+			return Counts{}, err
+		}
+		defer e.leave(now.in)
+	}
 	if err := e.write(&next); err != nil {
 		return Counts{}, err
 	}
@@ -180,9 +190,7 @@ func (e *Engine) Remove(in netip.AddrPort) (last Counts, ok bool) {
 		return Counts{}, false
 	}
 	e.erase(f.slot)
-	if err := e.program.Ports.Delete(placeOf(in)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		e.log.Error("kernel engine: a flow that is over stays in the table, without effect", "error", err)
-	}
+	e.leave(f.in)
 	last = e.counts(f, e.now())
 	delete(e.flows, in)
 	e.free = append(e.free, f.slot)
@@ -249,41 +257,83 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// find asks for the way of a flow, as it is now.
-func (e *Engine) find(f *Flow) (way, error) {
+// find completes a flow by its way and by the addresses that it leaves open, as
+// they are now.
+func (e *Engine) find(f *Flow) (flow, error) {
 	w, err := e.router.find(f.Out, f.To)
 	if err != nil {
-		return way{}, fmt.Errorf("no way from %s to %s: %w", f.Out.Addr(), f.To.Addr(), err)
+		return flow{}, fmt.Errorf("no way from %s to %s: %w", f.Out.Addr(), f.To.Addr(), err)
 	}
-	return e.doors.limit(w), nil
+	next := flow{Flow: *f, in: f.In, out: f.Out, way: e.doors.limit(w)}
+	if f.Out.Addr().IsUnspecified() {
+		next.out = netip.AddrPortFrom(w.source, f.Out.Port())
+	}
+	if f.In.Addr().IsUnspecified() {
+		back, err := e.router.find(f.In, f.From)
+		if err != nil {
+			return flow{}, fmt.Errorf("no way back to %s: %w", f.From.Addr(), err)
+		}
+		next.in = netip.AddrPortFrom(back.source, f.In.Port())
+	}
+	if !next.in.IsValid() || !next.out.IsValid() {
+		return flow{}, errors.New("no address of this machine for it")
+	}
+	return next, nil
 }
 
 // reroute looks anew for the way of each flow. One without a way stays, and its
 // packets come up until it has one.
 func (e *Engine) reroute() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, f := range e.flows {
-		w, err := e.find(&f.Flow)
-		if err != nil {
-			w = way{}
+	all := slices.Collect(maps.Keys(e.flows))
+	e.mu.Unlock()
+	for _, in := range all { // a lock each: nobody waits for all of them
+		e.mu.Lock()
+		if f := e.flows[in]; f != nil {
+			e.rerouteOne(f)
 		}
-		if w == f.way {
-			continue
-		}
-		next := *f
-		next.way = w
-		if err := e.write(&next); err != nil {
-			e.log.Error("kernel engine: a flow keeps to the way it had", "error", err)
-			continue
-		}
-		*f = next
+		e.mu.Unlock()
+	}
+}
+
+func (e *Engine) rerouteOne(f *flow) {
+	next := *f
+	if found, err := e.find(&f.Flow); err != nil {
+		next.way = way{}
+	} else {
+		next.way, next.out = found.way, found.out
+	}
+	if next.way == f.way && next.out == f.out {
+		return
+	}
+	if err := e.write(&next); err != nil {
+		e.log.Error("kernel engine: a flow keeps to the way it had", "error", err)
+		return
+	}
+	*f = next
+}
+
+// enter has the packets to a flow's port find its slot.
+func (e *Engine) enter(f *flow) error {
+	err := e.program.Ports.Update(placeOf(f.in), f.slot, ebpf.UpdateNoExist)
+	if errors.Is(err, ebpf.ErrKeyExist) {
+		return errors.New("flow: in: another flow has it")
+	}
+	if err != nil {
+		return fmt.Errorf("flow: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) leave(in netip.AddrPort) {
+	if err := e.program.Ports.Delete(placeOf(in)); err != nil {
+		e.log.Error("kernel engine: a port that is over stays in the table, without effect", "error", err)
 	}
 }
 
 // write puts a flow's rule in its slot, whole.
 func (e *Engine) write(f *flow) error {
-	r := ruleOf(&f.Flow)
+	r := ruleOf(&f.Flow, f.in, f.out)
 	r.device, r.mtu = f.way.device, f.way.mtu
 	if f.half == 1 {
 		r.flags |= flagHalf

@@ -110,25 +110,33 @@ func wireOf(t *testing.T, dev string) *wire {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: i.Index}); err != nil {
 		t.Fatal(err)
 	}
-	limit := unix.NsecToTimeval(int64(2 * time.Second))
-	must(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
 	return &wire{t, fd}
 }
 
 // udp waits for the next UDP frame that comes in.
 func (w *wire) udp() frame {
 	w.t.Helper()
+	f, ok := w.next(2 * time.Second)
+	if !ok {
+		w.t.Fatal("nothing on the wire")
+	}
+	return f
+}
+
+func (w *wire) next(wait time.Duration) (frame, bool) {
+	limit := unix.NsecToTimeval(int64(wait))
+	must(unix.SetsockoptTimeval(w.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
 	buf := make([]byte, 1<<16)
 	for {
 		n, from, err := unix.Recvfrom(w.fd, buf, 0)
 		if err != nil {
-			w.t.Fatalf("nothing on the wire: %v", err)
+			return frame{}, false
 		}
 		if from.(*unix.SockaddrLinklayer).Pkttype == unix.PACKET_OUTGOING {
 			continue
 		}
 		if f, ok := parseFrame(bytes.Clone(buf[:n])); ok {
-			return f
+			return f, true
 		}
 	}
 }

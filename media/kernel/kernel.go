@@ -41,7 +41,9 @@ type Config struct {
 }
 
 // Flow is one direction of a call: RTP that comes to In from From leaves from Out
-// to To. All four are of one IP version, without zones. Comparable.
+// to To. All four are of one IP version, without zones. Comparable. In and Out may
+// be unspecified (0.0.0.0, [::]), as a socket's address: they are then what this
+// machine sends from towards From and To. Packets to another address of it come up.
 type Flow struct {
 	In   netip.AddrPort // an address of this machine
 	From netip.AddrPort
@@ -134,19 +136,21 @@ func (c Config) validate() error {
 
 // Validate reports why a flow cannot be set.
 func (f *Flow) Validate() error {
-	six := f.In.Addr().Is6()
+	six := f.From.Addr().Is6()
 	for _, p := range []struct {
 		name string
 		at   netip.AddrPort
-	}{{"in", f.In}, {"from", f.From}, {"out", f.Out}, {"to", f.To}} {
+		ours bool
+	}{{"from", f.From, false}, {"in", f.In, true}, {"out", f.Out, true}, {"to", f.To, false}} {
 		a := p.at.Addr()
 		switch {
 		case !a.IsValid() || p.at.Port() == 0:
 			return fmt.Errorf("flow: %s: no address and port", p.name)
+		case p.ours && a.IsUnspecified():
 		case a.Is4In6():
 			return fmt.Errorf("flow: %s: IPv4 address written as IPv6", p.name)
 		case a.Is6() != six:
-			return fmt.Errorf("flow: %s: not of the IP version of in", p.name)
+			return fmt.Errorf("flow: %s: not of the IP version of from", p.name)
 		case a.Zone() != "" || a.IsLinkLocalUnicast() && a.Is6():
 			return fmt.Errorf("flow: %s: address means nothing without its link", p.name)
 		case a.IsUnspecified() || a.IsMulticast():

@@ -20,20 +20,25 @@ func TestFlowsThatCannotBe(t *testing.T) {
 	if f := good(); f.Validate() != nil {
 		t.Fatal(f.Validate())
 	}
+	open := good()
+	open.In, open.Out = netip.MustParseAddrPort("[::]:20000"), netip.MustParseAddrPort("0.0.0.0:20002")
+	if err := open.Validate(); err != nil {
+		t.Errorf("unspecified addresses of ours: %v", err)
+	}
 	for _, c := range []struct {
 		spoil func(*Flow)
 		want  string
 	}{
 		{func(f *Flow) { f.In = netip.AddrPort{} }, "in: no address and port"},
 		{func(f *Flow) { f.From = netip.AddrPortFrom(f.From.Addr(), 0) }, "from: no address and port"},
-		{func(f *Flow) { f.To = netip.MustParseAddrPort("[2001:db8::1]:5000") }, "to: not of the IP version of in"},
+		{func(f *Flow) { f.To = netip.MustParseAddrPort("[2001:db8::1]:5000") }, "to: not of the IP version of from"},
 		{func(f *Flow) { f.Out = netip.MustParseAddrPort("[::ffff:192.0.2.1]:5000") }, "out: IPv4 address written as IPv6"},
 		{func(f *Flow) { f.To = netip.MustParseAddrPort("224.0.0.5:5000") }, "to: not the address of one machine"},
-		{func(f *Flow) { f.In = netip.MustParseAddrPort("0.0.0.0:5000") }, "in: not the address of one machine"},
+		{func(f *Flow) { f.To = netip.MustParseAddrPort("0.0.0.0:5000") }, "to: not the address of one machine"},
 		{func(f *Flow) {
 			link := netip.MustParseAddrPort("[fe80::1%eth0]:5000")
 			f.In, f.From, f.Out, f.To = link, link, link, link
-		}, "in: address means nothing without its link"},
+		}, "from: address means nothing without its link"},
 		{func(f *Flow) { f.Every = 0 }, "no packet-rate cap"},
 		{func(f *Flow) { f.Burst = -1 }, "no packet-rate cap"},
 		{func(f *Flow) { f.Every, f.Burst = time.Hour, math.MaxInt32 }, "packet-rate cap of centuries"},

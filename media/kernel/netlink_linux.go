@@ -17,6 +17,7 @@ import (
 type way struct {
 	device uint32 // loopback: the other one is on this machine; 0: there is no way
 	mtu    uint32
+	source netip.Addr // that a socket without one sends from
 }
 
 const loopback = 1 // the index of lo, in every network namespace
@@ -51,7 +52,8 @@ func (r *router) close() {
 	r.fd = -1
 }
 
-// find returns the way of UDP from one of our places to another place.
+// find returns the way of UDP from one of our places to another place; the
+// address of ours may be unspecified.
 func (r *router) find(out, to netip.AddrPort) (way, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,7 +103,11 @@ func question(seq uint32, out, to netip.AddrPort) []byte {
 		}
 	}
 	attribute(unix.RTA_DST, to.Addr().AsSlice())
-	attribute(unix.RTA_SRC, out.Addr().AsSlice())
+	if out.Addr().IsUnspecified() {
+		b[unix.SizeofNlMsghdr+2] = 0
+	} else {
+		attribute(unix.RTA_SRC, out.Addr().AsSlice())
+	}
 	attribute(unix.RTA_IP_PROTO, []byte{unix.IPPROTO_UDP})
 	attribute(unix.RTA_SPORT, binary.BigEndian.AppendUint16(nil, out.Port()))
 	attribute(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, to.Port()))
@@ -138,6 +144,8 @@ func answer(m syscall.NetlinkMessage) (way, error) {
 			w.device = binary.NativeEndian.Uint32(a.Value)
 		case a.Attr.Type == unix.RTA_METRICS:
 			w.mtu = metric(a.Value, unix.RTAX_MTU)
+		case a.Attr.Type == unix.RTA_PREFSRC:
+			w.source, _ = netip.AddrFromSlice(a.Value)
 		}
 	}
 	switch {

@@ -45,9 +45,9 @@ type rule struct {
 	becomes           [128]uint8
 }
 
-// ruleOf is a flow without its way.
-func ruleOf(f *Flow) (r rule) {
-	r.in, r.from, r.out, r.to = placeOf(f.In), placeOf(f.From), placeOf(f.Out), placeOf(f.To)
+// ruleOf is a flow between these ports of ours, without its way.
+func ruleOf(f *Flow, in, out netip.AddrPort) (r rule) {
+	r.in, r.from, r.out, r.to = placeOf(in), placeOf(f.From), placeOf(out), placeOf(f.To)
 	r.tos = f.TOS &^ 3
 	r.clock, r.tag, r.types, r.timed = f.Clock, f.Tag, f.Types, f.Timed
 	r.every = uint64(f.Every)
@@ -66,7 +66,7 @@ func ruleOf(f *Flow) (r rule) {
 	if f.Only {
 		r.flags |= flagOnly
 	}
-	if f.In.Addr().IsLoopback() || f.From.Addr().IsLoopback() {
+	if in.Addr().IsLoopback() || f.From.Addr().IsLoopback() {
 		r.flags |= flagLoopback
 	}
 	return r

@@ -13,7 +13,7 @@ func TestRuleOf(t *testing.T) {
 	f := good()
 	f.TOS, f.Copy, f.Only, f.Tag, f.Clock = 0xff, true, true, 99, 8000
 	f.Remap = [8]Remap{1: {8, 97}, 4: {101, 96}}
-	r := ruleOf(&f)
+	r := ruleOf(&f, f.In, f.Out)
 	if r.in != placeOf(f.In) || r.from != placeOf(f.From) || r.out != placeOf(f.Out) || r.to != placeOf(f.To) {
 		t.Errorf("places %+v", r)
 	}

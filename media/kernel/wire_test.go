@@ -5,6 +5,7 @@ package kernel
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -21,8 +22,10 @@ type odd struct {
 	address []byte
 }
 
-func newOdd(t *testing.T, w *world, six bool) *odd {
-	o := &odd{t: t, e: open(t, Config{}), address: mac(t, "wan")}
+func newOdd(t *testing.T, w *world, six bool) *odd { return oddOf(t, w, open(t, Config{}), six) }
+
+func oddOf(t *testing.T, w *world, e *Engine, six bool) *odd {
+	o := &odd{t: t, e: e, address: mac(t, "wan")}
 	if six {
 		o.f = plain(at("[fd01::1]:20000"), at("[fd01::2]:4000"), at("[fd02::1]:20002"), at("[fd03::2]:5000"))
 	} else {
@@ -211,6 +214,53 @@ func TestMerged(t *testing.T) {
 			if got, src := to.hear(); !bytes.Equal(got, rtp(8, 5, 0, 1)) || src != out.at {
 				t.Errorf("heard %x from %v", got, src)
 			}
+		})
+	}
+}
+
+// TestAnyAddress: ports that are bound to no address of this machine in particular.
+func TestAnyAddress(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct{ name, any, from, in, out, to string }{
+		{"IPv4", "0.0.0.0", "10.1.0.2:4000", "10.1.0.1:20000", "10.2.0.1:20002", "10.3.0.2:5000"},
+		{"IPv6", "[::]", "[fd01::2]:4000", "[fd01::1]:20000", "[fd02::1]:20002", "[fd03::2]:5000"},
+		{"IPv4 at [::]", "[::]", "10.1.0.2:4000", "10.1.0.1:20000", "10.2.0.1:20002", "10.3.0.2:5000"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := open(t, Config{})
+			a, b := w.carrier.phone(t, c.from), w.pbx.phone(t, c.to)
+			in := listenAt(t, c.any+":20000")
+			listenAt(t, c.any+":20002")
+			f := plain(at(c.any+":20000"), a.at, at(c.any+":20002"), b.at)
+			for range 2 { // set, and set again
+				set(t, e, f)
+				a.send(at(c.in), rtp(8, 1, 2, 3))
+				if got, from := b.hear(); !bytes.Equal(got, rtp(8, 1, 2, 3)) || from != at(c.out) {
+					t.Errorf("heard %x from %v", got, from)
+				}
+			}
+			a.send(at(strings.Replace(strings.Replace(c.in, "10.1.", "10.2.", 1), "fd01", "fd02", 1)), rtp(8, 1, 2, 3))
+			in.hear()                                             // at another address of ours
+			f.From = at(strings.Replace(c.to, "5000", "5002", 1)) // from where we have another address
+			if before := set(t, e, f); before.Packets != 1 {
+				t.Errorf("before %+v", before)
+			}
+			a.send(at(c.in), rtp(8, 1, 2, 3))
+			in.hear()
+			other := w.pbx.phone(t, f.From.String())
+			other.send(at(strings.Replace(c.out, "20002", "20000", 1)), rtp(8, 2, 2, 3))
+			if got, from := b.hear(); !bytes.Equal(got, rtp(8, 2, 2, 3)) || from != at(c.out) {
+				t.Errorf("heard %x from %v", got, from)
+			}
+			exact := f
+			exact.In = at(strings.Replace(c.out, "20002", "20000", 1))
+			if _, err := e.Set(exact); err == nil {
+				t.Error("two flows have one port")
+			}
+			if last, ok := e.Remove(f.In); !ok || last.Packets != 1 {
+				t.Errorf("last %+v", last)
+			}
+			set(t, e, exact)
 		})
 	}
 }
