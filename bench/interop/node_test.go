@@ -4,6 +4,7 @@ package interop
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ type node struct {
 	*program        // the last one started
 	config   string // its file
 	inside   []string
+	dial     func(ctx context.Context, network, address string) (net.Conn, error) // to its HTTP face; nil: as anybody
 }
 
 // plan is what a node is configured for.
@@ -42,6 +44,7 @@ type plan struct {
 	Listen  string // more of sip.listen: `, "tls://…"`
 	Secure  string // sip.tls: `{cert: …}`
 	Media6  string // media.address6
+	Engine  string // media.engine
 
 	SIP, HTTP, NATS string // host:port, chosen by newNode
 }
@@ -51,7 +54,7 @@ const tracking = "+4721000001"
 
 const configuration = `node: {id: edge-1, region: eu, data_dir: "{{.Dir}}"}
 sip: {listen: ["udp://{{.SIP}}", "tcp://{{.SIP}}"{{.Listen}}]{{with .Secure}}, tls: {{.}}{{end}}}
-media: {address: "{{.Host}}", {{with .Media6}}address6: "{{.}}", {{end}}ports: 20000-20999}
+media: {address: "{{.Host}}", {{with .Media6}}address6: "{{.}}", {{end}}{{with .Engine}}engine: {{.}}, {{end}}ports: 20000-20999}
 http: {listen: "{{.HTTP}}"}
 nats: {embedded: true, listen: "{{.NATS}}"}
 keys: {provider: file}
@@ -200,7 +203,7 @@ func (n *node) calm(t *testing.T) {
 // get asks its HTTP face.
 func (n *node) get(t *testing.T, path string) (status int, body string) {
 	t.Helper()
-	c := http.Client{Timeout: 10 * time.Second}
+	c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: n.dial, DisableKeepAlives: true}}
 	res, err := c.Get("http://" + n.HTTP + path)
 	if err != nil {
 		t.Errorf("GET %s: %v", path, err)
