@@ -66,7 +66,8 @@ type (
 		status int
 	}
 	// doSettle takes the answer to an offer that was passed on and gives the
-	// relay's to the leg that made it; the answer is Settled.
+	// relay's to the leg that made it; the answer is Settled. Without a body the
+	// leg has declined, and the relay may convert.
 	doSettle struct {
 		leg  LegID
 		side media.Side

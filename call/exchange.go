@@ -28,6 +28,7 @@ const (
 	firstTaken              // for the relay's word on the caller's first answer
 	passedOn                // a new offer was passed to the other leg: for its answer
 	settling                // for the relay's word on that answer
+	unable                  // for its word on whether what the other leg declined can be converted
 	undoing                 // for the relay's word that an offer is taken back
 	told                    // the other leg was told that its codec is gone: for its answer
 	restoring               // a leg was told to be what it was before: for its answer
@@ -103,7 +104,7 @@ func (m *machine) settled(s Settled) {
 		m.putBack(x.asked)
 	default:
 		m.acked = m.acked || x.step == firstTaken
-		if s.Result == ResultDone && (x.step == atRelay || x.step == settling) {
+		if s.Result == ResultDone && (x.step == atRelay || x.step == settling || x.step == unable) {
 			m.answered = &answered{leg: x.leg, id: x.id}
 			if x.step == settling {
 				m.answered.other = x.asked
@@ -156,11 +157,14 @@ func (m *machine) declined(from LegID, at time.Time) {
 	if x == nil || x.asked != from {
 		return
 	}
+	if x.step == passedOn && !x.withdrawn { // who offered may get it all the same, when it can be converted
+		side, _ := m.talk.side(from)
+		x.step = unable
+		m.do(doSettle{leg: from, side: side, to: x.leg, id: x.id})
+		return
+	}
 	m.exchange = nil
-	switch {
-	case x.step == passedOn && !x.withdrawn:
-		m.do(doRefuseOffer{x.leg, x.id, 488})
-	case x.step == restoring: // it speaks what the other side does not
+	if x.step == restoring { // it speaks what the other side does not
 		m.endBoth(at, ByFlow, Cause{Status: 488, Q850: 65, Text: "session could not be put back"})
 	}
 }

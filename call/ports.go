@@ -164,7 +164,8 @@ type Relay interface {
 	Join(from media.Side, body []byte, src media.Source) (toOther, toFrom []byte, err error)
 	// Ask takes a new offer that Reoffer could not answer and returns the one to
 	// make to the other side; Settle takes the answer to it and returns the one
-	// for the side that offered. Only Settle changes anything.
+	// for the side that offered. Only Settle changes anything. Without a body it is
+	// told that the other side declined, and fails unless it can convert.
 	Ask(from media.Side, body []byte) ([]byte, error)
 	Settle(from media.Side, body []byte) ([]byte, error)
 	// Present returns an offer to a side of the session as it stands; Take takes

@@ -224,7 +224,7 @@ func (r fakeRelay) Ask(_ media.Side, body []byte) ([]byte, error) {
 }
 
 func (r fakeRelay) Settle(_ media.Side, body []byte) ([]byte, error) {
-	if string(body) == "bad" {
+	if len(body) == 0 || string(body) == "bad" { // it can convert nothing
 		return nil, errors.New("bad answer")
 	}
 	return append([]byte("settled "), body...), nil
