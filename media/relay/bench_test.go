@@ -100,3 +100,44 @@ func BenchmarkStranger(b *testing.B) {
 		in.deliver(pkt, src, at)
 	}
 }
+
+// BenchmarkForwardMany is BenchmarkForward in a thousand calls by turns, whose
+// state does not fit the processor's own caches.
+func BenchmarkForwardMany(b *testing.B) {
+	const calls = 1000
+	p, err := NewPool(Config{Address: "10.0.0.1", Ports: "20000-29999"}, func(netip.AddrPort) (net.PacketConn, error) {
+		return sink{closed: make(chan struct{})}, nil
+	}, silent())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	var in [2 * calls]*socket
+	for i := range calls {
+		r, err := p.NewRelay("call", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Offer(media.Caller, []byte("c=IN IP4 10.1.0.1\nm=audio 4000 RTP/AVP 0\n"), media.Source{}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Answer(media.Callee, []byte("c=IN IP4 10.2.0.1\nm=audio 5000 RTP/AVP 0\n"), media.Source{}); err != nil {
+			b.Fatal(err)
+		}
+		in[2*i], in[2*i+1] = r.legs[0].pair.rtp, r.legs[1].pair.rtp
+	}
+	tone := mediatest.Tone{Hz: 440}
+	pkt := tone.Next()
+	src := [2]netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:4000"), netip.MustParseAddrPort("10.2.0.1:5000")}
+	b.ReportAllocs()
+	at, i := time.Now(), 0
+	for b.Loop() {
+		if i++; i == 2*calls {
+			i, at = 0, at.Add(mediatest.Frame)
+		}
+		in[i*769%(2*calls)].deliver(pkt, src[i*769%(2*calls)&1], at)
+	}
+	if s := p.Stats(); s.Drops != [media.DropCount]uint64{} || s.RTP == 0 {
+		b.Errorf("%+v", s)
+	}
+}

@@ -71,11 +71,12 @@ func (r *Relay) pass(p *packet) media.Drop {
 			return verdict
 		}
 	}
-	h, sound := parseRTP(p.buf)
-	source := &r.sides[index(p.from)].source
+	var sound bool
+	p.header, sound = parseRTP(p.buf)
+	h, source := &p.header, &r.sides[index(p.from)].source
 	before := source.locked
-	to, verdict, first := r.judgeRTP(p.from, p.src, &h, sound, p.at)
-	p.header, p.to = h, to
+	to, verdict, first := r.judgeRTP(p.from, p.src, h, sound, p.at)
+	p.to = to
 	if first || source.locked != before {
 		r.replan()
 	}

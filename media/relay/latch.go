@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -9,18 +10,23 @@ import (
 // endpoint is an address and port without pointers, so that the state of a
 // stream stays out of the garbage collector's way. The zero value is none.
 type endpoint struct {
-	ip   [16]byte
+	ip   host
 	port uint16
 }
+
+// host is an IPv6 address, or an IPv4 one mapped into such, as two words: the
+// packet path compares it many times.
+type host struct{ high, low uint64 }
 
 func endpointOf(a netip.AddrPort) endpoint {
 	if !a.IsValid() {
 		return endpoint{}
 	}
-	return endpoint{a.Addr().As16(), a.Port()}
+	b := a.Addr().As16()
+	return endpoint{host{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}, a.Port()}
 }
 
-func (e endpoint) isZero() bool { return e == endpoint{} }
+func (e endpoint) isZero() bool { return e.ip.high|e.ip.low == 0 && e.port == 0 }
 
 // or returns the endpoint, or another one when there is none.
 func (e endpoint) or(other endpoint) endpoint {
@@ -30,7 +36,12 @@ func (e endpoint) or(other endpoint) endpoint {
 	return e
 }
 
-func (e endpoint) addr() netip.Addr { return netip.AddrFrom16(e.ip).Unmap() }
+func (e endpoint) addr() netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], e.ip.high)
+	binary.BigEndian.PutUint64(b[8:], e.ip.low)
+	return netip.AddrFrom16(b).Unmap()
+}
 
 func (e endpoint) addrPort() netip.AddrPort { return netip.AddrPortFrom(e.addr(), e.port) }
 
@@ -53,19 +64,18 @@ const (
 // source decides from which address one side's RTP is accepted and where RTP to
 // it goes. Times are nanoseconds on the relay's clock. Not safe for concurrent use.
 type source struct {
-	latch bool
-	allow []netip.Prefix // read only while a source is not known
-	types [2]uint64      // set of payload types the side may send; empty: any
-
-	exact  endpoint // of the description
 	locked endpoint // accepted from now on; zero: none yet
-	opened int64    // the last negotiation
+	exact  endpoint // of the description
+	n      int      // packets of the candidate
+	latch  bool
 
-	cand endpoint // who may become locked under latch
-	ssrc uint32
-	seq  uint16
-	n    int
-	at   int64 // of the candidate's first packet
+	allow  []netip.Prefix // read for addresses that are not known
+	types  [2]uint64      // set of payload types the side may send; empty: any
+	opened int64          // the last negotiation
+	cand   endpoint       // who may become locked under latch
+	ssrc   uint32         // the candidate's
+	seq    uint16
+	at     int64 // of the candidate's first packet
 }
 
 // negotiate takes the result of an offer or answer. A description that leads to
@@ -141,7 +151,7 @@ func (s *source) target() endpoint {
 }
 
 // host is the address RTCP must come from: that of the RTP.
-func (s *source) host() [16]byte {
+func (s *source) host() host {
 	if !s.locked.isZero() {
 		return s.locked.ip
 	}

@@ -24,7 +24,7 @@ type loops struct {
 // loopCalls is how many calls a loop takes before the next one begins to work: one
 // loop that is busy wakes less often, and finds more at a time, than two that are
 // not (M12).
-const loopCalls = 500
+const loopCalls = 1000
 
 // enter chooses the loop for all sockets of a call and counts the call in it.
 func (e *engine) enter() int {

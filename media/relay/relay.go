@@ -42,6 +42,7 @@ type Relay struct {
 	last    media.Stats // what was counted, once it is closed
 
 	mu       sync.Mutex // the packet path
+	interval int64      // distance of packets at the rate cap
 	sides    [2]side
 	lanes    [2]lane              // by who sends
 	below    [2]*offloaded        // by who sends: as it passes without us; nil: it does not
@@ -53,7 +54,6 @@ type Relay struct {
 	over     bool                 // closed: the clock has nothing to do here
 	panicked bool                 // by the clock, and it was logged
 	slot     int                  // guarded by beat.mu
-	interval int64                // distance of packets at the rate cap
 	ears     [2]observed          // by who is heard
 	watched  int64                // since when who is not heard is told of; 0: not yet
 	expired  bool                 // a party was silent for too long, and it was said
