@@ -141,6 +141,7 @@ func (m *machine) recorded(s Recorded) {
 	} else {
 		m.recording = recording
 		m.do(doTap{})
+		m.stayPaused()
 	}
 	if m.state == answering && m.agreed != nil && !m.committed {
 		m.do(doStopTimer{timerRecord})
@@ -168,4 +169,5 @@ func (m *machine) bridge(at time.Time, late bool) {
 	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
 	m.tellHolds(at)
 	m.do(doTimer{timerMax, m.max})
+	m.listenForCodes()
 }

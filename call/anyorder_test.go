@@ -66,6 +66,9 @@ func anySetup(t *testing.T, r *rapid.T) setup {
 	}
 	set.set(t, fmt.Sprint("follow ", rapid.IntRange(0, 3).Draw(r, "follow")))
 	set.decision.PassRedirect = rapid.Bool().Draw(r, "pass")
+	if rapid.Bool().Draw(r, "codes") {
+		set.set(t, "codes both")
+	}
 	return set
 }
 
@@ -103,7 +106,7 @@ func begin(r *rapid.T, w *witness, set setup) {
 func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, Signal) {
 	name := rapid.SampledFrom([]string{"ringing", "answered", "answered", "forked", "failed", "cancelled", "acked", "acked", "no-ack", "bye", "offered", "offered",
 		"offered-empty", "withdrawn", "accepted", "accepted", "declined", "gone", "recorded", "recorded", "record-fault", "agreed", "durable", "timeout", "timeout",
-		"noticed", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given"}).Draw(r, "signal")
+		"noticed", "noticed", "noticed", "keyed", "untold", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given"}).Draw(r, "signal")
 	from := LegID("")
 	if legSignals[name] {
 		legs := []LegID{A, w.m.current, w.m.talk.caller, w.m.talk.callee}
@@ -123,6 +126,9 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 	switch name {
 	case "referred":
 		args = []string{"1", rapid.SampledFrom([]string{"", "x;to-tag=1;from-tag=2"}).Draw(r, "replaces"), rapid.SampledFrom([]string{"", "ours"}).Draw(r, "whose")}
+	case "noticed":
+		args = []string{rapid.SampledFrom([]string{"", "pressed", "pressed", "tell", "coded", "coded"}).Draw(r, "kind"),
+			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "side"), fmt.Sprint(rapid.IntRange(0, 5).Draw(r, "code"))}
 	case "given":
 		if w.claims == 0 {
 			return "", nil // nobody asked for it
@@ -130,7 +136,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 		w.claims--
 		args = pick("", "refused")
 	case "timeout":
-		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "linger")
+		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "linger", "keys", "keys", "paused")
 		if w.m.state != ended && args[0] == "linger" {
 			return "", nil
 		}
@@ -154,4 +160,4 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 
 var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
 	"acked": true, "no-ack": true, "bye": true, "offered": true, "offered-empty": true, "withdrawn": true, "accepted": true, "declined": true,
-	"gone": true, "lost": true, "trying": true, "silenced": true, "referred": true, "replaced": true, "claimed": true}
+	"gone": true, "lost": true, "trying": true, "silenced": true, "referred": true, "replaced": true, "claimed": true, "keyed": true, "untold": true}

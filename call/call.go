@@ -104,9 +104,11 @@ func (c *Call) post(from LegID, s Signal) (taken bool) {
 
 // dispensable signals only report progress: without them a call is poorer, not wrong.
 func dispensable(s Signal) bool {
-	switch s.(type) {
-	case Ringing, Noticed:
+	switch s := s.(type) {
+	case Ringing:
 		return true
+	case Noticed: // a key for the other party, and a code, are no report
+		return s.Notice.Kind == media.Started || s.Notice.Kind == media.Pressed
 	}
 	return false
 }

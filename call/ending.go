@@ -173,6 +173,7 @@ func (m *machine) settle(l *leg, at time.Time, by Ender, c Cause) {
 // here; call.ended goes out when the relay has told what it counted and it is
 // known whether the caller ever heard of the answer.
 func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
+	m.tellBursts(at)
 	m.become(ended)
 	m.dropTransfer()
 	m.status, m.endedAt = status, at

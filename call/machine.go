@@ -108,6 +108,7 @@ type machine struct {
 	uncounted bool     // the relay has not told yet what it counted
 	unheard   bool     // the call ended before the ACK: whether the caller heard the answer is open
 
+	keys     keying
 	finished bool
 
 	out []action
@@ -192,7 +193,7 @@ var ignored = map[state]map[string]bool{
 		"Started": true, "Routed": true, "Offer": true, "Agreed": true,
 		"Accepted": true, "Declined": true, "Withdrawn": true, "Settled": true,
 		"Ringing": true, "Trying": true, "Silenced": true, "Failed": true, "Cancelled": true, "Lost": true,
-		"RecordFault": true, "Durable": true, "Noticed": true, "Stop": true,
+		"RecordFault": true, "Durable": true, "Noticed": true, "Stop": true, "Keyed": true, "Untold": true,
 	},
 }
 
@@ -411,8 +412,16 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 	}
 	switch s := s.(type) {
 	case Verified: // came after timerVerify
-	case Timeout: // fired while it was being stopped
-		return s.Timer == timerVerify
+	case Timeout:
+		switch s.Timer {
+		case timerVerify: // fired while it was being stopped
+		case timerKeys:
+			m.keysDue(s.Time)
+		case timerPause:
+			m.pause(false)
+		default:
+			return false
+		}
 	case Answered: // late: the attempt was cancelled, the 200 crossed our CANCEL
 		if _, talks := m.talk.side(from); talks || from == m.winner || m.leg(from) == nil || from == A {
 			return false
@@ -434,7 +443,11 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		if m.state == ended {
 			return false
 		}
-		m.publish(events.MediaStarted, s.Time, events.MediaStartedData{Side: s.Notice.Side.String(), PT: int(s.Notice.PT)})
+		return m.noticed(s)
+	case Keyed:
+		m.keyed(from, s.Press)
+	case Untold:
+		m.untold(from, s.Press)
 	case Gone:
 		return m.leg(from) != nil
 	default:

@@ -26,6 +26,9 @@ func (c *Call) negotiate(a action) Signal {
 			l.Refuse(a.id, Cause{Status: a.status, Text: "offer refused"})
 		}
 	default:
+		if c.carryOutKeys(a) {
+			return nil
+		}
 		return c.carryOutTransfer(a)
 	}
 	return nil

@@ -139,6 +139,9 @@ type Leg interface {
 	// told to the referrer, and a status of 200 or more is the last. A Hangup
 	// behind it waits for that to be told, for a moment.
 	Refer(id, status int)
+	// Press tells the peer of a key by INFO, once the leg is answered; Untold says
+	// that it takes none.
+	Press(media.Press)
 	// Hangup ends the leg in whatever way its state asks for: an error
 	// response with the cause, CANCEL, or BYE. Idempotent. A b leg that answers
 	// after Hangup signals Answered all the same; a second Hangup then sends BYE.
@@ -193,6 +196,15 @@ type Relay interface {
 	// empty: what it was told still holds.
 	Replace(from media.Side, body []byte, src media.Source) (again []byte, err error)
 	ReplaceBy(from media.Side, body []byte, src media.Source) (answer, again []byte, err error)
+	// Pressed takes a key that a side has said by INFO: what is new goes on to the
+	// other side, and is told like any other (media.Pressed).
+	Pressed(from media.Side, p media.Press)
+	// Press sends keys to a side, in a way or, with none, in the best it takes.
+	Press(to media.Side, way media.Way, keys ...media.Press) error
+	// Codes sets the codes that a side may press (media.Coded); Suppress says what
+	// the other side and the tap get of its keys.
+	Codes(from media.Side, codes []string) error
+	Suppress(from media.Side, mode media.Suppression)
 	// Told returns our last description to a side.
 	Told(to media.Side) []byte
 	// Tap gives t a copy of each packet forwarded from now on.

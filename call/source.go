@@ -20,7 +20,18 @@ func source(m routing.Media, private bool) media.Source {
 		Suites:  m.SRTP.Suites,
 		Private: private || m.SRTP.InsecureSignalling,
 	}
+	s.Terms.Digits = digitTerms(m.DTMF)
 	return s
+}
+
+// digitTerms are those of a trunk.
+func digitTerms(d routing.DTMF) (t media.DigitTerms) {
+	ways := map[string]media.Way{routing.DTMFEvent: media.ByEvent, routing.DTMFInfo: media.ByInfo, routing.DTMFInband: media.BySound}
+	t.Say = ways[d.Send]
+	for _, w := range d.Receive {
+		t.Hear |= ways[w]
+	}
+	return t
 }
 
 // callers is what the relay asks of the media of whoever called.

@@ -134,6 +134,7 @@ func (m *machine) nextSegment(at At, joined LegID) {
 	case m.fresh == recording:
 		m.fresh = notRecording
 		m.do(doSegment{at})
+		m.stayPaused()
 	case m.recording == recording:
 		m.recording = recordingOver
 		if m.fresh == opening && m.freshOf == joined {

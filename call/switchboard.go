@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ringdown/events"
+	"ringdown/media"
 	"ringdown/routing"
 )
 
@@ -177,6 +178,7 @@ func (refusedLeg) Update(int, []byte)   {}
 func (refusedLeg) Offer([]byte)         {}
 func (refusedLeg) Refuse(int, Cause)    {}
 func (refusedLeg) Refer(int, int)       {}
+func (refusedLeg) Press(media.Press)    {}
 func (refusedLeg) Hangup(Cause)         {}
 
 // Drain refuses all new calls from now on with 503 and Retry-After.

@@ -102,6 +102,8 @@ func (s *setup) set(t *testing.T, line string) {
 		s.decision.Targets = nil
 	case "ringback":
 		s.decision.Ringback = true
+	case "codes": // *1 pauses, *2 resumes, *3 hides, *4 shows, ** ends; [both]
+		s.decision.Codes = routing.StarCodes{By: value, Pause: "*1", Resume: "*2", Hide: "*3", Show: "*4", HangUp: "**"}
 	case "no-account":
 		s.decision.Account = ""
 	case "no-offer":
@@ -268,7 +270,25 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		return Durable{at, fault}
 	case "timeout":
 		return Timeout{at, Timer(arg(0))}
-	case "noticed":
+	case "keyed":
+		return Keyed{at, media.Press{Digit: 5, For: 160 * time.Millisecond}}
+	case "untold":
+		return Untold{at, media.Press{Digit: 5}}
+	case "noticed": // [pressed|tell|coded side [way|code]]
+		side := map[string]media.Side{"caller": media.Caller, "callee": media.Callee}[arg(1)]
+		switch arg(0) {
+		case "pressed":
+			digit := media.Digit(5)
+			if arg(2) == "fax" {
+				digit = media.CNG
+			}
+			way := map[string]media.Way{"inband": media.BySound, "info": media.ByInfo}[arg(2)]
+			return Noticed{at, media.Notice{Kind: media.Pressed, Side: side, Press: media.Press{Digit: digit}, Way: cmp.Or(way, media.ByEvent)}}
+		case "tell":
+			return Noticed{at, media.Notice{Kind: media.Tell, Side: side, Press: media.Press{Digit: 5}}}
+		case "coded":
+			return Noticed{at, media.Notice{Kind: media.Coded, Side: side, Code: number(arg(2))}}
+		}
 		return Noticed{at, media.Notice{Kind: media.Started, Side: media.Caller, PT: 8}}
 	case "closed":
 		heard := media.Flow{Packets: 50}
@@ -415,6 +435,18 @@ func describe(a action) string {
 		return fmt.Sprintf("close recording at %d", a.ended.Sub(zero).Milliseconds())
 	case doFinish:
 		return "finish"
+	case doPressed:
+		return fmt.Sprintf("a %s of the %s by info", a.press.Digit, a.side)
+	case doTell:
+		return fmt.Sprintf("tell %s a %s by info", a.leg, a.press.Digit)
+	case doPress:
+		return fmt.Sprintf("press a %s for the %s", a.press.Digit, a.side)
+	case doCodes:
+		return fmt.Sprintf("codes of the %s: %s", a.side, strings.Join(a.codes, " "))
+	case doSuppress:
+		return fmt.Sprintf("keys of the %s: %s", a.side, a.mode)
+	case doPause:
+		return map[bool]string{true: "pause recording", false: "resume recording"}[a.on]
 	}
 	return fmt.Sprintf("UNKNOWN %T", a)
 }
@@ -489,6 +521,8 @@ func describePublish(a doPublish) string {
 		}
 	case events.CallAnsweredData:
 		line += " " + d.Winner
+	case events.DTMFDetectedData:
+		line += fmt.Sprintf(" %d %s of the %s %s by %s", d.Count, d.Class, d.Side, d.Leg, strings.Join(d.Ways, ", "))
 	case events.MediaStartedData:
 		line += " " + d.Side
 	}

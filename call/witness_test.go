@@ -118,6 +118,12 @@ func (w *witness) check(a action, s Signal) {
 		w.signal("", Closed{At{s.at()}, defaultStats})
 	case doRecord, doTap, doSegment, doCloseRecording:
 		w.checkRecording(a)
+	case doPause:
+		if !w.taps {
+			w.fail("a recording that nobody hears is paused or resumed")
+		}
+	case doTell:
+		w.needs(a, a.leg)
 	case doReoffer, doTake, doUndo, doSettle, doConclude, doPresent:
 		w.checkNegotiation(a, s)
 	case doDirect:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ var defaultStats = media.Stats{Caller: media.Flow{Packets: 100, Bytes: 17200}, C
 // world is everything around a call, in memory. Its fields are set before the
 // call starts; what happened is read after it.
 type world struct {
+	keys      []string // what the relay was asked about keys
 	mu        sync.Mutex
 	decision  routing.Decision
 	routeErr  error
@@ -172,6 +174,7 @@ func (l *fakeLeg) Answer(body []byte)               { l.note("answer %q", body) 
 func (l *fakeLeg) Update(id int, body []byte)       { l.note("update %d %q", id, body) }
 func (l *fakeLeg) Refuse(id int, c Cause)           { l.note("refuse %d %d", id, c.Status) }
 func (l *fakeLeg) Offer(body []byte)                { l.note("offer %q", body) }
+func (l *fakeLeg) Press(p media.Press)              { l.note("press %s", p.Digit) }
 func (l *fakeLeg) Refer(id, status int)             { l.note("refer %d %d", id, status) }
 func (l *fakeLeg) Hangup(c Cause) {
 	l.note("hangup %d", c.Status)
@@ -276,6 +279,30 @@ func (r fakeRelay) ReplaceBy(_ media.Side, body []byte, _ media.Source) ([]byte,
 	return append([]byte("to "), body...), r.w.again, nil
 }
 
+func (r fakeRelay) note(format string, args ...any) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.keys = append(r.w.keys, fmt.Sprintf(format, args...))
+}
+
+func (r fakeRelay) Pressed(from media.Side, p media.Press) {
+	r.note("%s pressed a %s for %s", from, p.Digit, p.For)
+}
+
+func (r fakeRelay) Press(to media.Side, way media.Way, keys ...media.Press) error {
+	r.note("press %d for the %s by %s", len(keys), to, way)
+	return nil
+}
+
+func (r fakeRelay) Codes(from media.Side, codes []string) error {
+	r.note("codes of the %s: %q", from, codes)
+	return nil
+}
+
+func (r fakeRelay) Suppress(from media.Side, mode media.Suppression) {
+	r.note("keys of the %s: %s", from, mode)
+}
+
 func (r fakeRelay) Told(to media.Side) []byte { return []byte("told " + to.String()) }
 
 func (r fakeRelay) Close() media.Stats {
@@ -289,11 +316,26 @@ type fakeRecording struct {
 	info  Info
 	ended time.Time
 	times int
+
+	mu    sync.Mutex
+	asked []string // pause, resume
+}
+
+func (r *fakeRecording) ask(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, what)
+}
+
+func (r *fakeRecording) pauses() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.asked, " ")
 }
 
 func (r *fakeRecording) Formats(media.Side, []media.Format) {}
 func (r *fakeRecording) Packet(media.Packet)                {}
 func (r *fakeRecording) ID() string                         { return fmt.Sprintf("rec_%d", r.info.Segment) }
-func (r *fakeRecording) Pause()                             {}
-func (r *fakeRecording) Resume()                            {}
+func (r *fakeRecording) Pause()                             { r.ask("pause") }
+func (r *fakeRecording) Resume()                            { r.ask("resume") }
 func (r *fakeRecording) Close(at time.Time)                 { r.ended = at; r.times++ }

@@ -54,6 +54,7 @@ func samples() []Event {
 		LegFailed:          LegFailedData{Leg: goldenLeg, Status: "failed", Cause: cause},
 		LegEnded:           LegEndedData{Leg: goldenLeg, EndedBy: "caller", Cause: cause},
 		MediaStarted:       MediaStartedData{Side: "caller", PT: 8},
+		DTMFDetected:       DTMFDetectedData{Side: "caller", Leg: goldenLeg, Class: "key", Count: 4, Ways: []string{"rfc4733", "info"}},
 		RecordingStarted: RecordingStartedData{Recording: goldenRec, Mode: "record-from-answer", Channels: "dual", KeyRef: "k1",
 			Segment: 2, Previous: goldenRec, Caller: goldenLeg, Callee: goldenLeg},
 		RecordingPaused:    RecordingPausedData{Recording: goldenRec},

@@ -25,6 +25,7 @@ const (
 	LegFailed     = "leg.failed"
 	LegEnded      = "leg.ended"
 	MediaStarted  = "media.started"
+	DTMFDetected  = "dtmf.detected"
 
 	RecordingStarted   = "recording.started"
 	RecordingPaused    = "recording.paused"
@@ -192,6 +193,13 @@ type (
 	MediaStartedData struct {
 		Side string `json:"side"` // caller | callee
 		PT   int    `json:"payload_type"`
+	}
+	DTMFDetectedData struct {
+		Side  string   `json:"side"`          // caller | callee
+		Leg   string   `json:"leg,omitempty"` // who held the side then
+		Class string   `json:"class"`         // key | flash | fax
+		Count int      `json:"count"`         // of the burst; what was pressed is told nowhere
+		Ways  []string `json:"ways"`          // rfc4733 | inband | info
 	}
 	MediaTotals struct {
 		Caller MediaFlow `json:"caller"`

@@ -84,6 +84,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		t.media.SRTP = b.srtp(spec, path)
 		t.media.Speech = b.speech(spec, path)
 		b.network(spec, &t.media, path)
+		t.media.DTMF = b.dtmf(spec.DTMF, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.health(spec, path)
 		t.redirect = b.redirect(Bounds{spec.Redirect.Follow, spec.Redirect.Hosts}, path)
@@ -162,8 +163,9 @@ func (b *builder) addAccounts(all []Account) {
 		}
 		b.recording(spec.Recording, path)
 		b.limits(spec.Limits, path)
+		b.starCodes(spec.StarCodes, path)
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording, spec.Limits}
+			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording, spec.Limits, spec.StarCodes}
 		}
 	}
 }
@@ -201,10 +203,12 @@ func (b *builder) addNumbers(all []TrackingNumber) {
 		b.recording(spec.Recording, path)
 		b.attribution(spec.Attribution, path+".attribution")
 		b.limits(spec.Limits, path)
+		b.starCodes(spec.StarCodes, path)
 		b.table.numbers[n] = entry{
 			account: b.accounts[spec.Account], flow: b.flows[spec.Flow],
 			suspended: spec.State == Suspended, trunks: slices.Clone(spec.Trunks),
 			recording: spec.Recording, attribution: maps.Clone(spec.Attribution), limits: spec.Limits,
+			codes: spec.StarCodes,
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (b *builder) direct(spec Destination, ring time.Duration, path string) targ
 			redirect = t.redirect
 			redirect.Names, redirect.Nets = slices.Clone(redirect.Names), slices.Clone(redirect.Nets)
 		}
-		rtp.SRTP, rtp.Speech = t.media.clone().SRTP, t.media.clone().Speech
+		rtp.SRTP, rtp.Speech, rtp.DTMF = t.media.clone().SRTP, t.media.clone().Speech, t.media.clone().DTMF
 		rtp.DSCP, rtp.Address = t.media.DSCP, t.media.Address
 		if spec.MediaRule == "" {
 			rtp.Latch = t.media.Latch

@@ -109,6 +109,7 @@ func (w *walk) number() bool {
 	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency
 	w.d.Attribution = maps.Clone(e.attribution)
 	w.d.OfAccount, w.d.OfNumber = e.account.limits, e.limits
+	w.d.Codes = e.codes.or(e.account.codes)
 	w.look("number", Matched, called.String()+", "+how.String()+", belongs to account "+e.account.id)
 	if len(e.trunks) > 0 && !slices.Contains(e.trunks, w.trunk.id) {
 		return w.reject(ACLDenied, "number", Near,
@@ -187,5 +188,6 @@ func (m Media) clone() Media {
 	m.Sources = slices.Clone(m.Sources)
 	m.SRTP.Suites = slices.Clone(m.SRTP.Suites)
 	m.Speech.Codecs = slices.Clone(m.Speech.Codecs)
+	m.DTMF.Receive = slices.Clone(m.DTMF.Receive)
 	return m
 }

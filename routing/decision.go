@@ -42,6 +42,7 @@ type Decision struct {
 	Attribution  map[string]string
 	OfAccount    Limits // how many calls the account takes
 	OfNumber     Limits // and the number
+	Codes        StarCodes
 	Reject       Reason
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk
@@ -57,6 +58,7 @@ type Media struct {
 	Speech  Speech
 	Address string     // name of our media address that it goes by; empty: the first
 	DSCP    dscp.Class // of its packets
+	DTMF    DTMF
 }
 
 // Target is one destination of a dial step.

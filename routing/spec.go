@@ -35,6 +35,7 @@ type Trunk struct {
 	DelayedOffer bool          `yaml:"delayed_offer"` // calls out through it go without an offer: it makes the first
 	EarlyMedia   string        `yaml:"early_media"`   // what its callers hear before the answer: pass (default) | ringback
 	Headers      Headers       `yaml:"headers"`       // what else crosses it
+	DTMF         DTMF          `yaml:"dtmf"`          // how keys travel
 	STIR         STIR          `yaml:"stir"`          // who its callers really are, and ours
 	Codecs       []string      `yaml:"codecs"`        // of its leg, in order of preference; empty: as the parties have it
 	Transcode    string        `yaml:"transcode"`     // auto (default): where the two legs have no codec in common | off
@@ -58,6 +59,7 @@ type Account struct {
 	Recording RecordingPolicy `yaml:"recording"`
 	Retention Duration        `yaml:"retention"` // how long recordings are kept; zero: the platform's default
 	Limits    Limits          `yaml:"limits"`
+	StarCodes StarCodes       `yaml:"star_codes"` // of its numbers that have none of their own
 }
 
 // RecordingPolicy is what one level (number, flow, account) says about
@@ -79,6 +81,7 @@ type TrackingNumber struct {
 	Recording   RecordingPolicy   `yaml:"recording"`
 	Attribution map[string]string `yaml:"attribution"` // copied into the events as it is
 	Limits      Limits            `yaml:"limits"`
+	StarCodes   StarCodes         `yaml:"star_codes"` // what may be pressed in its calls
 }
 
 // Flow is the list of steps a call walks.

@@ -37,6 +37,7 @@ type account struct {
 	id, agency string
 	recording  RecordingPolicy
 	limits     Limits
+	codes      StarCodes
 }
 
 type flow struct {
@@ -61,6 +62,7 @@ type entry struct {
 	recording   RecordingPolicy
 	attribution map[string]string
 	limits      Limits
+	codes       StarCodes
 }
 
 // What holds when nobody says otherwise.

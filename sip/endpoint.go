@@ -18,6 +18,7 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 
 	"ringdown/call"
+	"ringdown/media"
 	"ringdown/media/dscp"
 	"ringdown/routing"
 	"ringdown/sip/digest"
@@ -382,4 +383,5 @@ func (silent) Update(int, []byte)     {}
 func (silent) Offer([]byte)           {}
 func (silent) Refuse(int, call.Cause) {}
 func (silent) Refer(int, int)         {}
+func (silent) Press(media.Press)      {}
 func (silent) Hangup(call.Cause)      {}

@@ -311,8 +311,11 @@ func TestReinvite(t *testing.T) {
 		i.cseq++
 		i.send("INFO", "z9hG4bKinfo", i.cseq, "Signal=5\nDuration=160\n", "Content-Type: application/dtmf-relay")
 		w.carrier.want("SIP/2.0 200")
-		if n := w.ep.Stats().Drops["info"]; n != 1 {
-			t.Errorf("a digit that goes no further was counted %d times", n)
+		if k := signal[call.Keyed](w, a.signals); k.Press.Digit != 5 || k.Press.For != 160*time.Millisecond {
+			t.Errorf("the call is told of event %d for %s", uint8(k.Press.Digit), k.Press.For)
+		}
+		if n := w.ep.Stats().Drops["info"]; n != 0 {
+			t.Errorf("a key that goes further was counted %d times", n)
 		}
 		i.request("MESSAGE", "")
 		w.carrier.want("SIP/2.0 405")

@@ -45,6 +45,7 @@ type leg struct {
 	theirs  []byte            // the peer's
 	sent    time.Time         // when a 2xx went that had to wait
 	alive   time.Time         // when the peer was last heard of
+	keys    *telling          // keys that go by INFO; nil: none did
 	refers  *referrals        // REFERs of the peer; nil: none came
 	hung    bool              // Hangup came when nothing could be sent yet
 	cause   call.Cause        // of that Hangup
@@ -141,10 +142,9 @@ func (l *leg) request(in *incoming) {
 		l.offered(in)
 	case in.Method == gosip.REFER:
 		l.referred(in)
-	default: // INFO and OPTIONS: heard, and of no effect
-		if in.Method == gosip.INFO && len(in.Body()) > 0 {
-			l.ep.count.drop("info") // digits, mostly: who sends them so must be able to find out
-		}
+	case in.Method == gosip.INFO:
+		l.info(in)
+	default: // OPTIONS: heard, and of no effect
 		in.reply(200, nil, allowHeader())
 	}
 }

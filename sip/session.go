@@ -20,6 +20,7 @@ type session struct {
 	interval time.Duration // agreed on; 0: not yet
 	ours     bool          // we refresh
 	update   bool          // the peer takes UPDATE
+	noInfo   bool          // it says which methods it takes, and INFO is not among them
 	raised   int           // 422s since it was agreed on
 	refresh  *time.Timer
 	expiry   *time.Timer
@@ -183,10 +184,11 @@ func (s *session) accepted(res *gosip.Response) {
 	}
 }
 
-// knows notes whether the peer takes UPDATE.
+// knows notes whether the peer takes UPDATE, and INFO.
 func (s *session) knows(m headed) {
 	if len(m.GetHeaders("allow")) > 0 {
 		s.update = lists(m, "allow", string(gosip.UPDATE))
+		s.noInfo = !lists(m, "allow", string(gosip.INFO))
 	}
 }
 

@@ -27,6 +27,7 @@ type story struct {
 	Attempts   []*attempt          `json:"attempts"`
 	Recordings []*recordingStory   `json:"recordings"`
 	Media      []mediaStart        `json:"media,omitempty"`
+	Keys       []keysStory         `json:"keys,omitempty"`
 	Holds      []*holdStory        `json:"holds,omitempty"`
 	Late       bool                `json:"late_durable,omitempty"` // the answer was passed on before it was on the disk
 	Missing    []uint64            `json:"missing,omitempty"`      // seqs that are not there
@@ -138,6 +139,8 @@ func (s *story) fold(e events.Event) error {
 		err := json.Unmarshal(data, &d)
 		s.Media = append(s.Media, mediaStart{d.Side, e.Time.Sub(s.first).Milliseconds()})
 		return err
+	case events.DTMFDetected:
+		return s.foldKeys(e, data)
 	case events.LegCreated, events.LegRinging, events.LegEarlyMedia, events.LegAnswered, events.LegFailed, events.LegEnded:
 		return s.foldLeg(e, data)
 	case events.RecordingStarted, events.RecordingPaused, events.RecordingResumed, events.RecordingDegraded, events.RecordingCompleted, events.RecordingFailed:

@@ -290,6 +290,7 @@ func (s *story) media(b *strings.Builder) {
 	for _, m := range s.Media {
 		line(b, "Audio", "of the %s first came after %s", m.Side, span(m.AfterMS))
 	}
+	s.keys(b)
 	if s.Ended == nil || s.Ended.Media == nil {
 		return
 	}

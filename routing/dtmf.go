@@ -1,0 +1,121 @@
+package routing
+
+import (
+	"slices"
+
+	"ringdown/media/digits"
+)
+
+// DTMF is how keys travel between us and a trunk.
+type DTMF struct {
+	// Send is how the trunk is told of a key: as an event (RFC 4733), by SIP INFO,
+	// or as a tone. auto: as an event when the call has agreed on them, else by
+	// INFO when its end knows that, else as a tone.
+	Send string `yaml:"send"`
+	// Receive lists the ways in which keys from the trunk count; empty: events and
+	// INFO. To hear tones each packet has to be decoded, and no voice is ever
+	// taken for a key with certainty.
+	Receive []string `yaml:"receive"`
+}
+
+// Words of DTMF; auto is the default of Send.
+const (
+	DTMFAuto   = "auto"
+	DTMFEvent  = "rfc4733"
+	DTMFInfo   = "info"
+	DTMFInband = "inband"
+)
+
+var (
+	dtmfSends    = []string{DTMFAuto, DTMFEvent, DTMFInfo, DTMFInband}
+	dtmfReceives = dtmfSends[1:]
+)
+
+// StarCodes are short codes that a party may press in a call. Each begins with *
+// or #; one that is empty does not exist.
+type StarCodes struct {
+	By     string `yaml:"by"`               // who may press them: callee (default) | both
+	Pause  string `yaml:"pause_recording"`  // the recording holds nothing more
+	Resume string `yaml:"resume_recording"` // until this is pressed
+	Hide   string `yaml:"hide_keys"`        // the keys of the other party reach neither this one nor the recording
+	Show   string `yaml:"show_keys"`        // until this is pressed
+	HangUp string `yaml:"hang_up"`          // ends the call
+}
+
+// Words of StarCodes.By.
+const (
+	CodesByCallee = "callee"
+	CodesByBoth   = "both"
+)
+
+var codesBy = []string{CodesByCallee, CodesByBoth}
+
+// Any reports whether there is any code.
+func (s StarCodes) Any() bool {
+	codes, _ := s.List()
+	return len(codes) > 0
+}
+
+// List returns the codes there are, and what each is for at the same place.
+func (s StarCodes) List() (codes []string, does []Does) {
+	for _, c := range []struct {
+		keys string
+		does Does
+	}{{s.Pause, PauseRecording}, {s.Resume, ResumeRecording}, {s.Hide, HideKeys}, {s.Show, ShowKeys}, {s.HangUp, HangUp}} {
+		if c.keys != "" {
+			codes, does = append(codes, c.keys), append(does, c.does)
+		}
+	}
+	return codes, does
+}
+
+// Does is what a code is for.
+type Does string
+
+const (
+	PauseRecording  Does = "pause-recording"
+	ResumeRecording Does = "resume-recording"
+	HideKeys        Does = "hide-keys"
+	ShowKeys        Does = "show-keys"
+	HangUp          Does = "hang-up"
+)
+
+// or is what holds for a number: its own codes, or those of its account.
+func (s StarCodes) or(account StarCodes) StarCodes {
+	if s.Any() {
+		return s
+	}
+	return account
+}
+
+func (b *builder) dtmf(d DTMF, path string) DTMF {
+	b.fault(checkWord(d.Send, dtmfSends), "%s.dtmf.send", path)
+	for i, way := range d.Receive {
+		if way == "" {
+			b.fault("is missing", "%s.dtmf.receive[%d]", path, i)
+		}
+		b.fault(checkWord(way, dtmfReceives), "%s.dtmf.receive[%d]", path, i)
+		if slices.Contains(d.Receive[:i], way) {
+			b.fault("is in the list already", "%s.dtmf.receive[%d]", path, i)
+		}
+	}
+	d.Receive = slices.Clone(d.Receive)
+	return d
+}
+
+func (b *builder) starCodes(s StarCodes, path string) {
+	b.fault(checkWord(s.By, codesBy), "%s.star_codes.by", path)
+	codes, _ := s.List()
+	if msg := digits.CheckCodes(codes); msg != "" {
+		b.fault(msg, "%s.star_codes", path)
+	}
+	if len(codes) == 0 && s.By != "" {
+		b.fault("says who may press codes, and there are none", "%s.star_codes.by", path)
+	}
+	if s.Pause != "" && s.Resume == "" {
+		b.fault("is missing: a recording that is paused has to be resumed", "%s.star_codes.resume_recording", path)
+	}
+	if s.Hide != "" && s.Show == "" {
+		b.fault("is missing: keys that are hidden have to be shown again", "%s.star_codes.show_keys", path)
+	}
+}
