@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"ringdown/media"
-	g711 "ringdown/media/codec"
+	speech "ringdown/media/codec"
 	"ringdown/recorder/format"
 )
 
@@ -13,9 +13,13 @@ import (
 type codec struct {
 	name   string
 	clock  int
-	decode *[256]int16 // nil: it cannot be read here
-	quiet  bool        // comfort noise: silence
+	decode *[256]int16  // a sample for each byte; nil: it is not so simple
+	deep   media.Format // of a codec with a memory, whose packets are read in their order; without a name: it is none
+	quiet  bool         // comfort noise: silence
 }
+
+// readable reports whether there is sound to be had of it.
+func (c *codec) readable() bool { return c.decode != nil || c.deep.Name != "" }
 
 // formats is what the payload types of one side mean at the moment.
 type formats struct {
@@ -57,11 +61,13 @@ func codecOf(f media.Format) codec {
 	}
 	switch plain := c.clock == Rate && f.Channels <= 1; {
 	case c.name == "PCMU" && plain:
-		c.decode = g711.MuLaw()
+		c.decode = speech.MuLaw()
 	case c.name == "PCMA" && plain:
-		c.decode = g711.ALaw()
+		c.decode = speech.ALaw()
+	case speech.Known(media.Format{Name: c.name, Clock: c.clock, Channels: f.Channels}):
+		c.deep = media.Format{Name: c.name, Clock: c.clock, Channels: f.Channels}
 	case c.name == "CN":
-		c.decode, c.quiet = g711.MuLaw(), true // RFC 3389: a level, no sound of its own
+		c.decode, c.quiet = speech.MuLaw(), true // RFC 3389: a level, no sound of its own
 	case c.name == "PCMU" || c.name == "PCMA":
 		c.name = fmt.Sprintf("%s/%d/%d", c.name, c.clock, max(f.Channels, 1))
 	case c.name == "":

@@ -1,9 +1,12 @@
 package render
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
+	"ringdown/media"
+	speech "ringdown/media/codec"
 	"ringdown/recorder/format"
 )
 
@@ -28,12 +31,23 @@ type lane struct {
 	mark  int64 // the sample after it
 	next  int64 // the timestamp after it
 	free  [][]int16
+	deep  map[media.Format]*deep // by codec, of those with a memory
 }
 
 type packet struct {
 	place
-	at    time.Duration
-	sound []int16
+	at      time.Duration
+	codec   codec
+	payload []byte // of a codec with a memory; nil: sound holds it
+	sound   []int16
+}
+
+// deep reads a codec with a memory.
+type deep struct {
+	speech.Decoder
+	down *speech.Resampler
+	pcm  []int16
+	run  int
 }
 
 // hold decodes a packet and lets it wait.
@@ -47,27 +61,64 @@ func (l *lane) hold(a format.Audio, at place, c codec) {
 	if found || l.begun && at.run == l.last.run && at.seq <= l.last.seq {
 		return // a duplicate, or too late
 	}
-	var sound []int16
+	p := packet{place: at, at: a.At, codec: c}
 	if n := len(l.free); n > 0 {
-		sound, l.free = l.free[n-1][:0], l.free[:n-1]
+		p.sound, l.free = l.free[n-1][:0], l.free[:n-1]
 	}
-	if !c.quiet {
+	switch {
+	case c.deep.Name != "":
+		p.payload = bytes.Clone(a.Payload)
+	case !c.quiet:
 		for _, b := range a.Payload {
-			sound = append(sound, c.decode[b])
+			p.sound = append(p.sound, c.decode[b])
 		}
 	}
-	l.held = slices.Insert(l.held, i, packet{at, a.At, sound})
+	l.held = slices.Insert(l.held, i, p)
 }
 
 // release sounds all packets that have waited long enough at the given time.
 func (l *lane) release(now time.Duration) {
 	n := 0
 	for n < len(l.held) && (now-l.held[n].at >= reorder || len(l.held)-n > int(maxHold)) {
-		l.sound(l.held[n])
-		l.free = append(l.free, l.held[n].sound)
+		p := &l.held[n]
+		if p.payload != nil {
+			l.read(p)
+		}
+		l.sound(*p)
+		l.free = append(l.free, p.sound)
 		n++
 	}
 	l.held = slices.Delete(l.held, 0, n)
+}
+
+// read decodes a packet whose turn has come. One that cannot be decoded is silent.
+func (l *lane) read(p *packet) {
+	d := l.deep[p.codec.deep]
+	if d == nil {
+		dec, err := speech.NewDecoder(p.codec.deep, Rate)
+		if err != nil { // its codec was found readable
+			return
+		}
+		down, err := speech.NewResampler(dec.Rate(), Rate)
+		if err != nil {
+			return
+		}
+		d = &deep{dec, down, make([]int16, int(speech.MaxFrame/time.Millisecond)*dec.Rate()/1000), p.run}
+		if l.deep == nil {
+			l.deep = map[media.Format]*deep{}
+		}
+		l.deep[p.codec.deep] = d
+	}
+	if d.run != p.run {
+		d.run = p.run
+		d.Reset()
+		d.down.Reset()
+	}
+	n, err := d.Decode(d.pcm, p.payload)
+	if err != nil {
+		n = 0
+	}
+	p.sound = d.down.Append(p.sound[:0], d.pcm[:n])
 }
 
 // sound puts a packet where it belongs. Within a run the samples follow one
@@ -78,7 +129,7 @@ func (l *lane) sound(p packet) {
 	start := samples(l.clocks[p.run].heard(p.ts, p.at))
 	stretch := false
 	if l.begun && p.run == l.last.run {
-		straight := l.mark + p.ts - l.next
+		straight := l.mark + (p.ts-l.next)*Rate/int64(p.codec.clock)
 		if off := start - straight; off <= slack && off >= -slack {
 			start = straight
 			switch {
@@ -106,7 +157,7 @@ func (l *lane) sound(p packet) {
 	l.out = append(l.out, p.sound[skip:]...)
 	l.pos += int64(len(p.sound)) - skip
 	l.begun, l.last = true, p.place
-	l.mark, l.next = start+int64(len(p.sound)), p.ts+int64(len(p.sound))
+	l.mark, l.next = start+int64(len(p.sound)), p.ts+int64(len(p.sound))*int64(p.codec.clock)/Rate
 }
 
 // repeat sounds the last sample once more.

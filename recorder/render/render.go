@@ -98,7 +98,7 @@ func survey(ctx context.Context, open func() (*format.Reader, error)) (*plan, er
 		case format.Audio:
 			i := index(rec.Side)
 			c := parties[i].formats.codec(rec.PT)
-			if c.decode == nil && parties[i].report(c.name) {
+			if !c.readable() && parties[i].report(c.name) {
 				strange = append(strange, &CodecError{Side: rec.Side, Codec: c.name})
 			}
 			if at, ok := parties[i].tracker.place(rec, c.clock); ok {
