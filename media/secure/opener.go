@@ -49,7 +49,7 @@ func (o *Opener) Rekey(k Key, at int64) error {
 		o.now, o.former = o.former, o.now
 		return nil
 	}
-	c, err := context(k)
+	c, err := newContext(k)
 	if err != nil {
 		return err
 	}

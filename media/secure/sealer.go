@@ -35,15 +35,15 @@ type Sealer struct {
 
 // NewSealer makes a sealer; the key is no longer needed then.
 func NewSealer(k Key) (*Sealer, error) {
-	c, err := context(k)
+	c, err := newContext(k)
 	if err != nil {
 		return nil, err
 	}
 	return &Sealer{context: c}, nil
 }
 
-// context makes one that guards against replay; its errors hold lengths only.
-func context(k Key) (*srtp.Context, error) {
+// newContext makes one that guards against replay; its errors hold lengths only.
+func newContext(k Key) (*srtp.Context, error) {
 	if k.IsZero() || k.suite == 0 || k.suite >= suites || len(k.bytes) != k.suite.size() {
 		return nil, errors.New("secure: no key")
 	}
