@@ -21,6 +21,9 @@ func source(m routing.Media, private bool) media.Source {
 		Private: private || m.SRTP.InsecureSignalling,
 	}
 	s.Terms.Digits = digitTerms(m.DTMF)
+	if m.WebRTC {
+		s.Terms.SRTP = media.SRTP{Mode: media.SRTPRequire, DTLS: true, WebRTC: true, Private: private}
+	}
 	return s
 }
 

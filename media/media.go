@@ -198,11 +198,12 @@ const (
 	DropReplay                 // SRTP that came before, or is too old to know
 	DropCodec                  // of a codec that had to be converted and could not be
 	DropLate                   // after its place in a converted stream was made up for, or once more
+	DropSTUN                   // a STUN message that is not for us to answer
 	DropCount
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "auth", "replay", "codec", "late", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "auth", "replay", "codec", "late", "stun", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

@@ -34,6 +34,7 @@ func TestWords(t *testing.T) {
 		{DropDigit.String(), "digit"},
 		{DropAuth.String(), "auth"},
 		{DropReplay.String(), "replay"},
+		{DropSTUN.String(), "stun"},
 		{SRTPOff.String(), "off"},
 		{SRTPOffer.String(), "offer"},
 		{SRTPRequire.String(), "require"},

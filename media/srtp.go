@@ -20,6 +20,9 @@ type SRTP struct {
 	// writing them into the description (RFC 4568). What is offered to us may be
 	// either.
 	DTLS bool
+	// WebRTC speaks as browsers do: DTLS, ICE as a lite agent, RTCP on the port of
+	// RTP. Mode is SRTPRequire then, and DTLS true.
+	WebRTC bool
 	// Suites that are offered and accepted in SDES, by their names in RFC 4568, the
 	// preferred first; empty: the usual ones.
 	Suites []string

@@ -81,7 +81,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		}
 		b.addTLS(spec.TLS, spec.ID, path, unique)
 		t.media = b.media(spec.MediaRule, spec.MediaSources, path)
-		t.media.SRTP = b.srtp(spec, path)
+		t.media.SRTP, t.media.WebRTC = b.srtp(spec, path), spec.WebRTC
 		t.media.Speech = b.speech(spec, path)
 		b.network(spec, &t.media, path)
 		t.media.DTMF = b.dtmf(spec.DTMF, path)

@@ -59,6 +59,7 @@ type Media struct {
 	Address string     // name of our media address that it goes by; empty: the first
 	DSCP    dscp.Class // of its packets
 	DTMF    DTMF
+	WebRTC  bool
 }
 
 // Target is one destination of a dial step.

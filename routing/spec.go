@@ -41,6 +41,7 @@ type Trunk struct {
 	Transcode    string        `yaml:"transcode"`     // auto (default): where the two legs have no codec in common | off
 	PacketTime   int           `yaml:"ptime"`         // of what is sent to it, in ms; 0: as it comes
 	SRTP         SRTP          `yaml:"srtp"`          // whether its media is encrypted
+	WebRTC       bool          `yaml:"webrtc"`        // its media is a browser's: DTLS-SRTP and ICE
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are

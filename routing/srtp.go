@@ -56,6 +56,9 @@ func (b *builder) srtp(t Trunk, path string) SRTP {
 			b.fault("is in the list already", "%s.srtp.suites[%d]", path, i)
 		}
 	}
+	if t.WebRTC && (s.Mode != "" || s.Keys != "" || len(s.Suites) > 0 || s.InsecureSignalling) {
+		b.fault("is of no use beside webrtc, which encrypts always and by DTLS", "%s.srtp", path)
+	}
 	off := s.Mode == "" || s.Mode == SRTPOff
 	if off && (s.Keys != "" || len(s.Suites) > 0 || s.InsecureSignalling) {
 		b.fault("is off: keys, suites and insecure_signalling say nothing then", "%s.srtp.mode", path)

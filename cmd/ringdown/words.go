@@ -87,6 +87,7 @@ func droppedFor(reason string) string {
 		"digit":      "a key that the other party was not to get",
 		"auth":       "not authentic SRTP",
 		"replay":     "repeated SRTP",
+		"stun":       "a STUN message not meant for us",
 	}
 	if w, ok := words[reason]; ok {
 		return w

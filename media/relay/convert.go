@@ -89,7 +89,7 @@ func (r *Relay) conversion(from media.Side) *converting {
 func (r *Relay) tongues(from media.Side) (all []media.Format) {
 	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
 	var told []media.Format
-	if d, err := sdp.ParseFor(me.sent, func(sdp.Security) (int, error) { return 0, nil }); err == nil {
+	if d, err := sdp.ParseFor(me.sent, sdp.AnyKind); err == nil {
 		told = d.Formats()
 	}
 	for _, formats := range [][]media.Format{told, peer.desc.Formats(), me.desc.Formats()} {

@@ -68,6 +68,7 @@ type source struct {
 	exact  endpoint // of the description
 	n      int      // packets of the candidate
 	latch  bool
+	ice    bool // places are learnt by checks, and by nothing else
 
 	allow  []netip.Prefix // read for addresses that are not known
 	types  [2]uint64      // set of payload types the side may send; empty: any
@@ -75,7 +76,8 @@ type source struct {
 	cand   endpoint       // who may become locked under latch
 	ssrc   uint32         // the candidate's
 	seq    uint16
-	at     int64 // of the candidate's first packet
+	at     int64      // of the candidate's first packet
+	valid  *endpoints // that have passed a check; nil: none
 }
 
 // negotiate takes the result of an offer or answer. A description that leads to
@@ -91,6 +93,9 @@ func (s *source) negotiate(exact endpoint, latch bool, allow []netip.Prefix, typ
 
 // accept reports whether a packet may come from there, and learns.
 func (s *source) accept(from endpoint, h *header, at int64) bool {
+	if s.ice {
+		return s.valid.has(from)
+	}
 	if from == s.locked && !from.isZero() {
 		s.n = 0 // while he still sends, nobody takes his place
 		return true
@@ -126,6 +131,9 @@ func (s *source) steady(from endpoint, h *header, at int64) bool {
 
 // permits reports whether the rule lets an address be a source at all.
 func (s *source) permits(from endpoint) bool {
+	if s.ice {
+		return s.valid.has(from)
+	}
 	if len(s.allow) == 0 {
 		return s.latch || from.ip == s.exact.ip && !s.exact.isZero()
 	}
@@ -141,6 +149,9 @@ func (s *source) permits(from endpoint) bool {
 // target is where RTP to the side goes: to its description, or under latch to
 // the source that was learnt. Never outside the rule; zero: nowhere.
 func (s *source) target() endpoint {
+	if s.ice {
+		return s.locked
+	}
 	if s.latch && !s.locked.isZero() {
 		return s.locked
 	}

@@ -22,6 +22,7 @@ import (
 
 	"ringdown/media"
 	"ringdown/media/dscp"
+	"ringdown/media/secure"
 	"ringdown/media/sound"
 )
 
@@ -48,8 +49,9 @@ type Pool struct {
 	dscp     dscp.Class  // of all that no trunk has another for
 	unmarked atomic.Bool // the system does not let us mark, and it was said
 	chosen   Engine
-	late     atomic.Uint64  // packets that came to ports in quarantine
-	closing  sync.WaitGroup // pairs whose timer is closing them
+	late     atomic.Uint64                    // packets that came to ports in quarantine
+	closing  sync.WaitGroup                   // pairs whose timer is closing them
+	identity func() (*secure.Identity, error) // ours in DTLS, made when first needed
 
 	mu     sync.Mutex
 	rest   map[*pair]struct{}
@@ -92,6 +94,7 @@ func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), lo
 	if err := p.choose(cfg, listen != nil, openKernel); err != nil {
 		return nil, err
 	}
+	p.identity = sync.OnceValues(func() (*secure.Identity, error) { return secure.NewIdentity(time.Now()) })
 	return p, nil
 }
 

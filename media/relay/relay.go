@@ -45,6 +45,7 @@ type Relay struct {
 	interval int64      // distance of packets at the rate cap
 	sides    [2]side
 	lanes    [2]lane              // by who sends
+	dtls     [2]*association      // with each party; nil: none
 	below    [2]*offloaded        // by who sends: as it passes without us; nil: it does not
 	at       [2][2]netip.AddrPort // our RTP ports towards each side, by family
 	homes    [2]home              // that each side is told of
@@ -230,6 +231,8 @@ func (r *Relay) Close() media.Stats {
 	r.mu.Lock()
 	r.over = true
 	r.goodbye(r.clock(time.Now()))
+	r.forsake(media.Caller)
+	r.forsake(media.Callee)
 	r.mu.Unlock()
 	r.retapped()
 	for i := range r.legs {

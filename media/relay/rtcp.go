@@ -65,7 +65,12 @@ func (r *Relay) sendRTCP(side media.Side, pkt []byte, to netip.AddrPort) {
 	if verdict != forward {
 		return
 	}
-	if out := r.outlets[index(side)].rtcp.towards(to); out != nil {
+	ports := &r.outlets[index(side)]
+	out := ports.rtcp.towards(to)
+	if r.sides[index(side)].mux {
+		out = ports.rtp.towards(to)
+	}
+	if out != nil {
 		out.send(pkt, to)
 	}
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +17,8 @@ import (
 
 // secrecy is what a leg agreed on with its party. Guarded by Relay.nego.
 type secrecy struct {
-	terms media.SRTP
+	terms    media.SRTP
+	identity func() (*secure.Identity, error)
 	// ring holds our keys towards the party, by suite; each is made when it is
 	// first written into a description and stays until another party comes.
 	// RFC 4568 7.1.4: who keeps his key keeps the count of its packets.
@@ -25,15 +27,22 @@ type secrecy struct {
 
 	heard  bool // the party has described itself
 	said   sdp.Security
-	choice int
+	choice sdp.Choice
+	active bool // we speak first in DTLS
+	ice    agent
+	next   agent // for a party that begins its checks anew, until that holds
 }
 
-func newSecrecy(terms media.SRTP) *secrecy { return &secrecy{terms: terms} }
+// newSecrecy begins with a party that nothing is agreed with.
+func (r *Relay) newSecrecy(terms media.SRTP) *secrecy {
+	return &secrecy{terms: terms, identity: r.pool.identity}
+}
 
 var (
 	errPlain = fmt.Errorf("audio is not encrypted, and the trunk requires it: %w", sdp.ErrUnacceptable)
 	errKeys  = fmt.Errorf("keys would cross signalling that others can read: %w", sdp.ErrUnacceptable)
 	errNoKey = errors.New("audio insists on SRTP and brings no key that can be used")
+	errSetup = errors.New("a=setup is not one that can be followed")
 )
 
 // key is our key of a suite.
@@ -58,32 +67,51 @@ func (c *secrecy) suites() (all []secure.Suite) {
 }
 
 // judge takes the security of an offer of the party's, or of its answer to ours.
-// Its choice is the number of an a=crypto line; -1: plain.
 func (c *secrecy) judge(answer bool) sdp.Judge {
 	if c == nil || c.terms.Mode == media.SRTPOff {
 		return sdp.PlainOnly
 	}
-	return func(s sdp.Security) (int, error) {
-		choice, err := -1, error(nil)
-		if c.terms.Private {
-			choice, err = c.pick(s, answer)
-		} else if s.Encrypted() {
-			return -1, errKeys
+	return func(s sdp.Security) (sdp.Choice, error) {
+		if c.terms.Mode == media.SRTPRequire && !s.Encrypted() {
+			return sdp.Plain(), errPlain
 		}
-		switch {
-		case c.terms.Mode == media.SRTPRequire && !s.Encrypted():
-			return -1, errPlain
-		case choice < 0 && s.Encrypted():
-			return -1, fmt.Errorf("%w: %w", errNoKey, err)
+		choice, err := c.pick(s, answer)
+		if err != nil && s.Encrypted() {
+			return choice, err
 		}
-		return choice, nil
+		return choice, nil // who brings no key that can be used is plain
 	}
 }
 
-// pick finds the first line that can be used. In an answer it must be one that we
-// offered.
-func (c *secrecy) pick(s sdp.Security, answer bool) (int, error) {
-	suites, why := c.suites(), errors.New("no a=crypto")
+// pick finds what the keys are made of: a line of the description, or DTLS. In an
+// answer it must be what we offered.
+func (c *secrecy) pick(s sdp.Security, answer bool) (sdp.Choice, error) {
+	choice, why := sdp.Plain(), errNoKey
+	if !s.DTLS() && !c.terms.WebRTC && !(answer && c.terms.DTLS) {
+		if choice.Crypto, why = c.pickLine(s, answer); why == nil {
+			return choice, nil
+		}
+	}
+	if answer && !c.terms.DTLS || len(s.Fingerprints) == 0 {
+		return choice, why
+	}
+	if _, err := secure.ParseFingerprints(s.Fingerprints); err != nil {
+		return choice, fmt.Errorf("%w: %w", errNoKey, err)
+	}
+	if _, err := c.speaksFirst(s, answer); err != nil {
+		return choice, err
+	}
+	choice.DTLS = true
+	choice.ICE = c.terms.WebRTC && secure.ValidICE(s.Fragment, s.Password)
+	return choice, nil
+}
+
+// pickLine finds the first a=crypto that can be used.
+func (c *secrecy) pickLine(s sdp.Security, answer bool) (int, error) {
+	if !c.terms.Private {
+		return -1, errKeys
+	}
+	suites, why := c.suites(), error(errNoKey)
 	for i, text := range s.Crypto {
 		line, err := secure.ParseCrypto(text)
 		if err == nil {
@@ -93,7 +121,7 @@ func (c *secrecy) pick(s sdp.Security, answer bool) (int, error) {
 		if err == nil {
 			return i, nil
 		}
-		why = err
+		why = fmt.Errorf("%w: %w", errNoKey, err)
 	}
 	return -1, why
 }
@@ -118,55 +146,73 @@ func (c *secrecy) write(us sdp.Ours, answers *sdp.Description) (sdp.Ours, error)
 		return us, nil
 	}
 	if answers != nil {
-		us.Lines = append(us.Lines, c.answer(answers)...)
-		return us, nil
+		return c.answer(us, answers)
 	}
-	proto, lines, err := c.offer()
-	us.Proto, us.Lines = proto, append(us.Lines, lines...)
-	return us, err
+	return c.offer(us)
 }
 
 // offer is what an offer of ours says. What the party agreed to is offered again.
-func (c *secrecy) offer() (proto string, lines []string, err error) {
+func (c *secrecy) offer(us sdp.Ours) (sdp.Ours, error) {
 	switch {
-	case !c.terms.Private && c.terms.Mode == media.SRTPRequire:
-		return "", nil, errKeys
-	case !c.terms.Private:
-		return "", nil, nil
-	case c.terms.Mode == media.SRTPRequire:
-		proto = "RTP/SAVP"
+	case !c.terms.Private && !c.terms.DTLS && c.terms.Mode == media.SRTPRequire:
+		return us, errKeys
+	case !c.terms.Private && !c.terms.DTLS:
+		return us, nil
+	case c.terms.WebRTC:
+		us.Proto = "UDP/TLS/RTP/SAVPF"
+	case c.terms.Mode != media.SRTPRequire:
+		us.Proto = "RTP/AVP"
+	case c.terms.DTLS:
+		us.Proto = "UDP/TLS/RTP/SAVP"
 	default:
-		proto = "RTP/AVP"
+		us.Proto = "RTP/SAVP"
 	}
+	dtls := c.terms.DTLS
 	if c.heard {
-		if proto = c.said.Proto; c.choice < 0 {
-			return proto, nil, nil
+		us.Proto, dtls = c.said.Proto, c.choice.DTLS
+		if !c.choice.Encrypts() {
+			return us, nil
 		}
+	}
+	if dtls {
+		return c.describeDTLS(us, "actpass", sdp.Security{Mux: true, Mid: cmp.Or(c.said.Mid, "0"), Bundled: true}, c.terms.WebRTC)
 	}
 	for i, s := range c.suites() {
 		line := secure.Crypto{Tag: uint32(i + 1), Key: c.key(s)}
-		lines = append(lines, "crypto:"+line.Line())
+		us.Lines = append(us.Lines, "crypto:"+line.Line())
 	}
-	return proto, lines, nil
+	return us, nil
 }
 
 // answer is what our answer to an offer of the party's says: the line that the
-// judge took, with our key.
-func (c *secrecy) answer(offer *sdp.Description) (lines []string) {
+// judge took, with our key; or who we are in DTLS.
+func (c *secrecy) answer(us sdp.Ours, offer *sdp.Description) (sdp.Ours, error) {
+	s, choice := offer.Security()
+	if choice.DTLS {
+		active, err := c.speaksFirst(s, false)
+		if err != nil {
+			return us, err
+		}
+		setup := "passive"
+		if active {
+			setup = "active"
+		}
+		return c.describeDTLS(us, setup, s, choice.ICE)
+	}
 	if line, ok := chosen(offer); ok {
-		lines = []string{"crypto:" + line.Accept(c.key(line.Key.Suite())).Line()}
+		us.Lines = append(us.Lines, "crypto:"+line.Accept(c.key(line.Key.Suite())).Line())
 		line.Key.Wipe()
 	}
-	return lines
+	return us, nil
 }
 
 // chosen is the line that the judge took of a description.
 func chosen(d *sdp.Description) (secure.Crypto, bool) {
 	s, choice := d.Security()
-	if choice < 0 || choice >= len(s.Crypto) {
+	if choice.Crypto < 0 || choice.Crypto >= len(s.Crypto) {
 		return secure.Crypto{}, false
 	}
-	line, err := secure.ParseCrypto(s.Crypto[choice])
+	line, err := secure.ParseCrypto(s.Crypto[choice.Crypto])
 	return line, err == nil
 }
 
@@ -188,7 +234,7 @@ func (c *secrecy) toldElsewhere(ours *sdp.Description) {
 func (r *Relay) hear(from media.Side, body []byte, src media.Source, answer bool) (*sdp.Description, error) {
 	l := &r.legs[index(from)]
 	if l.secret == nil {
-		l.secret = newSecrecy(src.Terms.SRTP)
+		l.secret = r.newSecrecy(src.Terms.SRTP)
 	}
 	return r.parse(body, src, l.secret.judge(answer))
 }

@@ -21,7 +21,7 @@ import (
 // ledBy reads where a description of ours leads to, encrypted or not.
 func ledBy(t *testing.T, body []byte) netip.AddrPort {
 	t.Helper()
-	d, err := sdp.ParseFor(body, func(sdp.Security) (int, error) { return 0, nil })
+	d, err := sdp.ParseFor(body, func(s sdp.Security) (sdp.Choice, error) { return sdp.Plain(), nil })
 	if err != nil || d.Acceptable() != nil {
 		t.Fatal(err, d.Acceptable())
 	}

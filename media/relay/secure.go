@@ -67,11 +67,17 @@ func (r *Relay) encrypt(of media.Side) {
 	l, in, out := &r.legs[index(of)], &r.lanes[index(of)], &r.lanes[index(of.Other())]
 	c := l.secret
 	if c == nil || l.desc == nil {
+		r.forsake(of)
 		in.open, out.seal = nil, nil
 		return
 	}
-	c.heard = true
-	c.said, c.choice = l.desc.Security()
+	said, choice := l.desc.Security()
+	if choice.DTLS {
+		r.encryptByDTLS(of, said, choice)
+		return
+	}
+	r.forsake(of)
+	c.heard, c.said, c.choice = true, said, choice
 	line, ok := chosen(l.desc)
 	if !ok {
 		in.open, out.seal = nil, nil

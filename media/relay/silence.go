@@ -18,7 +18,8 @@ func (r *Relay) Silence(side media.Side) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &r.sides[index(side)]
-	s.ready, s.source = false, source{}
+	s.ready, s.source, s.ice = false, source{}, nil
+	r.forsake(side)
 	r.replan()
 	r.forgetHeard(side, r.clock(time.Now()))
 }

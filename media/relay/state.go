@@ -6,6 +6,7 @@ import (
 
 	"ringdown/media"
 	"ringdown/media/sdp"
+	"ringdown/media/secure"
 )
 
 // side is what the packet path knows of one party. Guarded by Relay.mu. What each
@@ -27,7 +28,11 @@ type side struct {
 	digits     media.DigitTerms
 	events     eventType // telephone-event as its description has it; zero: it takes none
 	takes      *sdp.Description
-	told       []byte // our last description to it
+	told       []byte      // our last description to it
+	ice        *secure.ICE // our end of its connectivity checks; nil: it does without
+	checkRate  bucket
+	mux        bool // its RTCP goes over the port of its RTP (RFC 5761)
+	unreported bool // it is sent no RTCP: there are no keys for it
 }
 
 // flow counts what one party sent; written by the packet path, read by anyone.
@@ -116,8 +121,10 @@ func (r *Relay) judgeRTCP(from media.Side, src endpoint, sound bool, at int64) m
 func (s *side) rtcpTarget() endpoint {
 	rtp := s.source.target()
 	switch {
-	case rtp.isZero():
+	case rtp.isZero(), s.unreported:
 		return endpoint{}
+	case s.mux:
+		return rtp
 	case rtp == s.source.exact:
 		return s.rtcp
 	case s.rtcpSeen.ip == rtp.ip:
@@ -145,7 +152,16 @@ func (in *rtpInput) handle(d datagram) (out outgoing, ok bool) {
 	defer r.mu.Unlock()
 	p := &r.lanes[index(in.from)].packet
 	*p = packet{buf: d.bytes, src: endpointOf(d.src), from: in.from, arrival: d.at, at: r.clock(d.at)}
-	verdict := r.pass(p)
+	verdict, aside := r.aside(p)
+	switch {
+	case aside:
+	case r.sides[index(in.from)].mux && isRTCP(p.buf):
+		if verdict = r.acceptRTCP(in.from, p.src, p.buf, d.at); verdict == taken {
+			f.rtcp.Add(1)
+		}
+	default:
+		verdict = r.pass(p)
+	}
 	if verdict == forward {
 		place := p.to.addrPort()
 		if out = (outgoing{p.buf, in.out.towards(place), place}); out.by != nil {
@@ -172,6 +188,9 @@ func (in *rtpInput) sent(bytes int, err error) {
 	f.packets.Add(1)
 	f.bytes.Add(uint64(bytes))
 }
+
+// isRTCP tells RTCP from RTP on a port that has both (RFC 5761 4).
+func isRTCP(b []byte) bool { return len(b) > 1 && b[0]>>6 == 2 && b[1] >= 192 && b[1] <= 223 }
 
 func (in *rtcpInput) handle(d datagram) (outgoing, bool) {
 	r, f := in.relay, &in.relay.flows[index(in.from)]

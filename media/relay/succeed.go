@@ -36,7 +36,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 	case peer.desc == nil:
 		return nil, errNoCall
 	}
-	in := invited{session: rand.Uint64() >> 1, version: 1, secret: newSecrecy(src.Terms.SRTP)}
+	in := invited{session: rand.Uint64() >> 1, version: 1, secret: r.newSecrecy(src.Terms.SRTP)}
 	var before *sdp.Description
 	if told != nil {
 		var err error
@@ -134,7 +134,7 @@ func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answe
 	case peer.desc == nil:
 		return nil, nil, errNoCall
 	}
-	in := invited{session: rand.Uint64() >> 1, version: 1, secret: newSecrecy(src.Terms.SRTP)}
+	in := invited{session: rand.Uint64() >> 1, version: 1, secret: r.newSecrecy(src.Terms.SRTP)}
 	d, err := r.parse(body, src, in.secret.judge(false))
 	if err != nil {
 		return nil, nil, fmt.Errorf("offer of the new %s: %w", from, err)

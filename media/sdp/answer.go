@@ -13,12 +13,14 @@ import (
 
 // Ours is what stands in our descriptions instead of a party's own words.
 type Ours struct {
-	ID      uint64         // of our session with the party that gets the description (o=)
-	Version uint64         // to be raised by one with each change of the text (RFC 3264 8)
-	Media   netip.AddrPort // our RTP; our RTCP is on the next port
-	Proto   string         // of our audio; empty: as the party's own words have it
-	Lines   []string       // attributes of our audio that the party did not write, without "a="
-	Speech  Speech         // what becomes of its codecs
+	ID      uint64           // of our session with the party that gets the description (o=)
+	Version uint64           // to be raised by one with each change of the text (RFC 3264 8)
+	Media   netip.AddrPort   // our RTP; our RTCP is on the next port
+	Proto   string           // of our audio; empty: as the party's own words have it
+	Lines   []string         // attributes of our audio that the party did not write, without "a="
+	Speech  Speech           // what becomes of its codecs
+	Session []string         // the same of the session
+	Also    []netip.AddrPort // other addresses of our RTP, for who looks for the best one
 }
 
 // Offer writes the offer to make to the other party: this party's audio with
@@ -139,8 +141,9 @@ func respond(offer, peer *Description, types []uint8, dir Direction, us Ours) ([
 // writer builds one of our descriptions from the words of one party.
 type writer struct {
 	bytes.Buffer
-	us   Ours
-	from *Description
+	us    Ours
+	from  *Description
+	quiet bool // the section knows no a=rtcp-fb
 }
 
 func newWriter(us Ours, from *Description) *writer {
@@ -156,7 +159,10 @@ func newWriter(us Ours, from *Description) *writer {
 	w.line("c=%s", where)
 	w.bandwidth(from.session)
 	w.line("t=0 0")
-	w.attributes(from.session, nil, MaxAttributes)
+	w.attributes(from.session, nil, MaxAttributes-len(us.Session))
+	for _, l := range us.Session {
+		w.line("a=%s", l)
+	}
 	return w
 }
 
@@ -175,7 +181,7 @@ func (w *writer) bandwidth(lines []line) {
 // attributes writes at most limit of those that pass.
 func (w *writer) attributes(lines []line, types []uint8, limit int) {
 	for _, l := range lines {
-		if l.key == 'a' && limit > 0 && !w.us.Speech.replaces(l.name) && w.from.passes(l, types) {
+		if l.key == 'a' && limit > 0 && !w.us.Speech.replaces(l.name) && w.from.passes(l, types) && !(w.quiet && l.name == "rtcp-fb") {
 			w.line("a=%s", l.value)
 			limit--
 		}
@@ -186,7 +192,9 @@ func (w *writer) attributes(lines []line, types []uint8, limit int) {
 func (w *writer) relayed(s *section, proto string, types []uint8, dir Direction) {
 	types, ours := w.us.Speech.arrange(w.from, types)
 	theirs := slices.DeleteFunc(slices.Clone(types), func(pt uint8) bool { return !slices.Contains(w.from.relay.types, pt) })
-	fmt.Fprintf(w, "m=audio %d %s", w.us.Media.Port(), strings.ToUpper(cmp.Or(w.us.Proto, proto)))
+	proto = strings.ToUpper(cmp.Or(w.us.Proto, proto))
+	w.quiet = loses(s.proto, proto)
+	fmt.Fprintf(w, "m=audio %d %s", w.us.Media.Port(), proto)
 	for _, pt := range types {
 		fmt.Fprintf(w, " %d", pt)
 	}

@@ -18,7 +18,7 @@ type audio struct {
 	types      []uint8 // payload types in order, those without a meaning too
 	packetTime time.Duration
 	security   Security
-	choice     int // the judge's
+	choice     Choice // the judge's
 }
 
 // understand reads one audio section.
@@ -38,6 +38,9 @@ func (d *Description) understand(s *section, judge Judge) (audio, error) {
 	a.types, a.formats = d.understandFormats(s)
 	if len(a.types) == 0 {
 		return audio{}, errors.New("audio names no payload type")
+	}
+	if choice.ICE { // its address may be a hidden one, or none
+		return d.reachedByICE(s, a)
 	}
 	addr, err := connection(d.first(s, 'c'))
 	if err != nil {
@@ -133,4 +136,11 @@ func (d *Description) packetTime(s *section) time.Duration {
 		}
 	}
 	return 0
+}
+
+// reachedByICE takes an address only for its IP version.
+func (d *Description) reachedByICE(s *section, a audio) (audio, error) {
+	addr, err := connection(d.first(s, 'c'))
+	a.ipv6 = err == nil && addr.Is6()
+	return a, nil
 }

@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,11 @@ type Security struct {
 	Crypto       []string // values of a=crypto (RFC 4568)
 	Fingerprints []string // values of a=fingerprint (RFC 8122), of the section or else of the session
 	Setup        string   // a=setup (RFC 4145), in small letters
+	Fragment     string   // a=ice-ufrag (RFC 8839)
+	Password     string   // a=ice-pwd
+	Mux          bool     // a=rtcp-mux (RFC 5761)
+	Mid          string   // a=mid (RFC 5888)
+	Bundled      bool     // a=group:BUNDLE names the section (RFC 9143)
 }
 
 // Encrypted reports whether the section promises that its media is encrypted
@@ -24,20 +30,35 @@ func (s Security) Encrypted() bool { return strings.Contains(s.Proto, "SAVP") }
 // DTLS reports whether the keys come by DTLS in the media path (RFC 5764).
 func (s Security) DTLS() bool { return strings.HasPrefix(s.Proto, "UDP/TLS/") }
 
+// Choice is what a judge takes of the security of a section.
+type Choice struct {
+	Crypto int  // number of an a=crypto line; -1: none
+	DTLS   bool // the keys are made in the media path
+	ICE    bool // connectivity checks tell where the party is: its address says nothing
+}
+
+// Plain is the choice of no encryption.
+func Plain() Choice { return Choice{Crypto: -1} }
+
+// Encrypts reports whether the media is encrypted by it.
+func (c Choice) Encrypts() bool { return c.Crypto >= 0 || c.DTLS }
+
 // Judge says about the security of an audio section whether it can be taken, and
-// with which of its keys: a number of the judge's own, which
-// [Description.Security] gives back.
-type Judge func(Security) (choice int, err error)
+// with which of its keys.
+type Judge func(Security) (Choice, error)
 
 var errInsists = errors.New("audio insists on SRTP, which is not relayed")
 
 // PlainOnly is the judge of a party that may not encrypt.
-func PlainOnly(s Security) (int, error) {
+func PlainOnly(s Security) (Choice, error) {
 	if s.Encrypted() {
-		return -1, errInsists
+		return Plain(), errInsists
 	}
-	return -1, nil
+	return Plain(), nil
 }
+
+// AnyKind is the judge for who only wants to know what was said.
+func AnyKind(Security) (Choice, error) { return Plain(), nil }
 
 // ParseFor is [Parse] where a judge says which audio is taken: the first that it
 // accepts, those that promise encryption before those that do not.
@@ -52,7 +73,7 @@ func ParseFor(body []byte, judge Judge) (*Description, error) {
 
 // Security returns what the relayed section says about encryption and what the
 // judge said to it.
-func (d *Description) Security() (s Security, choice int) {
+func (d *Description) Security() (Security, Choice) {
 	return d.relay.security, d.relay.choice
 }
 
@@ -69,16 +90,36 @@ func (d *Description) secure(s *section) (Security, error) {
 		if len(out.Fingerprints) == 0 {
 			out.Fingerprints = values(lines, "fingerprint")
 		}
-		if setup := values(lines, "setup"); out.Setup == "" && len(setup) > 0 {
-			out.Setup = strings.ToLower(setup[0])
-		}
+		out.Setup = cmp.Or(out.Setup, strings.ToLower(value(lines, "setup")))
+		out.Fragment = cmp.Or(out.Fragment, value(lines, "ice-ufrag"))
+		out.Password = cmp.Or(out.Password, value(lines, "ice-pwd"))
+	}
+	out.Mid = value(s.lines, "mid")
+	out.Mux = slices.ContainsFunc(s.lines, func(l line) bool { return l.name == "rtcp-mux" })
+	if !plain(out.Mid, tokenMarks) || len(out.Mid) > 32 {
+		out.Mid = ""
+	}
+	for _, group := range values(d.session, "group") {
+		f := strings.Fields(group)
+		out.Bundled = out.Bundled || len(f) > 1 && f[0] == "BUNDLE" && slices.Contains(f[1:], out.Mid) && out.Mid != ""
 	}
 	return out, nil
 }
 
+// tokenMarks is what a token may hold beside letters and digits (RFC 8866 9).
+const tokenMarks = "!#$%&'*+-.^_`{|}~"
+
 // Keyed reports whether any section of a description, relayed or not, holds keys.
 func (d *Description) Keyed() bool {
 	return slices.ContainsFunc(d.everyLine(), func(l line) bool { return l.name == "crypto" })
+}
+
+// value is that of the first attribute of a name.
+func value(lines []line, name string) string {
+	if all := values(lines, name); len(all) > 0 {
+		return all[0]
+	}
+	return ""
 }
 
 func values(lines []line, name string) (all []string) {
@@ -129,4 +170,10 @@ func plainly(proto string) string {
 		return "RTP/AVP"
 	}
 	return proto
+}
+
+// loses reports whether early feedback (RFC 4585) is lost between an encrypted
+// section and what we write for it. Between plain ones it passes as it came.
+func loses(from, to string) bool {
+	return strings.Contains(strings.ToUpper(from), "SAVPF") && !strings.HasSuffix(to, "F")
 }
