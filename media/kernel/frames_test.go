@@ -171,7 +171,7 @@ func BenchmarkProgram(b *testing.B) {
 				}
 				// The packet that leaves is one that comes in: it goes round and round.
 				round := *e.flows[f.In]
-				round.To, round.Out = f.In, f.From
+				round.To, round.out = f.In, f.From
 				if err := e.write(&round); err != nil {
 					b.Fatal(err)
 				}

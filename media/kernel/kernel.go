@@ -76,8 +76,8 @@ type Counts struct {
 	Reordered  uint64 // came behind one that was sent later
 	Foreign    uint64 // of a second source (SSRC) beside the one that is followed
 
-	// Dropped here: from another source than From, above the rate cap, and not
-	// rewritten for want of memory.
+	// Dropped here: from another source than From, and above the rate cap; of the
+	// Packets, those that could not be rewritten for want of memory.
 	Source, Rate, Failed uint64
 	Uncopied             uint64 // forwarded without the copy that was asked for: the ring was full
 

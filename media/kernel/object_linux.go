@@ -23,12 +23,12 @@ var object []byte
 
 // program is what was loaded into the kernel.
 type program struct {
-	Ether  *ebpf.Program `ebpf:"relay_ether"`
-	Bare   *ebpf.Program `ebpf:"relay_bare"`
-	Ports  *ebpf.Map     `ebpf:"ports"`
-	Rules  *ebpf.Map     `ebpf:"rules"`
-	States *ebpf.Map     `ebpf:"states"`
-	Tap    *ebpf.Map     `ebpf:"tap"`
+	Ether  *ebpf.Program `ebpf:"ringdown_ether"`
+	Bare   *ebpf.Program `ebpf:"ringdown_bare"`
+	Ports  *ebpf.Map     `ebpf:"ringdown_ports"`
+	Rules  *ebpf.Map     `ebpf:"ringdown_rules"`
+	States *ebpf.Map     `ebpf:"ringdown_states"`
+	Tap    *ebpf.Map     `ebpf:"ringdown_tap"`
 
 	states []byte // States, mapped
 }
@@ -41,11 +41,11 @@ func load(flows, ringBytes int) (*program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: embedded program: %w", ErrUnsupported, err)
 	}
-	for _, name := range []string{"ports", "rules", "states"} {
+	for _, name := range []string{"ringdown_ports", "ringdown_rules", "ringdown_states"} {
 		spec.Maps[name].MaxEntries = uint32(flows)
 	}
 	least := max(ringBytes, os.Getpagesize())
-	spec.Maps["tap"].MaxEntries = 1 << bits.Len(uint(least-1))
+	spec.Maps["ringdown_tap"].MaxEntries = 1 << bits.Len(uint(least-1))
 	var p program
 	if err := spec.LoadAndAssign(&p, nil); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, refusal(err))

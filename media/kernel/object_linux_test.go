@@ -28,13 +28,13 @@ func TestLayout(t *testing.T) {
 		c    btf.Type
 		g    reflect.Type
 	}{
-		{"place", s.Maps["ports"].Key, reflect.TypeFor[place]()},
-		{"rule", s.Maps["rules"].Value, reflect.TypeFor[rule]()},
-		{"state", s.Maps["states"].Value, reflect.TypeFor[state]()},
+		{"place", s.Maps["ringdown_ports"].Key, reflect.TypeFor[place]()},
+		{"rule", s.Maps["ringdown_rules"].Value, reflect.TypeFor[rule]()},
+		{"state", s.Maps["ringdown_states"].Value, reflect.TypeFor[state]()},
 	} {
 		sameLayout(t, c.name, c.c, c.g)
 	}
-	data := member(t, s.Maps["desk"].Value, "data")
+	data := member(t, s.Maps["ringdown_desk"].Value, "data")
 	if size, err := btf.Sizeof(data.Type); data.Offset.Bytes() != recordHeader || size != Longest {
 		t.Errorf("%d bytes of a packet from %d on in a record (%v), not %d from %d on", size, data.Offset.Bytes(), err, Longest, recordHeader)
 	}
@@ -92,7 +92,7 @@ func member(t *testing.T, c btf.Type, name string) btf.Member {
 // TestObject: what is embedded is what it says, and tells nothing of who built it.
 func TestObject(t *testing.T) {
 	s := spec(t)
-	for _, name := range []string{"relay_ether", "relay_bare"} {
+	for _, name := range []string{"ringdown_ether", "ringdown_bare"} {
 		p := s.Programs[name]
 		if p == nil {
 			t.Fatalf("no program %s", name)
@@ -106,7 +106,7 @@ func TestObject(t *testing.T) {
 		maps = append(maps, name)
 	}
 	slices.Sort(maps)
-	if want := []string{"desk", "ports", "rules", "states", "tap"}; !slices.Equal(maps, want) {
+	if want := []string{"ringdown_desk", "ringdown_ports", "ringdown_rules", "ringdown_states", "ringdown_tap"}; !slices.Equal(maps, want) {
 		t.Errorf("maps %v, want %v", maps, want)
 	}
 	for _, path := range []string{"/home", "/tmp", "/work", "/root", "/usr"} {
