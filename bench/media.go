@@ -31,7 +31,7 @@ type mediaOptions struct {
 }
 
 // relays are the names of -with, in the order in which they take turns.
-var relays = []string{"c", "portable", "rtpengine"}
+var relays = []string{"c", "portable", "kernel", "rtpengine"}
 
 func (o *mediaOptions) parse(args []string, errs io.Writer) error {
 	f := flag.NewFlagSet("media", flag.ContinueOnError)
@@ -147,8 +147,8 @@ func (o *mediaOptions) enter(ctx context.Context, dir string, errs io.Writer) ([
 		record := mode == "recorded"
 		for _, name := range o.names {
 			switch name {
-			case "portable":
-				all = append(all, entry{name, record, &ours{binary: bare, record: record}})
+			case "portable", "kernel":
+				all = append(all, entry{name, record, &ours{binary: bare, args: []string{"-engine", name}, record: record}})
 			case "c":
 				if record {
 					continue // it cannot
@@ -175,7 +175,7 @@ func (o *mediaOptions) enter(ctx context.Context, dir string, errs io.Writer) ([
 func verdict(turns []turn, maxLoss float64) error {
 	var faults []error
 	for _, t := range turns {
-		if t.Relay == "portable" && (t.LossPct > maxLoss || t.Doubled > 0 || t.Foreign > 0) {
+		if (t.Relay == "portable" || t.Relay == "kernel") && (t.LossPct > maxLoss || t.Doubled > 0 || t.Foreign > 0) {
 			faults = append(faults, fmt.Errorf("run %d with %d calls: %v", t.Run, t.Calls, t))
 		}
 	}

@@ -91,6 +91,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) error {
 	f.SetOutput(errs)
 	address := f.String("address", "127.0.0.1", "where media ports are bound")
 	ports := f.String("ports", "10000-31999", "media ports")
+	engine := f.String("engine", "portable", "auto, kernel or portable")
 	record := f.String("record", "", "folder for recordings and keys; empty: nothing is recorded")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -98,7 +99,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) error {
 	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	p := &path{calls: map[int]*held{}}
 	var err error
-	if p.pool, err = relay.NewPool(relay.Config{Address: *address, Ports: *ports}, nil, log); err != nil {
+	if p.pool, err = relay.NewPool(relay.Config{Address: *address, Ports: *ports, Engine: *engine}, nil, log); err != nil {
 		return err
 	}
 	if *record != "" {
