@@ -7,6 +7,7 @@
 //	go run ./bench calls -n 100 -rate 20 -hold 8s
 //	go run ./bench setup -rate 400,800,1200
 //	go run ./bench media -calls 100,500,1000
+//	go run ./bench soak -calls 1000 -duration 10m
 //	go run ./bench kill -calls 50 -rounds 20
 //
 // It owns its phones (sip/siptest, and raw text where they would cost too much),
@@ -40,6 +41,7 @@ const usage = `bench places calls through a ringdown serve process and measures 
   bench calls [flags]   hold N calls with RTP: cost, loss, added latency, memory, set-up time
   bench setup [flags]   set calls up and end them at a steady rate: CPU and memory a call, highest clean rate
   bench media [flags]   the relay alone beside other relays: CPU of the whole machine, loss, latency, memory
+  bench soak [flags]    calls that come and go for a long time: nothing lost, memory and handles flat
   bench kill [flags]    kill -9 under recorded calls, again and again: what was lost, what was doubled
 
 bench COMMAND -h lists the flags. README.md beside this program explains the figures.
@@ -67,6 +69,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		err = runSetup(ctx, args[1:], out, errs)
 	case "media":
 		err = runMedia(ctx, args[1:], out, errs)
+	case "soak":
+		err = runSoak(ctx, args[1:], out, errs)
 	case "kill":
 		err = runKill(ctx, args[1:], out, errs)
 	case "help", "-h", "--help":

@@ -138,9 +138,9 @@ func runMedia(ctx context.Context, args []string, out, errs io.Writer) error {
 // enter builds what is to be built. A reference that cannot be is left out, and
 // said so.
 func (o *mediaOptions) enter(ctx context.Context, dir string, errs io.Writer) ([]entry, error) {
-	bare := filepath.Join(dir, "bare")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", bare, "ringdown/bench/bare").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w: %s", err, bytes.TrimSpace(out))
+	bare, err := buildBare(ctx, dir)
+	if err != nil {
+		return nil, err
 	}
 	all := []entry{{"direct", false, direct{}}}
 	for _, mode := range o.modes {
@@ -169,6 +169,15 @@ func (o *mediaOptions) enter(ctx context.Context, dir string, errs io.Writer) ([
 		}
 	}
 	return all, nil
+}
+
+// buildBare builds the product's media path into a directory.
+func buildBare(ctx context.Context, dir string) (string, error) {
+	binary := filepath.Join(dir, "bare")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "ringdown/bench/bare").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return binary, nil
 }
 
 // verdict fails when ours lost, doubled or invented a packet.

@@ -112,7 +112,16 @@ func (g *generator) start(side int, to netip.AddrPort) (*flow, error) {
 	return f, nil
 }
 
-const maxFlows = 2*maxCalls + 2*maxCalls // a direct run and the calls
+const maxFlows = 1 << 18 // of a run, those that have ended too
+
+// end has flows say no more, from the next tick on.
+func (g *generator) end(flows ...*flow) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, f := range flows {
+		f.off = true
+	}
+}
 
 // silence ends all flows and forgets what was counted.
 func (g *generator) silence() {
