@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,5 +274,55 @@ func TestDigitsDoNotAllocate(t *testing.T) {
 		in.deliver(event, src, at)
 	}); n != 0 {
 		t.Errorf("%v allocations for two packets", n)
+	}
+}
+
+// TestEventsOfOneSide: a party that knows events may send them although the other
+// one does not, when the terms of either trunk ask for that; by default it is told
+// that there are none.
+func TestEventsOfOneSide(t *testing.T) {
+	for _, c := range []struct {
+		name                       string
+		callerEvents, calleeEvents bool
+		caller, callee             media.DigitTerms
+		offered, answered          bool // events, in what we write
+		tones                      string
+	}{
+		{name: "by default", callerEvents: true, offered: true},
+		{name: "the callee takes tones", callerEvents: true, callee: media.DigitTerms{Say: media.BySound}, offered: true, answered: true, tones: "42"},
+		{name: "the caller's events are heard", callerEvents: true, caller: media.DigitTerms{Hear: media.ByEvent}, callee: media.DigitTerms{Say: media.BySound}, offered: true, answered: true, tones: "42"},
+		{name: "neither knows them", callee: media.DigitTerms{Say: media.BySound}},
+		{name: "the caller takes tones", calleeEvents: true, caller: media.DigitTerms{Say: media.BySound}, offered: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, mediatest.Link{}, func(w *world) {
+				offer, err := w.relay.Offer(media.Caller, w.caller.keypad(c.callerEvents), media.Source{Terms: media.Terms{Digits: c.caller}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := w.relay.Answer(media.Callee, w.callee.keypad(c.calleeEvents), media.Source{Terms: media.Terms{Digits: c.callee}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.callee.ours, w.caller.ours = led(t, offer), led(t, answer)
+				for what, text := range map[string][]byte{"offer": offer, "answer": answer} {
+					want := c.offered
+					if what == "answer" {
+						want = c.answered
+					}
+					if got := bytes.Contains(bytes.ToLower(text), []byte("a=rtpmap:101 telephone-event/8000\r\n")); got != want {
+						t.Errorf("the %s names events: %v\n%s", what, got, text)
+					}
+				}
+				w.sing(w.caller, 20)
+				if c.answered {
+					w.press(w.caller, "42")
+				}
+				w.sing(w.caller, 30)
+				if events, tones := w.heardKeys(w.callee.rtp.Drain()); events != "" || tones != c.tones {
+					t.Errorf("the callee gets %q as events and %q as tones", events, tones)
+				}
+			})
+		})
 	}
 }

@@ -138,7 +138,7 @@ func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, 
 	if from == nil {
 		return nil, nil
 	}
-	r.legs[index(to)].speech = src.Terms.Speech
+	r.legs[index(to)].speech, r.legs[index(to)].digits = src.Terms.Speech, src.Terms.Digits
 	ours, err := r.describe(to, nil, r.offering(to, src.Terms.Speech, from, from.Offer))
 	if err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)

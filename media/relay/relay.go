@@ -71,8 +71,9 @@ type leg struct {
 	dropped bool             // it has taken its audio out since
 	rule    media.Source
 	speech  media.Speech // terms for its codecs, also of a party that was only offered something
-	secret  *secrecy     // nil: nobody has said yet
-	session uint64       // id in our o= towards the party
+	digits  media.DigitTerms
+	secret  *secrecy // nil: nobody has said yet
+	session uint64   // id in our o= towards the party
 	version uint64
 	sent    []byte // our last description to the party
 }
@@ -116,6 +117,7 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("offer of the %s: %w", from, err)
 	}
+	r.legs[index(from)].digits = src.Terms.Digits
 	ours, err := r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d, d.Offer))
 	if err == nil {
 		err = r.receive(from, d, src)
@@ -143,7 +145,7 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
 	offer := r.legs[index(from.Other())].desc
-	r.legs[index(from)].speech = src.Terms.Speech
+	r.legs[index(from)].speech, r.legs[index(from)].digits = src.Terms.Speech, src.Terms.Digits
 	if offer != nil {
 		d = r.answered(d, offer, src.Terms.Speech)
 	}
@@ -325,7 +327,7 @@ func (r *Relay) us(session, version uint64, q *pair) sdp.Ours {
 // ones in force. The tap learns of new formats before the first packet in them.
 func (r *Relay) commit(from media.Side, d *sdp.Description, src media.Source, ours description) {
 	me := &r.legs[index(from)]
-	me.desc, me.rule, me.speech, me.dropped = d, src, src.Terms.Speech, false
+	me.desc, me.rule, me.speech, me.digits, me.dropped = d, src, src.Terms.Speech, src.Terms.Digits, false
 	r.sent(ours)
 	r.apply(from)
 }

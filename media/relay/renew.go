@@ -142,7 +142,7 @@ func (r *Relay) Take(from media.Side, body []byte, src media.Source) (again []by
 	if err := r.meet(from, d, true); err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
-	me.desc, me.rule, me.speech, me.dropped = d, src, src.Terms.Speech, false
+	me.desc, me.rule, me.speech, me.digits, me.dropped = d, src, src.Terms.Speech, src.Terms.Digits, false
 	if narrower {
 		r.sent(ask)
 	}

@@ -43,13 +43,13 @@ func (r *Relay) converter() func(media.Format) bool {
 // speech is what becomes of codecs in a description of ours that is no offer
 // under terms of its own.
 func (r *Relay) speech(to media.Side) sdp.Speech {
-	return sdp.Speech{Convert: r.converter(), PacketTime: r.terms(to).PacketTime}
+	return sdp.Speech{Convert: r.converter(), PacketTime: r.terms(to).PacketTime, Keys: r.takesKeys(to)}
 }
 
 // offering wraps the writing of an offer to a side that speaks for of: under the
 // terms of its trunk, and with codecs that we can convert to.
 func (r *Relay) offering(to media.Side, terms media.Speech, of *sdp.Description, write func(sdp.Ours) ([]byte, error)) func(sdp.Ours) ([]byte, error) {
-	s := sdp.Speech{PacketTime: terms.PacketTime, Codecs: terms.Codecs}
+	s := sdp.Speech{PacketTime: terms.PacketTime, Codecs: terms.Codecs, Keys: r.takesKeys(to)}
 	if !terms.PassOnly && !r.terms(to.Other()).PassOnly && slices.ContainsFunc(of.Formats(), codec.Known) {
 		s.Convert, s.Add = codec.Known, r.additions(to, terms, of)
 	}
@@ -114,4 +114,12 @@ func (r *Relay) answered(answer, offer *sdp.Description, terms media.Speech) *sd
 func (r *Relay) convertible(err error, a, b *sdp.Description) bool {
 	return errors.Is(err, sdp.ErrUnacceptable) && a.Acceptable() == nil && b.Acceptable() == nil &&
 		!sdp.Common(a, b) && sdp.Converts(a, b, r.converter())
+}
+
+// takesKeys reports whether a side is told that it may send events although the
+// other one takes none: its trunk is to be heard so, or that of the other one is
+// told in another way.
+func (r *Relay) takesKeys(from media.Side) bool {
+	other := r.legs[index(from.Other())].digits.Say
+	return r.legs[index(from)].digits.Hear&media.ByEvent != 0 || other == media.ByInfo || other == media.BySound
 }

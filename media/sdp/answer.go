@@ -126,6 +126,10 @@ func (d *Description) format(pt uint8) (media.Format, bool) {
 
 // respond writes an answer to offer that speaks for peer.
 func respond(offer, peer *Description, types []uint8, dir Direction, us Ours) ([]byte, error) {
+	us.Speech = us.Speech.answering(offer)
+	if !offer.keyed() { // events that we have offered by ourselves are not this party's
+		types = slices.DeleteFunc(slices.Clone(types), func(pt uint8) bool { f, _ := peer.format(pt); return f.Name == eventName })
+	}
 	w := newWriter(us, peer)
 	for i := range offer.sections {
 		s := &offer.sections[i]

@@ -19,6 +19,11 @@ type Speech struct {
 	// Convert reports whether we can decode and encode a codec, so that an answer
 	// may name one that the other party does not speak. nil: none.
 	Convert func(media.Format) bool
+	// Keys says that we take events (RFC 4733) from the party that gets the
+	// description, whether the other one does or not: we say them in another way.
+	Keys bool
+
+	events media.Format // that an answer takes them in
 }
 
 // first payload type that is tried for a codec without one of its own, and the
@@ -28,6 +33,11 @@ const firstDynamic, lastDynamic = 96, 127
 // arrange orders payload types of a party, adds ours, and returns the attributes
 // that these need.
 func (s *Speech) arrange(d *Description, types []uint8) (all []uint8, lines []string) {
+	all, lines = s.arrangeVoices(d, types)
+	return s.addKeys(d, all, lines)
+}
+
+func (s *Speech) arrangeVoices(d *Description, types []uint8) (all []uint8, lines []string) {
 	if len(s.Codecs) == 0 && len(s.Add) == 0 {
 		return types, s.times(nil)
 	}
@@ -161,7 +171,7 @@ func converted(offer, peer *Description, dir Direction, us Ours) ([]byte, error)
 	voice := offer.relay.formats[pick]
 	types := []uint8{voice.PT}
 	for _, f := range offer.relay.formats { // with its keys, in the clock of the speech rather than another
-		if f.Name == "TELEPHONE-EVENT" && peer.keyed() {
+		if f.Name == eventName && (peer.keyed() || us.Speech.Keys) {
 			if f.Clock == voice.Clock {
 				types = append(types[:1], f.PT)
 			} else if len(types) == 1 {
@@ -174,5 +184,5 @@ func converted(offer, peer *Description, dir Direction, us Ours) ([]byte, error)
 
 // keyed reports whether a party speaks RFC 4733 events.
 func (d *Description) keyed() bool {
-	return slices.ContainsFunc(d.relay.formats, func(f media.Format) bool { return f.Name == "TELEPHONE-EVENT" })
+	return slices.ContainsFunc(d.relay.formats, func(f media.Format) bool { return f.Name == eventName })
 }
