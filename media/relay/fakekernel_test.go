@@ -188,3 +188,9 @@ func (k *fakeKernel) passing() int {
 	defer k.mu.Unlock()
 	return len(k.flows)
 }
+
+func (k *fakeKernel) flow(in netip.AddrPort) *fakeFlow {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.flows[in]
+}

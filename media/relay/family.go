@@ -43,7 +43,7 @@ func (o *outlet) towards(to netip.AddrPort) *socket { return o[familyOf(to.Addr(
 func (r *Relay) open(side media.Side, q *pair) {
 	r.attend(side, q)
 	r.mu.Lock()
-	r.at[index(side)][q.family] = netip.AddrPortFrom(r.pool.place(q.spot).bind, q.port)
+	r.at[index(side)][q.family] = gateOf(r.pool.place(q.spot), q.port)
 	r.mu.Unlock()
 	mine := &r.outlets[index(side)]
 	mine.rtp[q.family].Store(q.rtp)
@@ -109,7 +109,7 @@ func (r *Relay) turn(side media.Side, at spot) error {
 		mine := &r.outlets[index(side)]
 		mine.rtp[before.family].Store(nil)
 		mine.rtcp[before.family].Store(nil)
-		r.at[index(side)][before.family] = netip.AddrPort{}
+		r.at[index(side)][before.family] = gate{}
 	}
 	r.replan()
 	r.mu.Unlock()

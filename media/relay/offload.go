@@ -80,7 +80,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 	if src.isZero() || to.isZero() {
 		return passage{}, false
 	}
-	in, out := r.local(from, src), r.local(from.Other(), to)
+	in, out := r.arrives(from, src), r.leaves(from.Other(), to)
 	if !in.IsValid() || !out.IsValid() || in.Addr().Is4() != out.Addr().Is4() {
 		return passage{}, false
 	}
@@ -97,10 +97,23 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 	return p, true
 }
 
-// local is our RTP port towards a party that is reached at an address; invalid
-// when there is none of its IP version.
-func (r *Relay) local(side media.Side, at endpoint) netip.AddrPort {
-	return r.at[index(side)][familyOf(at.addr())]
+// arrives is our RTP port that a party at an address sends to, with the address of
+// this machine that it meets there; invalid when that is not known.
+func (r *Relay) arrives(side media.Side, at endpoint) netip.AddrPort {
+	g := r.at[index(side)][familyOf(at.addr())]
+	if g.local.IsValid() && g.local.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(r.pool.offload.facing.in(g.told, at.addr()), g.local.Port())
+	}
+	return g.local
+}
+
+// leaves is our RTP port that packets to a party at an address leave by.
+func (r *Relay) leaves(side media.Side, at endpoint) netip.AddrPort {
+	g := r.at[index(side)][familyOf(at.addr())]
+	if g.local.IsValid() && g.local.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(r.pool.offload.facing.out(at.addr()), g.local.Port())
+	}
+	return g.local
 }
 
 // learning reports whether another source may still take the place of the one

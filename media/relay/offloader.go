@@ -14,11 +14,12 @@ import (
 // which call each flow is. Its lock is taken with a Relay.mu held, never the
 // other way round.
 type offloader struct {
-	path  fastPath
-	log   *slog.Logger
-	moved struct{ down, up atomic.Uint64 } // directions given to the fast path, and taken back
-	wrong atomic.Uint64                    // flows that it did not take
-	holes atomic.Uint64                    // packets forwarded without their copy
+	path   fastPath
+	facing facing
+	log    *slog.Logger
+	moved  struct{ down, up atomic.Uint64 } // directions given to the fast path, and taken back
+	wrong  atomic.Uint64                    // flows that it did not take
+	holes  atomic.Uint64                    // packets forwarded without their copy
 
 	settling sync.Mutex // held while retired copies are waited for
 
@@ -42,7 +43,7 @@ type offloaded struct {
 }
 
 func newOffloader(log *slog.Logger) *offloader {
-	return &offloader{log: log, flows: map[uint64]*offloaded{}}
+	return &offloader{log: log, facing: facing{ask: askSystem}, flows: map[uint64]*offloaded{}}
 }
 
 // send has a direction pass below us under a new flow, unless it does so already.

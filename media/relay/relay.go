@@ -44,20 +44,20 @@ type Relay struct {
 	mu       sync.Mutex // the packet path
 	interval int64      // distance of packets at the rate cap
 	sides    [2]side
-	lanes    [2]lane              // by who sends
-	dtls     [2]*association      // with each party; nil: none
-	below    [2]*offloaded        // by who sends: as it passes without us; nil: it does not
-	at       [2][2]netip.AddrPort // our RTP ports towards each side, by family
-	homes    [2]home              // that each side is told of
-	tos      [2]uint8             // of packets to each side, for the fast path
-	players  [2]*player           // by who hears; nil: nothing was ever played to him
-	plays    int                  // sounds so far
-	over     bool                 // closed: the clock has nothing to do here
-	panicked bool                 // by the clock, and it was logged
-	slot     int                  // guarded by beat.mu
-	ears     [2]observed          // by who is heard
-	watched  int64                // since when who is not heard is told of; 0: not yet
-	expired  bool                 // a party was silent for too long, and it was said
+	lanes    [2]lane         // by who sends
+	dtls     [2]*association // with each party; nil: none
+	below    [2]*offloaded   // by who sends: as it passes without us; nil: it does not
+	at       [2][2]gate      // our RTP ports towards each side, by family
+	homes    [2]home         // that each side is told of
+	tos      [2]uint8        // of packets to each side, for the fast path
+	players  [2]*player      // by who hears; nil: nothing was ever played to him
+	plays    int             // sounds so far
+	over     bool            // closed: the clock has nothing to do here
+	panicked bool            // by the clock, and it was logged
+	slot     int             // guarded by beat.mu
+	ears     [2]observed     // by who is heard
+	watched  int64           // since when who is not heard is told of; 0: not yet
+	expired  bool            // a party was silent for too long, and it was said
 }
 
 // tapBox lets an interface be swapped as one word.
