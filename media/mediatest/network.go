@@ -106,21 +106,12 @@ func (n *Network) Carry(from, to netip.AddrPort, b []byte) {
 	d := datagram{from: from, data: append([]byte(nil), b...)}
 	n.mu.Lock()
 	chance := n.flow(from, to)
-	if chance.Float64() < n.link.Loss {
+	waits := n.link.fate(chance)
+	if len(waits) == 0 {
 		n.lost++
-		n.mu.Unlock()
-		return
-	}
-	copies := 1
-	if chance.Float64() < n.link.Duplicate {
-		copies = 2
-	}
-	var waits [2]time.Duration
-	for i := range copies {
-		waits[i] = n.wait(chance)
 	}
 	n.mu.Unlock()
-	for _, w := range waits[:copies] {
+	for _, w := range waits {
 		if w == 0 {
 			n.deliver(to, d)
 			continue
@@ -129,13 +120,30 @@ func (n *Network) Carry(from, to netip.AddrPort, b []byte) {
 	}
 }
 
-func (n *Network) wait(chance *rand.Rand) time.Duration {
-	w := n.link.Delay
-	if n.link.Jitter > 0 {
-		w += time.Duration(chance.Int64N(int64(n.link.Jitter)))
+// fate says when the copies of a datagram arrive, of which there are none when it
+// is lost.
+func (l Link) fate(chance *rand.Rand) []time.Duration {
+	if chance.Float64() < l.Loss {
+		return nil
 	}
-	if chance.Float64() < n.link.Reorder {
-		w += max(n.link.Delay, time.Millisecond)
+	copies := 1
+	if chance.Float64() < l.Duplicate {
+		copies = 2
+	}
+	waits := make([]time.Duration, copies)
+	for i := range waits {
+		waits[i] = l.wait(chance)
+	}
+	return waits
+}
+
+func (l Link) wait(chance *rand.Rand) time.Duration {
+	w := l.Delay
+	if l.Jitter > 0 {
+		w += time.Duration(chance.Int64N(int64(l.Jitter)))
+	}
+	if chance.Float64() < l.Reorder {
+		w += max(l.Delay, time.Millisecond)
 	}
 	return w
 }

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bytes"
-	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -30,6 +29,7 @@ var behaviours = []behaviour{
 	{"injection (A-16)", injected},
 	{"malformed flood (A-17)", malformedFlood},
 	{"moves under load", movedUnderLoad},
+	{"impaired network", impaired},
 }
 
 // same fails the test unless what arrived is what was sent, each packet once.
@@ -393,109 +393,16 @@ func rtcpApart(t *testing.T, w *rig) {
 	wantDrops(t, stats.Callee, map[media.Drop]uint64{media.DropMalformed: 3, media.DropSource: 3})
 }
 
-// ports are all that the pool of a rig may use.
-func (w *rig) ports() (all []netip.AddrPort) {
-	for port := uint16(20000); port <= 20019; port++ {
-		all = append(all, netip.AddrPortFrom(netip.MustParseAddr(w.place(relayIP)), port))
+// inspect has the packets of a lane come up to a stage that changes nothing, or
+// pass below us again.
+func (w *rig) inspect(lane int, up bool) {
+	w.relay.mu.Lock()
+	defer w.relay.mu.Unlock()
+	w.relay.lanes[lane].convert = nil
+	if up {
+		w.relay.lanes[lane].convert = stageFunc(func(*packet) media.Drop { return forward })
 	}
-	return all
-}
-
-// sprayed: whoever sends to every port, during set-up and in the call, gets
-// nothing and costs the parties nothing.
-func sprayed(t *testing.T, w *rig, src media.Source) {
-	tap := newListener(t)
-	w.relay.Tap(tap)
-	thief := w.at(thiefIP, 4000, 3000)
-	spray := func() {
-		pkt := thief.tone.Next()
-		for _, to := range w.ports() {
-			thief.rtp.WriteToUDPAddrPort(pkt, to)
-			thief.rtcp.WriteToUDPAddrPort(report(), to)
-		}
-	}
-	spray()
-	w.offer(src)
-	spray()
-	w.answer(w.callee, src)
-	for i := range 16 {
-		if i == 8 { // where it can be, the rest passes below us
-			w.offload(2)
-		}
-		spray()
-		w.sing(w.caller, 1)
-		w.sing(w.callee, 1)
-	}
-	if n := thief.rtp.Waiting() + thief.rtcp.Waiting(); n != 0 {
-		t.Errorf("the thief got %d packets", n)
-	}
-	if a, b := w.caller.rtp.Waiting(), w.callee.rtp.Waiting(); a != 16 || b != 16 {
-		t.Errorf("caller got %d, callee %d", a, b)
-	}
-	if d := w.relay.Close().Callee.Drops[media.DropSource]; d < 16 {
-		t.Errorf("%d dropped for their source", d)
-	}
-	for _, side := range []media.Side{media.Caller, media.Callee} {
-		if p := mediatest.Goertzel(tap.sound(side), mediatest.Rate, 3000); p > 0.001 {
-			t.Errorf("%.4f of the %s in the tap is the thief's", p, side)
-		}
-	}
-}
-
-func sprayStrict(t *testing.T, w *rig) { sprayed(t, w, media.Source{}) }
-
-func sprayLatch(t *testing.T, w *rig) {
-	sprayed(t, w, media.Source{Rule: media.Latch, Allow: w.within("10.0.0.0/14")})
-}
-
-func injected(t *testing.T, w *rig) {
-	tap := newListener(t)
-	w.connect(media.Source{}, media.Source{})
-	w.relay.Tap(tap)
-	thief := w.at(thiefIP, 4000, 3000)
-	thief.ours = w.caller.ours
-	for i := range 40 {
-		if i == 5 {
-			w.offload(1)
-		}
-		thief.tone.SSRC, thief.tone.Seq, thief.tone.TS = w.caller.tone.SSRC, w.caller.tone.Seq, w.caller.tone.TS
-		w.sing(thief, 1)
-		w.sing(w.caller, 1)
-	}
-	heard, err := mediatest.Hear(w.callee.rtp.Drain())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := w.relay.Close().Caller
-	for name, sound := range map[string][]int16{"callee": heard, "tap": tap.sound(media.Caller)} {
-		if mine, his := mediatest.Goertzel(sound, mediatest.Rate, 440), mediatest.Goertzel(sound, mediatest.Rate, 3000); mine < 0.99 || his > 0.001 {
-			t.Errorf("%s hears %.3f of the caller, %.4f of the thief", name, mine, his)
-		}
-	}
-	wantDrops(t, f, map[media.Drop]uint64{media.DropSource: 40})
-}
-
-// malformedFlood: what is no RTP, from the party's own place and from elsewhere,
-// costs the party nothing.
-func malformedFlood(t *testing.T, w *rig) {
-	w.connect(media.Source{}, media.Source{})
-	w.sing(w.callee, 2)
-	w.offload(1)
-	drain(w.caller)
-	thief := w.at(thiefIP, 4000, 3000)
-	bad := [][]byte{{}, {0x80}, fixed(0x8f, 0, 'c'), fixed(0x90, 0, 0, 0, 255, 255), fixed(0xa0, 0, 200), {0x81, 205, 0, 9, 1, 2}}
-	for range 20 {
-		for _, b := range bad {
-			w.callee.rtp.WriteToUDPAddrPort(b, w.callee.ours)
-			w.callee.rtcp.WriteToUDPAddrPort(b, w.callee.ours0(1))
-			thief.rtp.WriteToUDPAddrPort(b, w.callee.ours)
-		}
-		w.sing(w.callee, 1)
-	}
-	if n := w.caller.rtp.Waiting() + w.caller.rtcp.Waiting(); n != 20 {
-		t.Errorf("the caller got %d packets, 20 were sound", n)
-	}
-	wantDrops(t, w.relay.Close().Callee, map[media.Drop]uint64{media.DropMalformed: 240, media.DropSource: 120})
+	w.relay.replan()
 }
 
 // movedUnderLoad: see TestMovesLoseNothing, here with fewer packets.
@@ -514,13 +421,7 @@ func movedUnderLoad(t *testing.T, w *rig) {
 				return
 			case <-time.After(time.Duration(1+i%7) * time.Millisecond):
 			}
-			w.relay.mu.Lock()
-			w.relay.lanes[i%2].convert = nil
-			if i%4 < 2 {
-				w.relay.lanes[i%2].convert = stageFunc(func(*packet) media.Drop { return forward })
-			}
-			w.relay.replan()
-			w.relay.mu.Unlock()
+			w.inspect(i%2, i%4 < 2)
 		}
 	}()
 	w.caller.tone.Seq, w.callee.tone.Seq = 0, 0
@@ -554,5 +455,38 @@ func movedUnderLoad(t *testing.T, w *rig) {
 			t.Errorf("%s: %d packets, %d bytes counted, %d in the tap", side, f.Packets, f.Bytes, len(seqs))
 		}
 		exactly(t, "tap", seqs)
+	}
+}
+
+// impaired: whatever the network does to packets is passed on as it is, while the
+// call moves there and back.
+func impaired(t *testing.T, w *rig) {
+	w.connect(media.Source{}, media.Source{})
+	w.sing(w.caller, 1)
+	w.sing(w.callee, 1)
+	w.offload(2)
+	drain(w.caller, w.callee)
+	link := mediatest.Link{Delay: 5 * time.Millisecond, Jitter: 30 * time.Millisecond, Loss: 0.05, Duplicate: 0.05, Reorder: 0.05}
+	from := [2]*mediatest.Impaired{mediatest.Impair(w.caller.rtp, 1, link), mediatest.Impair(w.callee.rtp, 2, link)}
+	for i := range 200 {
+		for k, p := range []*phone{w.caller, w.callee} {
+			from[k].WriteToUDPAddrPort(p.tone.Next(), p.ours)
+		}
+		if i%20 == 0 {
+			w.inspect(i/20%2, i%80 < 40)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	sent := [2][][]byte{from[0].Sent(), from[1].Sent()}
+	w.settle()
+	w.same("to the callee", w.callee.rtp.Drain(), sent[0])
+	w.same("to the caller", w.caller.rtp.Drain(), sent[1])
+	stats := w.relay.Close()
+	for k, side := range []media.Side{media.Caller, media.Callee} {
+		f := stats.Of(side)
+		wantDrops(t, *f, nil)
+		if f.Packets != uint64(len(sent[k]))+1 {
+			t.Errorf("%s: %d packets counted of %d", side, f.Packets, len(sent[k])+1)
+		}
 	}
 }
