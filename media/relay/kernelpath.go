@@ -24,12 +24,15 @@ func openKernel(o pathOptions) (fastPath, string, error) {
 	return kernelPath{e}, where, nil
 }
 
-func (k kernelPath) Set(p passage) (kernel.Counts, error) {
-	return k.Engine.Set(kernel.Flow{
+func (k kernelPath) Set(p passage) (kernel.Counts, error) { return k.Engine.Set(p.flow()) }
+
+// flow is a passage as media/kernel speaks of it.
+func (p *passage) flow() kernel.Flow {
+	return kernel.Flow{
 		In: p.In, From: p.From, Only: p.Only, Out: p.Out, To: p.To,
-		Types: p.Types, Timed: p.Timed, Clock: p.Clock,
-		Every: time.Duration(p.Every), Burst: p.Burst, Copy: p.Copy, TOS: p.TOS, Tag: p.Tag,
-	})
+		Types: p.Types, Timed: p.Timed, Clock: p.Clock, TOS: p.TOS,
+		Every: time.Duration(p.Every), Burst: p.Burst, Copy: p.Copy, Tag: p.Tag,
+	}
 }
 
 func (k kernelPath) Remove(in netip.AddrPort) kernel.Counts {
