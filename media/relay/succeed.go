@@ -40,7 +40,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 	var before *sdp.Description
 	if told != nil {
 		var err error
-		if before, err = sdp.Parse(told); err != nil {
+		if before, err = sdp.ParseFor(told, sdp.AnyKind); err != nil {
 			return nil, fmt.Errorf("what the %s was told elsewhere: %w", to, err)
 		}
 		if id, version, ok := before.Origin(); ok {
@@ -172,7 +172,7 @@ func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answe
 // without text when what it was told still holds.
 func (r *Relay) retell(from media.Side, d *sdp.Description) (description, error) {
 	peer := &r.legs[index(from.Other())]
-	if told, err := sdp.Parse(peer.sent); err == nil {
+	if told, err := sdp.ParseFor(peer.sent, sdp.AnyKind); err == nil {
 		if suits, err := d.Suits(told); suits && err == nil {
 			return description{}, nil
 		}

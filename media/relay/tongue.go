@@ -28,7 +28,7 @@ type tongue struct {
 // told that it may come. The first codec that we speak is ours.
 func tongueFor(takes *sdp.Description, told []byte) tongue {
 	t := tongue{formats: takes.Formats()}
-	if ours, err := sdp.Parse(told); err == nil {
+	if ours, err := sdp.ParseFor(told, sdp.AnyKind); err == nil {
 		t.formats = slices.Clone(t.formats)
 		t.formats = slices.DeleteFunc(t.formats, func(f media.Format) bool {
 			return !slices.ContainsFunc(ours.Formats(), func(o media.Format) bool {
