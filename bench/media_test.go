@@ -18,6 +18,7 @@ func TestMediaFlags(t *testing.T) {
 		"-calls 100,0":            `"0" is not between`,
 		"-calls 1,99999":          `"99999" is not between`,
 		"-runs 0":                 "-runs 0",
+		"-flood -1":               "-flood -1",
 		"-window 1ms":             "-window 1ms",
 		"-with c,asterisk":        `"asterisk" is none of`,
 		"-mode plain,loud":        `"loud" is neither`,
@@ -61,6 +62,19 @@ func TestMediaTable(t *testing.T) {
 	if err := verdict(turns, 0); err != nil {
 		t.Error(err)
 	}
+	turns[2].Flood, turns[2].Refused = 100, 90
+	if err := verdict(turns, 0); err != nil {
+		t.Error(err)
+	}
+	turns[2].Refused = 5
+	if err := verdict(turns, 0); err == nil {
+		t.Error("a flood that nobody counted passed")
+	}
+	turns[2].Flood, turns[2].Refused = 0, 1
+	if err := verdict(turns, 0); err == nil {
+		t.Error("a packet dropped without a stranger passed")
+	}
+	turns[2].Refused = 0
 	turns[2].LossPct = 0.01
 	if err := verdict(turns, 0); err == nil || !strings.Contains(err.Error(), "run 0 with 100 calls") {
 		t.Errorf("a lost packet: %v", err)
@@ -78,7 +92,7 @@ func TestMedian(t *testing.T) {
 // A run of two calls with no relay between: everything said is heard, and counted.
 func TestTurnDirect(t *testing.T) {
 	e := entry{"direct", false, direct{}}
-	got, err := e.run(context.Background(), t.TempDir(), 2, time.Second)
+	got, err := e.run(context.Background(), t.TempDir(), 2, &mediaOptions{window: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,9 @@ type socket struct {
 }
 
 // openSocket binds to a port of 127.0.0.1 that the kernel picks.
-func openSocket() (*socket, error) {
+func openSocket() (*socket, error) { return openSocketAt([4]byte{127, 0, 0, 1}) }
+
+func openSocketAt(host [4]byte) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
@@ -57,7 +59,7 @@ func openSocket() (*socket, error) {
 	}
 	err = errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
-		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: host}),
 	)
 	if err != nil {
 		unix.Close(fd)

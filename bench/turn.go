@@ -31,7 +31,9 @@ type turn struct {
 	Machine   float64 `json:"machine_cpu_s_per_mpkt"`
 	CallKB    float64 `json:"anon_per_call_kb"`
 	Threads   int     `json:"threads"`
-	Elsewhere float64 `json:"elsewhere_cores"` // what others took of the machine meanwhile
+	Elsewhere float64 `json:"elsewhere_cores"`   // what others took of the machine meanwhile
+	Flood     uint64  `json:"flood,omitempty"`   // packets that strangers sent to one port
+	Refused   uint64  `json:"refused,omitempty"` // packets that ours has dropped and counted
 }
 
 func (t turn) String() string {
@@ -47,7 +49,7 @@ func (t turn) String() string {
 const settle = 1500 * time.Millisecond
 
 // run starts the relay, lets calls speak through it and stops it.
-func (e entry) run(ctx context.Context, dir string, calls int, window time.Duration) (t turn, err error) {
+func (e entry) run(ctx context.Context, dir string, calls int, o *mediaOptions) (t turn, err error) {
 	t = turn{Relay: e.name, Recorded: e.record, Calls: calls}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return t, err
@@ -79,13 +81,24 @@ func (e entry) run(ctx context.Context, dir string, calls int, window time.Durat
 			return t, err
 		}
 	}
+	if o.flood > 0 && e.pid() != 0 {
+		at, _, err := e.open(g.side[0].local, g.side[1].local) // a call in which nobody speaks
+		if err != nil {
+			return t, err
+		}
+		f, err := newFlood(at, o.flood)
+		if err != nil {
+			return t, err
+		}
+		defer func() { t.Flood = f.stop() }()
+	}
 	pause(ctx, settle)
 	from, err := e.used()
 	if err != nil {
 		return t, err
 	}
 	g.open()
-	pause(ctx, window)
+	pause(ctx, o.window)
 	g.shut()
 	to, err := e.used()
 	if err != nil {
@@ -93,6 +106,13 @@ func (e entry) run(ctx context.Context, dir string, calls int, window time.Durat
 	}
 	pause(ctx, 300*time.Millisecond) // the last packets arrive
 	t.sum(g, idle, from, to)
+	if us, ok := e.contender.(*ours); ok {
+		var c relayCount
+		if err := us.ask(`{"stats":true}`, &c); err != nil {
+			return t, err
+		}
+		t.Refused = c.Drops
+	}
 	return t, ctx.Err()
 }
 
