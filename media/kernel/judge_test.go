@@ -1,3 +1,5 @@
+//go:build netns && linux
+
 package kernel
 
 import (

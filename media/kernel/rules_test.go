@@ -230,6 +230,33 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// TestRingGoesRound: copies across the end of the ring, at every offset.
+func TestRingGoesRound(t *testing.T) {
+	var got []byte
+	s := newStream(t, Config{RingBytes: 4096, Tap: func(_ uint64, _ time.Time, pkt []byte) { got = append(got, pkt...) }},
+		func(f *Flow) { f.Copy = true })
+	for round := range 500 {
+		var want []byte
+		for n := range 3 {
+			p := append(rtp(8, uint16(3*round+n), 1, 2), make([]byte, Longest)...)[:12+(round*37+n*401)%1100]
+			want = append(want, p...)
+			if s.from(s.f, p) != forwarded {
+				t.Fatal("a packet was not forwarded")
+			}
+		}
+		s.e.Drain()
+		s.e.draining.Lock()
+		if !bytes.Equal(got, want) {
+			t.Fatalf("round %d: %d bytes, want %d", round, len(got), len(want))
+		}
+		got = got[:0]
+		s.e.draining.Unlock()
+	}
+	if c := s.counts(); c.Uncopied != 0 {
+		t.Errorf("%d copies were lost", c.Uncopied)
+	}
+}
+
 // TestPump: copies come by themselves, also when flows with copies come and go.
 func TestPump(t *testing.T) {
 	heard := make(chan uint64, 10)
