@@ -143,6 +143,33 @@ func TestTooLong(t *testing.T) {
 	})
 }
 
+// TestBridgeAndMacvlan: our addresses are on devices above the ones with the wires.
+func TestBridgeAndMacvlan(t *testing.T) {
+	w := newWorld(t)
+	us(t, "link add br0 type bridge")
+	t.Cleanup(func() { us(t, "link del br0") })
+	us(t, "link add mac0 link lan type macvlan mode bridge")
+	for _, c := range []string{
+		"addr flush dev wan", "link set wan master br0", "link set br0 up", "addr add 10.1.0.1/24 dev br0",
+		"addr flush dev lan", "link set mac0 up", "addr add 10.2.0.1/24 dev mac0", "route add 10.3.0.0/24 via 10.2.0.2",
+	} {
+		us(t, c)
+	}
+	for _, bridge := range []string{"02:00:00:00:00:77", mac(t, "wan").String()} { // its own address, and its port's
+		us(t, "link set br0 address "+bridge)
+		for _, p := range []path{
+			{"out", "10.1.0.2:4000", "10.1.0.1:20000", "10.2.0.1:20002", "10.3.0.2:5000", w.carrier, w.pbx, true},
+			{"back", "10.3.0.2:5000", "10.2.0.1:20002", "10.1.0.1:20000", "10.1.0.2:4000", w.pbx, w.carrier, true},
+		} {
+			t.Run(p.name+" by "+bridge, func(t *testing.T) {
+				w.finished(t, true, false)
+				p.run(t)
+			})
+		}
+		w.carrier.ip("neigh flush all")
+	}
+}
+
 // tunnel is an interface whose packets begin with their IP header.
 type tunnel struct {
 	t *testing.T
