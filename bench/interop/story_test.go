@@ -37,6 +37,10 @@ type facts struct {
 	TalkMS         int64      `json:"talk_ms"`
 	HoldMS         int64      `json:"hold_ms"`
 	Party          string     `json:"party"`
+	Side           string     `json:"side"`
+	Class          string     `json:"class"`
+	Count          int        `json:"count"`
+	Ways           []string   `json:"ways"`
 	BillableMS     int64      `json:"billable_ms"`
 	AnsweredAt     time.Time  `json:"answered_at"`
 	BridgedAt      time.Time  `json:"bridged_at"`
