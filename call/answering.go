@@ -20,6 +20,7 @@ func (m *machine) picksUp(l *leg, s Answered) {
 		body = l.early
 	}
 	m.stopRingback()
+	m.quiet(forRingback, media.Caller)
 	m.do(doStopTimer{timerRing}, doAgree{leg: l.id, body: body, target: l.target, offer: s.Offer})
 }
 
@@ -142,6 +143,7 @@ func (m *machine) recorded(s Recorded) {
 		m.recording = recording
 		m.do(doTap{})
 		m.stayPaused()
+		m.beeps()
 	}
 	if m.state == answering && m.agreed != nil && !m.committed {
 		m.do(doStopTimer{timerRecord})
@@ -168,6 +170,7 @@ func (m *machine) bridge(at time.Time, late bool) {
 	m.do(doStopTimer{timerDurable}, doAnswer{m.agreed})
 	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
 	m.tellHolds(at)
+	m.beeps()
 	m.do(doTimer{timerMax, m.max})
 	m.listenForCodes()
 }

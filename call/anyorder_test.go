@@ -57,6 +57,11 @@ func anySetup(t *testing.T, r *rapid.T) setup {
 		set.decision.Targets = append(set.decision.Targets, set.decision.Targets[0])
 	}
 	set.decision.Recording.Mode = rapid.SampledFrom([]string{"do-not-record", recordFromAnswer, recordFromRinging}).Draw(r, "mode")
+	set.decision.Sounds = routing.Sounds{
+		MusicOnHold: rapid.SampledFrom([]string{"", "music.wav"}).Draw(r, "music"),
+		Ringback:    routing.Ringback{Country: rapid.SampledFrom([]string{"", "de"}).Draw(r, "tone")},
+		Beep:        routing.Beeps{Every: 15 * time.Second * time.Duration(rapid.IntRange(0, 1).Draw(r, "beep"))},
+	}
 	set.decision.Recording.OnFailure = rapid.SampledFrom([]string{"continue-unrecorded", refuseCall}).Draw(r, "on failure")
 	if rapid.IntRange(0, 3).Draw(r, "delayed offer") == 3 {
 		set.invite.Body = nil
@@ -129,6 +134,13 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 	case "noticed":
 		args = []string{rapid.SampledFrom([]string{"", "pressed", "pressed", "tell", "coded", "coded"}).Draw(r, "kind"),
 			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "side"), fmt.Sprint(rapid.IntRange(0, 5).Draw(r, "code"))}
+		for what := range w.playing { // of several any: they are of one kind
+			if rapid.Bool().Draw(r, "a sound is over") {
+				args = []string{"played", what.purpose, what.to.String()}
+				delete(w.playing, what)
+				break
+			}
+		}
 	case "given":
 		if w.claims == 0 {
 			return "", nil // nobody asked for it

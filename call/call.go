@@ -39,6 +39,7 @@ type Call struct {
 	relay     Relay
 	recording Recording          // tapped
 	opened    Recording          // not yet
+	playing   map[sounding]int   // as the relay numbers what plays
 	out       map[LegID]struct{} // legs that may hold a place of their trunk
 	timers    map[Timer]*time.Timer
 	account   string
@@ -199,6 +200,12 @@ func (c *Call) carryOut(a action) Signal {
 	case doTap:
 		c.recording, c.opened = c.opened, nil
 		c.relay.Tap(c.recording)
+	case doAwait:
+		c.await()
+	case doPlay:
+		return c.play(a)
+	case doStopPlay:
+		return c.stopPlay(a)
 	case doSilence:
 		c.relay.Silence(a.side)
 	case doAnswer:

@@ -39,6 +39,7 @@ func (m *machine) rings(l *leg, s Ringing) {
 		m.tellRinging(180)
 	case len(s.Body) > 0:
 		m.stopRingback()
+		m.quiet(forRingback, media.Caller)
 		m.passing = l.id
 		if now := (progress{s.Status, string(s.Body)}); now != m.heardOf {
 			m.heardOf = now
@@ -54,6 +55,10 @@ func (m *machine) rings(l *leg, s Ringing) {
 func (m *machine) tellRinging(status int) {
 	if status == 180 {
 		m.stopRingback()
+		if m.ringsOurselves() {
+			m.ringOut()
+			return
+		}
 	}
 	if now := (progress{status: status}); now != m.heardOf {
 		m.heardOf = now

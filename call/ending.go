@@ -185,6 +185,7 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	m.unheard = m.mayStillHear() && by != ByNoACK
 	m.do(doStopTimer{}, doTimer{timerLinger, lingerWait})
 	if m.relay {
+		m.quietAll()
 		m.do(doCloseRelay{})
 	}
 	m.publishEnd()

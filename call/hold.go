@@ -49,6 +49,7 @@ func (m *machine) tellHolds(at time.Time) {
 		m.publish(kind, at, events.CallHeldData{Party: side.String(), Leg: l.ulid})
 	}
 	h.told = h.now
+	m.music()
 	switch held := h.now != (Holds{}); {
 	case held && h.since.IsZero():
 		h.since = at

@@ -108,7 +108,9 @@ type machine struct {
 	uncounted bool     // the relay has not told yet what it counted
 	unheard   bool     // the call ended before the ACK: whether the caller heard the answer is open
 
-	keys     keying
+	keys   keying
+	sounds map[sounding]bool // that play now
+
 	finished bool
 
 	out []action
@@ -439,9 +441,15 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		m.recorded(s)
 	case Referred, Replaced, Claimed, Given:
 		m.tooEarly(from, s)
+	case Sounded:
+		m.sounded(s.Time, s.Playback)
 	case Noticed:
 		if m.state == ended {
 			return false
+		}
+		if p := s.Notice.Playback; p != nil {
+			m.sounded(s.Time, *p)
+			return true
 		}
 		return m.noticed(s)
 	case Keyed:

@@ -207,6 +207,14 @@ type Relay interface {
 	Suppress(from media.Side, mode media.Suppression)
 	// Told returns our last description to a side.
 	Told(to media.Side) []byte
+	// Await answers the offer of a side by ourselves, in what we speak, so that it
+	// can be played something before the other side has answered.
+	Await(to media.Side) ([]byte, error)
+	// Play plays a sound to a side and returns its number; what becomes of it is
+	// noticed (media.Played), unless Stop ended it, which tells at once. ok is false
+	// when it was over already.
+	Play(order media.Play) (id int, err error)
+	Stop(id int) (done media.Playback, ok bool)
 	// Tap gives t a copy of each packet forwarded from now on.
 	Tap(t media.Tap)
 	// Close frees the ports (into quarantine), waits for the last packet and

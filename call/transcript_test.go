@@ -104,6 +104,17 @@ func (s *setup) set(t *testing.T, line string) {
 		s.decision.Ringback = true
 	case "codes": // *1 pauses, *2 resumes, *3 hides, *4 shows, ** ends; [both]
 		s.decision.Codes = routing.StarCodes{By: value, Pause: "*1", Resume: "*2", Hide: "*3", Show: "*4", HangUp: "**"}
+	case "music":
+		s.decision.Sounds.MusicOnHold = value
+	case "tone":
+		s.decision.Sounds.Ringback.Country = value
+	case "beep": // seconds [side]
+		seconds, to, _ := strings.Cut(value, " ")
+		n, err := strconv.Atoi(seconds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.decision.Sounds.Beep = routing.Beeps{Every: time.Duration(n) * time.Second, To: to}
 	case "no-account":
 		s.decision.Account = ""
 	case "no-offer":
@@ -270,6 +281,8 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		return Durable{at, fault}
 	case "timeout":
 		return Timeout{at, Timer(arg(0))}
+	case "sounded": // purpose [side]
+		return Sounded{at, playback(arg(0), arg(1), media.PlayStopped)}
 	case "keyed":
 		return Keyed{at, media.Press{Digit: 5, For: 160 * time.Millisecond}}
 	case "untold":
@@ -288,6 +301,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 			return Noticed{at, media.Notice{Kind: media.Tell, Side: side, Press: media.Press{Digit: 5}}}
 		case "coded":
 			return Noticed{at, media.Notice{Kind: media.Coded, Side: side, Code: number(arg(2))}}
+		case "played": // purpose [side]
+			p := playback(arg(1), arg(2), media.PlayFinished)
+			return Noticed{at, media.Notice{Kind: media.Played, Playback: &p}}
 		}
 		return Noticed{at, media.Notice{Kind: media.Started, Side: media.Caller, PT: 8}}
 	case "closed":
@@ -333,6 +349,15 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	}
 	t.Fatalf("unknown signal %q", name)
 	return nil
+}
+
+// playback is of three seconds.
+func playback(purpose, to string, end media.PlayEnd) media.Playback {
+	p := media.Playback{To: media.Caller, For: cmp.Or(purpose, forBeep), Hash: "00ff", Complete: true, Heard: 3 * time.Second, Times: 1, End: end}
+	if to == "callee" {
+		p.To = media.Callee
+	}
+	return p
 }
 
 func describe(a action) string {
@@ -388,6 +413,12 @@ func describe(a action) string {
 		return fmt.Sprintf("next segment at %d", a.at.Time.Sub(zero).Milliseconds())
 	case doTap:
 		return "tap"
+	case doAwait:
+		return "await a"
+	case doPlay:
+		return describePlay(a)
+	case doStopPlay:
+		return fmt.Sprintf("stop the %s of the %s", a.what.purpose, a.what.to)
 	case doSilence:
 		return fmt.Sprintf("silence the %s", a.side)
 	case doAnswer:
@@ -449,6 +480,22 @@ func describe(a action) string {
 		return map[bool]string{true: "pause recording", false: "resume recording"}[a.on]
 	}
 	return fmt.Sprintf("UNKNOWN %T", a)
+}
+
+func describePlay(a doPlay) string {
+	line := fmt.Sprintf("play %s to the %s:", a.what.purpose, a.what.to)
+	if o := a.order; o.Sound.File != "" {
+		line += " " + o.Sound.File
+	} else {
+		line += " " + cmp.Or(o.Sound.Ringback, "tone")
+	}
+	if a.order.Loop {
+		line += ", on and on"
+	}
+	if a.order.Under {
+		line += fmt.Sprintf(", under talk, every %s", a.order.Every)
+	}
+	return line
 }
 
 func describePublish(a doPublish) string {
@@ -525,6 +572,8 @@ func describePublish(a doPublish) string {
 		line += fmt.Sprintf(" %d %s of the %s %s by %s", d.Count, d.Class, d.Side, d.Leg, strings.Join(d.Ways, ", "))
 	case events.MediaStartedData:
 		line += " " + d.Side
+	case events.MediaPlayedData:
+		line += fmt.Sprintf(" %s to the %s %s, %d ms, %s", d.Sound, d.Side, d.Leg, d.PlayedMS, d.End)
 	}
 	return line
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ringdown/events"
+	"ringdown/media"
 )
 
 // witness runs a machine as Call does, and checks what must hold whatever happens.
@@ -23,6 +24,7 @@ type witness struct {
 	there                              map[LegID]bool         // legs that Call has
 	claims                             int                    // not answered yet
 	direct, move                       func(time.Time) Signal // routing's and the relay's answers about a transfer
+	playing                            map[sounding]bool
 	fault                              string
 }
 
@@ -113,7 +115,10 @@ func (w *witness) check(a action, s Signal) {
 	switch a := a.(type) {
 	case doOffer:
 		w.relays++
+	case doPlay, doStopPlay:
+		w.checkSound(a, s)
 	case doCloseRelay:
+		w.checkSound(a, s)
 		w.closedRel++
 		w.signal("", Closed{At{s.at()}, defaultStats})
 	case doRecord, doTap, doSegment, doCloseRecording:
@@ -165,6 +170,31 @@ func (w *witness) check(a action, s Signal) {
 		w.finished++
 	case doPublish:
 		w.checkEvent(a, s)
+	}
+}
+
+// checkSound: one sound for each purpose and side, none that nobody stops. What
+// was stopped says at once how far it came.
+func (w *witness) checkSound(a action, s Signal) {
+	switch a := a.(type) {
+	case doPlay:
+		if w.playing == nil {
+			w.playing = map[sounding]bool{}
+		}
+		if w.playing[a.what] {
+			w.fail("%v plays already", a.what)
+		}
+		w.playing[a.what] = true
+	case doStopPlay:
+		if !w.playing[a.what] {
+			w.fail("%v does not play", a.what)
+		}
+		delete(w.playing, a.what)
+		w.signal("", Sounded{At{s.at()}, media.Playback{To: a.what.to, For: a.what.purpose, End: media.PlayStopped}})
+	case doCloseRelay:
+		if len(w.playing) > 0 {
+			w.fail("the relay is closed while %v plays", w.playing)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type world struct {
 	relays   int
 	closed   int
 	tapped   int
+	played   []media.Play
 	undone   int
 	holding  media.Side // which side holds
 	recs     []*fakeRecording
@@ -257,6 +258,28 @@ func (r fakeRelay) Holds(s media.Side) bool {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
 	return r.w.holding == s
+}
+
+func (r fakeRelay) Await(media.Side) ([]byte, error) { return []byte("ours alone"), nil }
+
+func (r fakeRelay) Play(order media.Play) (int, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.played = append(r.w.played, order)
+	if order.Sound.File == "broken.wav" {
+		return 0, errors.New("injected")
+	}
+	return len(r.w.played), nil
+}
+
+func (r fakeRelay) Stop(id int) (media.Playback, bool) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	if id < 1 || id > len(r.w.played) {
+		return media.Playback{}, false
+	}
+	order := r.w.played[id-1]
+	return media.Playback{ID: id, To: order.To, For: order.For, Complete: true, Heard: time.Second, Times: 1, End: media.PlayStopped}, true
 }
 
 func (r fakeRelay) Silence(media.Side) { r.w.mu.Lock(); r.w.silenced++; r.w.mu.Unlock() }

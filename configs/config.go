@@ -125,6 +125,7 @@ func (c *Config) Validate(report func(path, msg string)) {
 	}
 	c.checkPorts(report)
 	c.checkAddresses(report)
+	c.checkSounds(report)
 	table, faults := routing.NewTable(c.Spec)
 	for _, f := range faults {
 		report(f.Path, f.Msg)

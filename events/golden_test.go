@@ -55,6 +55,8 @@ func samples() []Event {
 		LegEnded:           LegEndedData{Leg: goldenLeg, EndedBy: "caller", Cause: cause},
 		MediaStarted:       MediaStartedData{Side: "caller", PT: 8},
 		DTMFDetected:       DTMFDetectedData{Side: "caller", Leg: goldenLeg, Class: "key", Count: 4, Ways: []string{"rfc4733", "info"}},
+		MediaPlayed: MediaPlayedData{Sound: "music-on-hold", Hash: "00ff00ff00ff00ff", Side: "callee", Leg: goldenLeg, Complete: true,
+			PlayedMS: 61000, Times: 1, End: "stopped"},
 		RecordingStarted: RecordingStartedData{Recording: goldenRec, Mode: "record-from-answer", Channels: "dual", KeyRef: "k1",
 			Segment: 2, Previous: goldenRec, Caller: goldenLeg, Callee: goldenLeg},
 		RecordingPaused:    RecordingPausedData{Recording: goldenRec},

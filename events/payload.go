@@ -26,6 +26,7 @@ const (
 	LegEnded      = "leg.ended"
 	MediaStarted  = "media.started"
 	DTMFDetected  = "dtmf.detected"
+	MediaPlayed   = "media.played"
 
 	RecordingStarted   = "recording.started"
 	RecordingPaused    = "recording.paused"
@@ -200,6 +201,16 @@ type (
 		Class string   `json:"class"`         // key | flash | fax
 		Count int      `json:"count"`         // of the burst; what was pressed is told nowhere
 		Ways  []string `json:"ways"`          // rfc4733 | inband | info
+	}
+	MediaPlayedData struct {
+		Sound    string `json:"sound"`          // what for: ringback | music-on-hold | beep
+		Hash     string `json:"hash,omitempty"` // of what was played: the same sound has the same
+		Side     string `json:"side"`           // who heard it: caller | callee
+		Leg      string `json:"leg,omitempty"`
+		Complete bool   `json:"complete"`  // to its end, at least once
+		PlayedMS int64  `json:"played_ms"` // of it, all times together
+		Times    int    `json:"times"`     // how often it began
+		End      string `json:"end"`       // finished | stopped | replaced | digit | no-codec | failed
 	}
 	MediaTotals struct {
 		Caller MediaFlow `json:"caller"`

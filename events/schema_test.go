@@ -98,6 +98,7 @@ func TestSchemasRefuse(t *testing.T) {
 		CallEnded:             `{"status":"completed"}`,
 		LegCreated:            `{"leg":"call_01ARZ3NDEKTSV4RRFFQ69G5FAV","role":"a","attempt":0}`,
 		RecordingCompleted:    `{"recording":"r"}`,
+		MediaPlayed:           `{"sound":"beep","side":"caller","complete":true,"played_ms":-1,"times":1,"end":"finished"}`,
 		MediaStarted:          `{"side":"caller","payload_type":128}`,
 		"common#/$defs/stamp": `"2026-03-01T12:00:00+01:00"`,
 	} {

@@ -11,7 +11,7 @@ func Types() []string {
 		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
-		MediaStarted, DTMFDetected,
+		MediaStarted, DTMFDetected, MediaPlayed,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
 		SIPSourceBanned,
 	}
@@ -23,7 +23,7 @@ func Known(t string) bool {
 	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
-		MediaStarted, DTMFDetected,
+		MediaStarted, DTMFDetected, MediaPlayed,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
 		SIPSourceBanned:
 		return true
@@ -116,6 +116,8 @@ func fits(t string, data any) bool {
 		return t == MediaStarted
 	case DTMFDetectedData:
 		return t == DTMFDetected
+	case MediaPlayedData:
+		return t == MediaPlayed
 	case RecordingStartedData:
 		return t == RecordingStarted
 	case RecordingPausedData:

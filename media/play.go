@@ -44,5 +44,6 @@ const (
 	PlayStopped  PlayEnd = "stopped"
 	PlayReplaced PlayEnd = "replaced" // by another sound to the same side
 	PlayBarged   PlayEnd = "digit"    // the listener pressed a key
+	PlayFailed   PlayEnd = "failed"   // it could not begin
 	PlayNoCodec  PlayEnd = "no-codec" // the parties speak nothing that we can
 )

@@ -163,9 +163,10 @@ func (b *builder) addAccounts(all []Account) {
 		}
 		b.recording(spec.Recording, path)
 		b.limits(spec.Limits, path)
+		b.soundPolicy(spec.Sound, path, true)
 		b.starCodes(spec.StarCodes, path)
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording, spec.Limits, spec.StarCodes}
+			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound}
 		}
 	}
 }
@@ -197,6 +198,7 @@ func (b *builder) addNumbers(all []TrackingNumber) {
 		b.refer("account", spec.Account, path+".account", b.hasAccount, b.accountIDs)
 		b.refer("flow", spec.Flow, path+".flow", b.hasFlow, b.flowIDs)
 		b.fault(checkWord(spec.State, states), "%s.state", path)
+		b.soundPolicy(spec.Sound, path, false)
 		for j, id := range spec.Trunks {
 			b.refer("trunk", id, fmt.Sprintf("%s.trunks[%d]", path, j), b.hasTrunk, b.trunkIDs)
 		}
@@ -208,7 +210,7 @@ func (b *builder) addNumbers(all []TrackingNumber) {
 			account: b.accounts[spec.Account], flow: b.flows[spec.Flow],
 			suspended: spec.State == Suspended, trunks: slices.Clone(spec.Trunks),
 			recording: spec.Recording, attribution: maps.Clone(spec.Attribution), limits: spec.Limits,
-			codes: spec.StarCodes,
+			codes: spec.StarCodes, sound: spec.Sound,
 		}
 	}
 }

@@ -108,6 +108,7 @@ func (w *walk) number() bool {
 	w.called = e
 	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency
 	w.d.Attribution = maps.Clone(e.attribution)
+	w.d.Sounds = sounds(e.account.sound, e.sound)
 	w.d.OfAccount, w.d.OfNumber = e.account.limits, e.limits
 	w.d.Codes = e.codes.or(e.account.codes)
 	w.look("number", Matched, called.String()+", "+how.String()+", belongs to account "+e.account.id)

@@ -47,6 +47,7 @@ type Decision struct {
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk
 	PassRedirect bool   // the caller's trunk takes a 3xx of a destination
+	Sounds       Sounds // what is played to the parties
 	Ringback     bool   // the caller is to hear his own phone ring, never early media: early_media of the trunk
 }
 

@@ -61,6 +61,7 @@ type Account struct {
 	Retention Duration        `yaml:"retention"` // how long recordings are kept; zero: the platform's default
 	Limits    Limits          `yaml:"limits"`
 	StarCodes StarCodes       `yaml:"star_codes"` // of its numbers that have none of their own
+	Sound     SoundPolicy     `yaml:"sound"`      // what its callers hear of us
 }
 
 // RecordingPolicy is what one level (number, flow, account) says about
@@ -83,6 +84,7 @@ type TrackingNumber struct {
 	Attribution map[string]string `yaml:"attribution"` // copied into the events as it is
 	Limits      Limits            `yaml:"limits"`
 	StarCodes   StarCodes         `yaml:"star_codes"` // what may be pressed in its calls
+	Sound       SoundPolicy       `yaml:"sound"`
 }
 
 // Flow is the list of steps a call walks.

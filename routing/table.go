@@ -38,6 +38,7 @@ type account struct {
 	recording  RecordingPolicy
 	limits     Limits
 	codes      StarCodes
+	sound      SoundPolicy
 }
 
 type flow struct {
@@ -63,6 +64,7 @@ type entry struct {
 	attribution map[string]string
 	limits      Limits
 	codes       StarCodes
+	sound       SoundPolicy
 }
 
 // What holds when nobody says otherwise.

@@ -49,7 +49,7 @@ var house = map[string]struct{ ours, others string }{
 	"sip/stir":                 {others: "golang.org/x/sync"},
 	"sip/siptest":              {ours: "", others: "github.com/zaf/g711"},
 	"api":                      {ours: "call recorder recorder/render privacy privacy/keys"},
-	"configs": {ours: "api call events/natsbus events/outbox media/relay privacy/keys privacy/keys/filekeys recorder routing sip",
+	"configs": {ours: "api call events/natsbus events/outbox media/relay media/sound privacy/keys privacy/keys/filekeys recorder routing sip",
 		others: "github.com/goccy/go-yaml"},
 	"bench/bare":    {ours: "media media/relay media/sdp privacy privacy/keys recorder recorder/store"},
 	"bench/interop": {ours: "media media/digits sip/siptest sip/locate/dnstest sip/stir sip/stir/stirtest", others: "golang.org/x/sys"},

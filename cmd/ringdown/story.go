@@ -23,18 +23,19 @@ type story struct {
 	Rejected *events.CallRejectedData `json:"rejected,omitempty"`
 	Ended    *events.CallEndedData    `json:"ended,omitempty"`
 
-	Transfers  []*transferStory    `json:"transfers,omitempty"`
-	Attempts   []*attempt          `json:"attempts"`
-	Recordings []*recordingStory   `json:"recordings"`
-	Media      []mediaStart        `json:"media,omitempty"`
-	Keys       []keysStory         `json:"keys,omitempty"`
-	Holds      []*holdStory        `json:"holds,omitempty"`
-	Late       bool                `json:"late_durable,omitempty"` // the answer was passed on before it was on the disk
-	Missing    []uint64            `json:"missing,omitempty"`      // seqs that are not there
-	Unread     []string            `json:"unread,omitempty"`       // types this program does not know
-	first      time.Time           // of call.received
-	last       uint64              // seq
-	legs       map[string]*attempt // a and b, by leg id
+	Transfers  []*transferStory         `json:"transfers,omitempty"`
+	Attempts   []*attempt               `json:"attempts"`
+	Recordings []*recordingStory        `json:"recordings"`
+	Media      []mediaStart             `json:"media,omitempty"`
+	Played     []events.MediaPlayedData `json:"played,omitempty"`
+	Keys       []keysStory              `json:"keys,omitempty"`
+	Holds      []*holdStory             `json:"holds,omitempty"`
+	Late       bool                     `json:"late_durable,omitempty"` // the answer was passed on before it was on the disk
+	Missing    []uint64                 `json:"missing,omitempty"`      // seqs that are not there
+	Unread     []string                 `json:"unread,omitempty"`       // types this program does not know
+	first      time.Time                // of call.received
+	last       uint64                   // seq
+	legs       map[string]*attempt      // a and b, by leg id
 }
 
 // attempt is one leg: the caller's has role a and is not in Attempts.
@@ -141,6 +142,11 @@ func (s *story) fold(e events.Event) error {
 		return err
 	case events.DTMFDetected:
 		return s.foldKeys(e, data)
+	case events.MediaPlayed:
+		var d events.MediaPlayedData
+		err := json.Unmarshal(data, &d)
+		s.Played = append(s.Played, d)
+		return err
 	case events.LegCreated, events.LegRinging, events.LegEarlyMedia, events.LegAnswered, events.LegFailed, events.LegEnded:
 		return s.foldLeg(e, data)
 	case events.RecordingStarted, events.RecordingPaused, events.RecordingResumed, events.RecordingDegraded, events.RecordingCompleted, events.RecordingFailed:

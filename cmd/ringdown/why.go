@@ -291,6 +291,9 @@ func (s *story) media(b *strings.Builder) {
 		line(b, "Audio", "of the %s first came after %s", m.Side, span(m.AfterMS))
 	}
 	s.keys(b)
+	for _, p := range s.Played {
+		line(b, "Played", "%s", playedWords(p))
+	}
 	if s.Ended == nil || s.Ended.Media == nil {
 		return
 	}

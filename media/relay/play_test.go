@@ -439,6 +439,44 @@ func TestBeepOverMusic(t *testing.T) {
 	})
 }
 
+// While nobody has answered the caller hears a tone of ours, and then who answers.
+func TestRingbackBeforeAnybodyAnswers(t *testing.T) {
+	inWorld(t, mediatest.Link{}, func(w *world) {
+		if _, err := w.relay.Await(media.Caller); err != errNoCall {
+			t.Errorf("before an offer: %v", err)
+		}
+		w.offer(media.Source{})
+		alone, err := w.relay.Await(media.Caller)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.caller.ours = led(t, alone)
+		id := w.play(media.Play{To: media.Caller, Sound: media.Sound{Ringback: "de"}, Loop: true})
+		time.Sleep(6 * time.Second)
+		h := w.listen(w.caller, true)
+		if n := len(h.packets); n < 298 || n > 302 || !h.packets[0].Marker {
+			t.Errorf("%d packets in six seconds", n)
+		}
+		heard{sound: h.sound[:45*160]}.share(t, 425, 0.95, 1)
+		for _, v := range h.sound[60*160 : 240*160] {
+			if v > 8 || v < -8 {
+				t.Fatalf("%d in the pause", v)
+			}
+		}
+		heard{sound: h.sound[255*160 : 290*160]}.share(t, 425, 0.95, 1)
+		if done, ok := w.relay.Stop(id); !ok || !done.Complete || done.Heard < 5900*time.Millisecond {
+			t.Errorf("stopped %+v", done)
+		}
+		w.answer(w.callee, media.Source{})
+		w.sing(w.callee, 20)
+		after := w.listen(w.caller, true)
+		after.share(t, 1000, 0.99, 1)
+		if len(after.packets) != 20 || w.relay.lanes[1].sound != nil {
+			t.Errorf("%d packets of who answered, stage %v", len(after.packets), w.relay.lanes[1].sound)
+		}
+	})
+}
+
 func TestSoundStageDoesNotAllocate(t *testing.T) {
 	r, in, pkt, src := path(t)
 	note := file(t, 700, 10*time.Second)

@@ -1,7 +1,9 @@
 package sound
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -79,6 +81,9 @@ type Tones struct {
 	mu   sync.Mutex
 	made map[string]*Sound
 }
+
+// Countries lists the countries whose tones are known.
+func Countries() []string { return slices.Sorted(maps.Keys(ringbacks)) }
 
 // Ringback returns one period of a country's ringback tone; nil when the
 // country is not known.

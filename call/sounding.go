@@ -1,0 +1,166 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/events"
+	"ringdown/media"
+)
+
+// What a sound is for.
+const (
+	forRingback = "ringback"
+	forHold     = "music-on-hold"
+	forBeep     = "beep"
+)
+
+// sounding names a sound that plays in a call: there is one for each purpose and side.
+type sounding struct {
+	purpose string
+	to      media.Side
+}
+
+type (
+	// doAwait answers the caller by ourselves, before anybody else has, and tells
+	// him so by a 183; plainly, by 180 alone, when that cannot be.
+	doAwait struct{}
+	// doPlay plays a sound; when that fails the answer is Sounded.
+	doPlay struct {
+		what  sounding
+		order media.Play
+	}
+	// doStopPlay ends it; the answer is Sounded, unless it has ended by itself.
+	doStopPlay struct{ what sounding }
+)
+
+func (doAwait) isAction()    {}
+func (doPlay) isAction()     {}
+func (doStopPlay) isAction() {}
+
+// Sounded says what became of a sound that was stopped, or could not begin.
+type Sounded struct {
+	At
+	Playback media.Playback
+}
+
+// play begins a sound, unless it plays already.
+func (m *machine) play(purpose string, order media.Play) {
+	what := sounding{purpose, order.To}
+	if m.sounds[what] {
+		return
+	}
+	if m.sounds == nil {
+		m.sounds = map[sounding]bool{}
+	}
+	m.sounds[what] = true
+	order.For = purpose
+	m.do(doPlay{what, order})
+}
+
+// quiet ends a sound, if it plays.
+func (m *machine) quiet(purpose string, to media.Side) {
+	what := sounding{purpose, to}
+	if m.sounds[what] {
+		delete(m.sounds, what)
+		m.do(doStopPlay{what})
+	}
+}
+
+// quietAll ends all sounds, in one order.
+func (m *machine) quietAll() {
+	for _, purpose := range []string{forRingback, forHold, forBeep} {
+		for _, to := range []media.Side{media.Caller, media.Callee} {
+			m.quiet(purpose, to)
+		}
+	}
+}
+
+// sounded tells what became of a sound, by whichever way it was learnt.
+func (m *machine) sounded(at time.Time, p media.Playback) {
+	delete(m.sounds, sounding{p.For, p.To})
+	data := events.MediaPlayedData{
+		Sound: p.For, Hash: p.Hash, Side: p.To.String(), Complete: p.Complete,
+		PlayedMS: p.Heard.Milliseconds(), Times: p.Times, End: string(p.End),
+	}
+	if l := m.leg(m.talk.on(p.To)); l != nil {
+		data.Leg = l.ulid
+	} else if p.To == media.Caller {
+		data.Leg = m.legs[0].ulid
+	}
+	m.publish(events.MediaPlayed, at, data)
+}
+
+// ringsOurselves reports whether the caller is to hear a ringback tone of ours:
+// his trunk must take early media, and he must have made an offer to answer.
+func (m *machine) ringsOurselves() bool {
+	return !m.decision.Sounds.Ringback.IsZero() && !m.decision.Ringback && !m.delayed()
+}
+
+// ringOut lets the caller hear our ringback tone.
+func (m *machine) ringOut() {
+	if m.sounds[sounding{forRingback, media.Caller}] {
+		return
+	}
+	if now := (progress{183, forRingback}); now != m.heardOf {
+		m.heardOf = now
+		m.do(doAwait{})
+	}
+	tone := m.decision.Sounds.Ringback
+	m.play(forRingback, media.Play{To: media.Caller, Sound: media.Sound{File: tone.File, Ringback: tone.Country}, Loop: true})
+}
+
+// music plays to whoever is held, while he himself holds nobody.
+func (m *machine) music() {
+	for _, to := range []media.Side{media.Caller, media.Callee} {
+		held := m.hold.now.on(to.Other()) && !m.hold.now.on(to) && m.leg(m.talk.on(to)) != nil
+		if file := m.decision.Sounds.MusicOnHold; held && file != "" {
+			m.play(forHold, media.Play{To: to, Sound: media.Sound{File: file}, Loop: true})
+		} else {
+			m.quiet(forHold, to)
+		}
+	}
+}
+
+// beeps lets the parties hear that they are recorded, once both of them talk.
+func (m *machine) beeps() {
+	b := m.decision.Sounds.Beep
+	if b.Every <= 0 || m.recording != recording || m.state != inProgress {
+		return
+	}
+	for _, to := range []media.Side{media.Caller, media.Callee} {
+		if b.To == "" || b.To == to.String() {
+			m.play(forBeep, media.Play{To: to, Sound: media.Sound{Beep: true}, Under: true, Level: true, Every: b.Every})
+		}
+	}
+}
+
+// await answers the caller by ourselves.
+func (c *Call) await() {
+	body, err := c.relay.Await(media.Caller)
+	if err != nil {
+		c.log.Warn("the caller hears his own phone ring: our tone cannot be offered to him", "error", err)
+		c.a.Progress(180, nil)
+		return
+	}
+	c.a.Progress(183, body)
+}
+
+func (c *Call) play(a doPlay) Signal {
+	id, err := c.relay.Play(a.order)
+	if err != nil {
+		c.log.Warn("a sound cannot be played", "sound", a.what.purpose, "to", a.what.to.String(), "error", err)
+		return Sounded{At{c.now()}, media.Playback{To: a.what.to, For: a.what.purpose, Sound: a.order.Sound, End: media.PlayFailed}}
+	}
+	if c.playing == nil {
+		c.playing = map[sounding]int{}
+	}
+	c.playing[a.what] = id
+	return nil
+}
+
+func (c *Call) stopPlay(a doStopPlay) Signal {
+	if done, ok := c.relay.Stop(c.playing[a.what]); ok {
+		return Sounded{At{c.now()}, done}
+	}
+	return nil
+}
