@@ -10,8 +10,9 @@
 // `ringdown serve`, ends only what it started, and talks on 127.0.0.0/8 or in
 // network namespaces that it makes.
 //
-// It imports nothing of Ringdown but the phones of sip/siptest: everything else
-// is seen from outside, through the binary.
+// Of Ringdown it imports what tests are made of (the phones of sip/siptest), and
+// media/codec, whose bytes are held against other implementations': everything
+// else is seen from outside, through the binary.
 package interop
 
 import (

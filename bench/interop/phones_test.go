@@ -187,6 +187,8 @@ func speak(t *testing.T, dir, name, text, voice string, pause int) string {
 type softphone struct {
 	*program
 	User, IP, Says, dir string
+	Module, Heard       string // of its codec; a folder for what it hears, empty: nowhere
+	Rate                int    // of what it says and hears
 	host                *program
 }
 
@@ -197,8 +199,8 @@ call_max_calls 2
 audio_source aufile,{{.Says}}
 audio_player none,none
 audio_alert none,none
-ausrc_srate 8000
-auplay_srate 8000
+ausrc_srate {{.Rate}}
+auplay_srate {{.Rate}}
 ausrc_channels 1
 auplay_channels 1
 rtp_ports 40000-40100
@@ -206,9 +208,11 @@ rtcp_mux no
 jitter_buffer_delay 5-10
 net_interface eth0
 module_path /usr/lib/baresip/modules
-module g711.so
+module {{.Module}}.so
 module aufile.so
-module_tmp account.so
+{{with .Heard}}module sndfile.so
+snd_path {{.}}
+{{end}}module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen {{.IP}}:4444
@@ -216,7 +220,18 @@ ctrl_tcp_listen {{.IP}}:4444
 
 func newSoftphone(t *testing.T, w *wire, dir, user, ip, says string) *softphone {
 	t.Helper()
-	p := &softphone{User: user, IP: ip, Says: says, dir: filepath.Join(dir, "baresip-"+user), host: w.host(t, ip)}
+	return newSoftphoneOf(t, w, dir, "g711", "pcma", softphone{User: user, IP: ip, Says: says, Rate: rate})
+}
+
+// newSoftphoneOf is one that speaks a codec by a module of baresip.
+func newSoftphoneOf(t *testing.T, w *wire, dir, module, codec string, p softphone) *softphone {
+	t.Helper()
+	p.Module, p.dir, p.host = module, filepath.Join(dir, "baresip-"+p.User), w.host(t, p.IP)
+	return p.write(t, codec)
+}
+
+func (p *softphone) write(t *testing.T, codec string) *softphone {
+	t.Helper()
 	if err := os.Mkdir(p.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +241,7 @@ func newSoftphone(t *testing.T, w *wire, dir, user, ip, says string) *softphone 
 	}
 	for name, text := range map[string]string{
 		"config": config.String(), "contacts": "",
-		"accounts": "<sip:" + user + "@" + ip + ">;regint=0;answermode=auto;audio_codecs=pcma\n",
+		"accounts": "<sip:" + p.User + "@" + p.IP + ">;regint=0;answermode=auto;audio_codecs=" + codec + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

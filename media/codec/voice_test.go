@@ -64,7 +64,7 @@ func (r *resonator) pass(x float64) float64 {
 // bounded to [-10, 45], over those that are not silent, after out has been
 // shifted to where it fits want best.
 func segmental(want, out []int16, rate int) (snr float64, shift int) {
-	shift = align(want, out, rate/10)
+	shift = align(want, out, rate/50)
 	n := rate / 50
 	sum, count := 0.0, 0
 	for i := rate / 5; i+n <= len(want) && i+n+shift <= len(out); i += n {
@@ -93,7 +93,7 @@ func segmental(want, out []int16, rate int) (snr float64, shift int) {
 func align(want, out []int16, reach int) int {
 	best, at := -1.0, 0
 	from := len(want) / 4
-	n := min(len(want)/2, 2*16000)
+	n := min(len(want)/2, 8000)
 	for d := -reach; d <= reach; d++ {
 		if from+d < 0 || from+d+n > len(out) {
 			continue
