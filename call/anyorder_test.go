@@ -132,7 +132,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 	case "referred":
 		args = []string{"1", rapid.SampledFrom([]string{"", "x;to-tag=1;from-tag=2"}).Draw(r, "replaces"), rapid.SampledFrom([]string{"", "ours"}).Draw(r, "whose")}
 	case "noticed":
-		args = []string{rapid.SampledFrom([]string{"", "pressed", "pressed", "tell", "coded", "coded"}).Draw(r, "kind"),
+		args = []string{rapid.SampledFrom([]string{"", "pressed", "pressed", "tell", "coded", "coded", "one-way", "silence", "quality", "expired"}).Draw(r, "kind"),
 			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "side"), fmt.Sprint(rapid.IntRange(0, 5).Draw(r, "code"))}
 		for what := range w.playing { // of several any: they are of one kind
 			if rapid.Bool().Draw(r, "a sound is over") {
@@ -140,6 +140,9 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 				delete(w.playing, what)
 				break
 			}
+		}
+		if args[0] == "expired" {
+			args[2] = fmt.Sprint(at.Time.Sub(zero).Milliseconds() - int64(rapid.IntRange(0, 60_000).Draw(r, "silent")))
 		}
 	case "given":
 		if w.claims == 0 {

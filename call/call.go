@@ -108,8 +108,11 @@ func dispensable(s Signal) bool {
 	switch s := s.(type) {
 	case Ringing:
 		return true
-	case Noticed: // a key for the other party, and a code, are no report
-		return s.Notice.Kind == media.Started || s.Notice.Kind == media.Pressed
+	case Noticed: // a key for the other party, a code and the end for silence are no report
+		switch s.Notice.Kind {
+		case media.Started, media.Pressed, media.OneWay, media.Silent, media.Quality:
+			return true
+		}
 	}
 	return false
 }
@@ -210,6 +213,7 @@ func (c *Call) carryOut(a action) Signal {
 		c.relay.Silence(a.side)
 	case doAnswer:
 		c.a.Answer(a.body)
+		c.relay.Watch()
 	case doHangup:
 		if l := c.legs[a.leg]; l != nil {
 			l.Hangup(a.cause)

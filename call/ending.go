@@ -255,7 +255,10 @@ func totals(s media.Stats) *events.MediaTotals {
 }
 
 func flow(f media.Flow) events.MediaFlow {
-	out := events.MediaFlow{Packets: f.Packets, Bytes: f.Bytes, RTCP: f.RTCP}
+	out := events.MediaFlow{Packets: f.Packets, Bytes: f.Bytes, RTCP: f.RTCP, Codec: f.Heard.Codec, Lost: f.Heard.Lost, JitterMS: milli(f.Heard.Jitter)}
+	if f.Heard.Rated {
+		out.MOSLQ = round(f.Heard.ListeningMOS, 100)
+	}
 	for d, n := range f.Drops {
 		if n > 0 {
 			if out.Drops == nil {

@@ -376,6 +376,7 @@ func (m *machine) inEnded(from LegID, s Signal) bool {
 	case Referred, Replaced, Claimed, Given:
 		m.tooLate(from, s)
 	case Closed:
+		m.heardInTheEnd(m.endedAt, s.Stats)
 		m.final.Media = totals(s.Stats)
 		if m.silent != nil {
 			m.silent.lastLife(s.Stats)

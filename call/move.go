@@ -82,7 +82,7 @@ func (c *Call) propose(a doPropose) {
 
 func (c *Call) move(a doMove) Signal {
 	src := c.sourceOf(a.leg)
-	m := Moved{At: At{c.now()}}
+	m := Moved{At: At{c.now()}, Left: c.relay.Heard(a.side)}
 	if a.offer {
 		m.Answer, m.Again, m.Err = c.relay.ReplaceBy(a.side, a.body, src)
 	} else {

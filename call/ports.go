@@ -217,6 +217,11 @@ type Relay interface {
 	Stop(id int) (done media.Playback, ok bool)
 	// Tap gives t a copy of each packet forwarded from now on.
 	Tap(t media.Tap)
+	// Watch begins to notice who is not heard, and for how long: the call was
+	// answered.
+	Watch()
+	// Heard returns how the party on a side was heard until now.
+	Heard(side media.Side) media.Heard
 	// Close frees the ports (into quarantine), waits for the last packet and
 	// returns what was counted. Idempotent.
 	Close() media.Stats

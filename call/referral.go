@@ -52,7 +52,8 @@ type (
 	Moved struct {
 		At
 		Answer, Again []byte
-		Holds         Holds // after it
+		Holds         Holds       // after it
+		Left          media.Heard // how who gave his place was heard
 		Err           error
 	}
 	// Claimed asks for the leg that the leg it comes from talks to: another call

@@ -24,6 +24,7 @@ func source(m routing.Media, private bool) media.Source {
 	if m.WebRTC {
 		s.Terms.SRTP = media.SRTP{Mode: media.SRTPRequire, DTLS: true, WebRTC: true, Private: private}
 	}
+	s.Terms.Watchdog = media.Watchdog{Initial: m.Silence.Initial, Steady: m.Silence.Steady, Held: m.Silence.Held}
 	return s
 }
 

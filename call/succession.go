@@ -110,6 +110,7 @@ func (m *machine) moved(t *transfer, s Moved) {
 		m.acked = true
 	}
 	m.move = nil
+	m.heardFinally(s.Time, left, t.side, s.Left)
 	m.talk.put(t.side, l.id)
 	m.cutExchange(m.talk.on(t.side.Other()))
 	m.holdsNow(s.Time, s.Holds)

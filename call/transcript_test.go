@@ -287,7 +287,7 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		return Keyed{at, media.Press{Digit: 5, For: 160 * time.Millisecond}}
 	case "untold":
 		return Untold{at, media.Press{Digit: 5}}
-	case "noticed": // [pressed|tell|coded side [way|code]]
+	case "noticed": // [pressed|tell|coded side [way|code]], or as of noticeOf
 		side := map[string]media.Side{"caller": media.Caller, "callee": media.Callee}[arg(1)]
 		switch arg(0) {
 		case "pressed":
@@ -305,9 +305,12 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 			p := playback(arg(1), arg(2), media.PlayFinished)
 			return Noticed{at, media.Notice{Kind: media.Played, Playback: &p}}
 		}
-		return Noticed{at, media.Notice{Kind: media.Started, Side: media.Caller, PT: 8}}
+		return Noticed{at, noticeOf(at, arg(0), arg(1), number(arg(2)))}
 	case "closed":
 		heard := media.Flow{Packets: 50}
+		if arg(1) == "heard" {
+			heard.Heard = media.Heard{Codec: "PCMU", Packets: 50, Expected: 52, Lost: 2, Rated: true, R: 88, ListeningMOS: 4.28, Class: "high"}
+		}
 		if arg(0) != "" { // last packet of both sides
 			heard.Last = zero.Add(time.Duration(number(arg(0))) * time.Millisecond)
 			return Closed{at, media.Stats{Caller: heard, Callee: heard}}
@@ -337,6 +340,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		m := Moved{At: at, Answer: []byte("our-answer"), Err: fault}
 		if arg(0) == "again" {
 			m.Again = []byte("our-offer-again")
+		}
+		if arg(0) == "heard" {
+			m.Left = media.Heard{Codec: "PCMA", Packets: 90, Expected: 100, Lost: 10, Rated: true, R: 62, ListeningMOS: 3.2, Class: "low"}
 		}
 		return m
 	case "claimed":
@@ -574,6 +580,12 @@ func describePublish(a doPublish) string {
 		line += " " + d.Side
 	case events.MediaPlayedData:
 		line += fmt.Sprintf(" %s to the %s %s, %d ms, %s", d.Sound, d.Side, d.Leg, d.PlayedMS, d.End)
+	case events.MediaUnheardData:
+		line += strings.TrimRight(fmt.Sprintf(" %s %s of %s: %s for %d %s", d.State, d.Side, d.Leg, d.Verdict, d.LastedMS, d.Source), " ")
+	case events.MediaQualityData:
+		line += fmt.Sprintf(" %s %s of %s: %s, %.2f %% of %d lost, MOS %.2f", d.State, d.Side, d.Leg, d.Codec, d.LossPercent, d.Expected, d.MOSLQ)
+	case events.MediaTimeoutData:
+		line += fmt.Sprintf(" %s %s of %s: silent for %d", d.Limit, d.Side, d.Leg, d.SilentMS)
 	}
 	return line
 }

@@ -282,6 +282,10 @@ func (r fakeRelay) Stop(id int) (media.Playback, bool) {
 	return media.Playback{ID: id, To: order.To, For: order.For, Complete: true, Heard: time.Second, Times: 1, End: media.PlayStopped}, true
 }
 
+func (r fakeRelay) Watch() {}
+func (r fakeRelay) Heard(media.Side) media.Heard {
+	return media.Heard{Codec: "PCMU", Packets: 7, Expected: 8, Lost: 1}
+}
 func (r fakeRelay) Silence(media.Side) { r.w.mu.Lock(); r.w.silenced++; r.w.mu.Unlock() }
 func (r fakeRelay) Tap(media.Tap)      { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }
 func (r fakeRelay) Invite(to media.Side, _ netip.Addr, _ media.Source, told []byte) ([]byte, error) {

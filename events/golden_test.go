@@ -24,7 +24,7 @@ func samples() []Event {
 	stamp := Stamp(at)
 	cause := Cause{SIPStatus: 486, SIPReason: "Busy Here", Q850: 17, Q850Text: "user busy", Source: "remote"}
 	trace := []Look{{What: "number", Result: "match", Text: "number belongs to account demo"}}
-	flow := MediaFlow{Packets: 400, Bytes: 64000, RTCP: 2, Drops: map[string]uint64{"wrong-source": 1}}
+	flow := MediaFlow{Packets: 400, Bytes: 64000, RTCP: 2, Drops: map[string]uint64{"wrong-source": 1}, Codec: "PCMU", Lost: 4, JitterMS: 1.5, MOSLQ: 4.31}
 	data := map[string]any{
 		CallReceived: CallReceivedData{Agency: "demo-agency", Trunk: "carrier", Transport: "udp", Direction: "inbound",
 			Caller:         Party{Subject: "sub_01ARZ3NDEKTSV4RRFFQ69G5FAY", Masked: "+47*****12", Sealed: "c2VhbGVk"},
@@ -57,6 +57,12 @@ func samples() []Event {
 		DTMFDetected:       DTMFDetectedData{Side: "caller", Leg: goldenLeg, Class: "key", Count: 4, Ways: []string{"rfc4733", "info"}},
 		MediaPlayed: MediaPlayedData{Sound: "music-on-hold", Hash: "00ff00ff00ff00ff", Side: "callee", Leg: goldenLeg, Complete: true,
 			PlayedMS: 61000, Times: 1, End: "stopped"},
+		MediaQuality: MediaQualityData{Leg: goldenLeg, Side: "callee", State: "final", Codec: "PCMU", Packets: 1490, Expected: 1500, Lost: 15, LossPercent: 1,
+			Late: 3, Duplicate: 5, Reordered: 2, JitterMS: 4.2, RTTMS: 38.5, BurstDensity: 12.5, GapDensity: 0.7, Class: "high", R: 88.1, MOSLQ: 4.29, MOSCQ: 4.21,
+			Reported: &MediaReported{LossPercent: 0.39, JitterMS: 2.5, R: 90, MOSLQ: 4.3, MOSCQ: 4.2}},
+		MediaOneWay:  MediaUnheardData{Leg: goldenLeg, Side: "callee", State: "began", Verdict: "wrong-source", Source: "private", Since: stamp, LastedMS: 7100},
+		MediaSilence: MediaUnheardData{Leg: goldenLeg, Side: "caller", State: "over", Verdict: "muted", Source: "public", Since: stamp, LastedMS: 31000},
+		MediaTimeout: MediaTimeoutData{Leg: goldenLeg, Side: "callee", Limit: "steady", Since: stamp, SilentMS: 60100},
 		RecordingStarted: RecordingStartedData{Recording: goldenRec, Mode: "record-from-answer", Channels: "dual", KeyRef: "k1",
 			Segment: 2, Previous: goldenRec, Caller: goldenLeg, Callee: goldenLeg},
 		RecordingPaused:    RecordingPausedData{Recording: goldenRec},

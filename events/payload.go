@@ -27,6 +27,10 @@ const (
 	MediaStarted  = "media.started"
 	DTMFDetected  = "dtmf.detected"
 	MediaPlayed   = "media.played"
+	MediaQuality  = "media.quality"
+	MediaOneWay   = "media.one-way"
+	MediaSilence  = "media.silence"
+	MediaTimeout  = "media.timeout"
 
 	RecordingStarted   = "recording.started"
 	RecordingPaused    = "recording.paused"
@@ -212,15 +216,68 @@ type (
 		Times    int    `json:"times"`     // how often it began
 		End      string `json:"end"`       // finished | stopped | replaced | digit | no-codec | failed
 	}
+	// MediaQualityData says how one leg is heard: figures of what it sends, over the
+	// whole of its part in the call (final) or the last ten seconds (live).
+	MediaQualityData struct {
+		Leg          string         `json:"leg"`
+		Side         string         `json:"side"`  // caller | callee
+		State        string         `json:"state"` // live | final
+		Codec        string         `json:"codec,omitempty"`
+		Packets      uint64         `json:"packets"`
+		Expected     uint64         `json:"expected"`
+		Lost         uint64         `json:"lost"`
+		LossPercent  float64        `json:"loss_percent"`
+		Late         uint64         `json:"late,omitempty"`      // too late for a jitter buffer
+		Duplicate    uint64         `json:"duplicate,omitempty"` // came more than once
+		Reordered    uint64         `json:"reordered,omitempty"`
+		JitterMS     float64        `json:"jitter_ms"`
+		RTTMS        float64        `json:"rtt_ms,omitempty"`        // between us and the leg, by its RTCP
+		BurstDensity float64        `json:"burst_density,omitempty"` // percent lost inside bursts (RFC 3611)
+		GapDensity   float64        `json:"gap_density,omitempty"`   // and outside
+		Class        string         `json:"class,omitempty"`         // best | high | medium | low | poor
+		R            float64        `json:"r_factor,omitempty"`
+		MOSLQ        float64        `json:"mos_lq,omitempty"`
+		MOSCQ        float64        `json:"mos_cq,omitempty"`
+		Reported     *MediaReported `json:"reported,omitempty"`
+	}
+	// MediaReported is what a leg says of what it hears, by RTCP.
+	MediaReported struct {
+		LossPercent float64 `json:"loss_percent"`
+		JitterMS    float64 `json:"jitter_ms"`
+		R           float64 `json:"r_factor,omitempty"`
+		MOSLQ       float64 `json:"mos_lq,omitempty"`
+		MOSCQ       float64 `json:"mos_cq,omitempty"`
+	}
+	// MediaUnheardData is the payload of media.one-way and media.silence.
+	MediaUnheardData struct {
+		Leg      string `json:"leg"`              // who is not heard
+		Side     string `json:"side"`             // caller | callee
+		State    string `json:"state"`            // began | over
+		Verdict  string `json:"verdict"`          // never-sent | private-address | payload-type | wrong-source | muted | stopped | blocked
+		Source   string `json:"source,omitempty"` // where refused packets came from: other-port | public | private | link-local | loopback
+		Since    Stamp  `json:"since"`
+		LastedMS int64  `json:"lasted_ms"`
+	}
+	MediaTimeoutData struct {
+		Leg      string `json:"leg"`   // who was silent
+		Side     string `json:"side"`  // caller | callee
+		Limit    string `json:"limit"` // initial | steady | held
+		Since    Stamp  `json:"since"` // its last sign of life
+		SilentMS int64  `json:"silent_ms"`
+	}
 	MediaTotals struct {
 		Caller MediaFlow `json:"caller"`
 		Callee MediaFlow `json:"callee"`
 	}
 	MediaFlow struct {
-		Packets uint64            `json:"packets"`
-		Bytes   uint64            `json:"bytes"`
-		RTCP    uint64            `json:"rtcp"`
-		Drops   map[string]uint64 `json:"drops,omitempty"` // by reason, only those above zero
+		Packets  uint64            `json:"packets"`
+		Bytes    uint64            `json:"bytes"`
+		RTCP     uint64            `json:"rtcp"`
+		Drops    map[string]uint64 `json:"drops,omitempty"` // by reason, only those above zero
+		Codec    string            `json:"codec,omitempty"`
+		Lost     uint64            `json:"lost,omitempty"`
+		JitterMS float64           `json:"jitter_ms,omitempty"`
+		MOSLQ    float64           `json:"mos_lq,omitempty"`
 	}
 	RecordingStartedData struct {
 		Recording string `json:"recording"`

@@ -100,6 +100,7 @@ func TestSchemasRefuse(t *testing.T) {
 		RecordingCompleted:    `{"recording":"r"}`,
 		MediaPlayed:           `{"sound":"beep","side":"caller","complete":true,"played_ms":-1,"times":1,"end":"finished"}`,
 		MediaStarted:          `{"side":"caller","payload_type":128}`,
+		MediaOneWay:           `{"leg":"leg_01ARZ3NDEKTSV4RRFFQ69G5FAV","side":"caller","state":"began","verdict":"unlucky","since":"2026-03-01T12:00:00.000Z","lasted_ms":1}`,
 		"common#/$defs/stamp": `"2026-03-01T12:00:00+01:00"`,
 	} {
 		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(bad))
@@ -142,7 +143,7 @@ func TestSchemasAndStructsAgree(t *testing.T) {
 		agree(t, e.Type, reflect.TypeOf(e.Data), readSchema(t, e.Type))
 	}
 	defs := readSchema(t, "common").Defs
-	for name, v := range map[string]any{"party": Party{}, "cause": Cause{}, "look": Look{}, "diverted": Diverted{}, "attestation": Attestation{}, "media_flow": MediaFlow{}, "media_totals": MediaTotals{}} {
+	for name, v := range map[string]any{"party": Party{}, "cause": Cause{}, "look": Look{}, "diverted": Diverted{}, "attestation": Attestation{}, "media_reported": MediaReported{}, "media_flow": MediaFlow{}, "media_totals": MediaTotals{}} {
 		agree(t, name, reflect.TypeOf(v), defs[name])
 	}
 }

@@ -11,7 +11,7 @@ func Types() []string {
 		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
-		MediaStarted, DTMFDetected, MediaPlayed,
+		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
 		SIPSourceBanned,
 	}
@@ -23,7 +23,7 @@ func Known(t string) bool {
 	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
-		MediaStarted, DTMFDetected, MediaPlayed,
+		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
 		SIPSourceBanned:
 		return true
@@ -118,6 +118,12 @@ func fits(t string, data any) bool {
 		return t == DTMFDetected
 	case MediaPlayedData:
 		return t == MediaPlayed
+	case MediaQualityData:
+		return t == MediaQuality
+	case MediaUnheardData:
+		return t == MediaOneWay || t == MediaSilence
+	case MediaTimeoutData:
+		return t == MediaTimeout
 	case RecordingStartedData:
 		return t == RecordingStarted
 	case RecordingPausedData:

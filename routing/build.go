@@ -85,6 +85,7 @@ func (b *builder) addTrunks(all []Trunk) {
 		t.media.Speech = b.speech(spec, path)
 		b.network(spec, &t.media, path)
 		t.media.DTMF = b.dtmf(spec.DTMF, path)
+		t.media.Silence = b.watchdog(spec.Watchdog, path)
 		t.targets = b.trunkTargets(spec.Targets, path)
 		b.health(spec, path)
 		t.redirect = b.redirect(Bounds{spec.Redirect.Follow, spec.Redirect.Hosts}, path)

@@ -104,6 +104,7 @@ func (b *builder) direct(spec Destination, ring time.Duration, path string) targ
 		rtp.SRTP, rtp.Speech, rtp.DTMF = t.media.clone().SRTP, t.media.clone().Speech, t.media.clone().DTMF
 		rtp.DSCP, rtp.Address = t.media.DSCP, t.media.Address
 		rtp.WebRTC = t.media.WebRTC
+		rtp.Silence = t.media.Silence
 		if spec.MediaRule == "" {
 			rtp.Latch = t.media.Latch
 		}

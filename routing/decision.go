@@ -61,6 +61,7 @@ type Media struct {
 	DSCP    dscp.Class // of its packets
 	DTMF    DTMF
 	WebRTC  bool
+	Silence Silence
 }
 
 // Target is one destination of a dial step.

@@ -42,6 +42,7 @@ type Trunk struct {
 	PacketTime   int           `yaml:"ptime"`         // of what is sent to it, in ms; 0: as it comes
 	SRTP         SRTP          `yaml:"srtp"`          // whether its media is encrypted
 	WebRTC       bool          `yaml:"webrtc"`        // its media is a browser's: DTLS-SRTP and ICE
+	Watchdog     Watchdog      `yaml:"watchdog"`      // how long its party may be silent
 }
 
 // TrunkTarget is one place of a trunk to send calls to. Lower priorities are
