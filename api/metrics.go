@@ -29,6 +29,7 @@ type Metrics struct {
 type family struct {
 	kind, help string
 	lines      map[string]float64 // by written labels
+	rows       []string           // of a histogram, as they are written
 }
 
 // Counter adds a value that only grows. The name ends in _total. Labels are
@@ -95,6 +96,9 @@ func (m *Metrics) WriteTo(w io.Writer) (int64, error) {
 	for _, name := range sorted(m.families) {
 		f := m.families[name]
 		put("# HELP %s %s\n# TYPE %s %s\n", name, helpEscape.Replace(f.help), name, f.kind)
+		for _, row := range f.rows {
+			put("%s\n", row)
+		}
 		for _, labels := range sorted(f.lines) {
 			put("%s%s %s\n", name, labels, number(f.lines[labels]))
 		}

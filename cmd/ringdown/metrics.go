@@ -6,6 +6,7 @@ import (
 
 	"ringdown/api"
 	"ringdown/media"
+	"ringdown/media/relay"
 )
 
 // liveStates are the states of call.status a live call can be in.
@@ -97,10 +98,11 @@ func (n *node) mediaMetrics(m *api.Metrics) {
 	m.Gauge("ringdown_media_port_pairs", "Pairs of media ports; a call takes two.", float64(s.Quarantined), "state", "quarantine")
 	m.Counter("ringdown_rtp_packets_total", "RTP packets relayed.", float64(s.RTP))
 	m.Counter("ringdown_rtp_bytes_total", "Bytes of relayed RTP packets, headers included.", float64(s.Bytes))
-	m.Counter("ringdown_rtcp_packets_total", "RTCP packets relayed.", float64(s.RTCP))
+	m.Counter("ringdown_rtcp_packets_total", "RTCP packets read.", float64(s.RTCP))
 	for d, v := range s.Drops {
 		m.Counter("ringdown_media_dropped_total", "Media packets not relayed, by reason.", float64(v), "reason", media.Drop(d).String())
 	}
+	m.Histogram("ringdown_media_mos", "How well parties of ended calls were heard: MOS of listening (ITU-T G.107).", relay.MOSBounds[:], s.MOS.Buckets[:], s.MOS.Sum)
 	engine := n.pool.Engine().Name
 	m.Gauge("ringdown_media_engine", "1 for the media engine that was chosen at the start.", 1, "engine", engine)
 	m.Gauge("ringdown_media_kernel_directions", "Directions of calls that the kernel engine forwards now; a call has two.", float64(s.Below))

@@ -30,6 +30,7 @@ type story struct {
 	Played     []events.MediaPlayedData `json:"played,omitempty"`
 	Keys       []keysStory              `json:"keys,omitempty"`
 	Holds      []*holdStory             `json:"holds,omitempty"`
+	Heard      []*heardStory            `json:"heard,omitempty"`
 	Late       bool                     `json:"late_durable,omitempty"` // the answer was passed on before it was on the disk
 	Missing    []uint64                 `json:"missing,omitempty"`      // seqs that are not there
 	Unread     []string                 `json:"unread,omitempty"`       // types this program does not know
@@ -135,6 +136,8 @@ func (s *story) fold(e events.Event) error {
 		s.Status, s.Finished = s.Ended.Status, true
 	case events.CallHeld, events.CallResumed:
 		return s.foldHold(e, data)
+	case events.MediaQuality, events.MediaOneWay, events.MediaSilence, events.MediaTimeout:
+		return s.foldHeard(e, data)
 	case events.MediaStarted:
 		var d events.MediaStartedData
 		err := json.Unmarshal(data, &d)

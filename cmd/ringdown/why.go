@@ -57,6 +57,7 @@ func (s *story) text() string {
 	s.recordings(&b)
 	s.holds(&b)
 	s.media(&b)
+	s.heard(&b)
 	s.reservations(&b)
 	return b.String()
 }

@@ -10,6 +10,7 @@ type Stats struct {
 	RTP, RTCP   uint64
 	Bytes       uint64 // of the RTP
 	Drops       [media.DropCount]uint64
+	MOS         Scores
 	Panics      uint64 // packets that made a tap or us panic
 
 	Below    int    // directions of calls that pass below the sockets now
@@ -21,6 +22,7 @@ type Stats struct {
 func (s *Stats) add(m *media.Stats) {
 	for _, side := range []media.Side{media.Caller, media.Callee} {
 		f := m.Of(side)
+		s.MOS.add(&f.Heard)
 		s.RTP += f.Packets
 		s.RTCP += f.RTCP
 		s.Bytes += f.Bytes
