@@ -33,10 +33,12 @@ type Engine struct {
 	copying int           // flows with Copy
 	past    uint64        // copies lost by flows that are over
 	copies  chan struct{} // tells pump that there are flows with Copy
+	stale   atomic.Bool   // a flow with Copy has ended, whose last copy may just be made
 
 	reading  sync.Mutex
 	snapshot []reading // guarded by reading
 
+	settling sync.Mutex // held while stale becomes false
 	draining sync.Mutex
 	ring     *ring // guarded by draining
 	panics   atomic.Uint64
@@ -247,6 +249,7 @@ func (e *Engine) Close() error {
 	e.doors.interrupt()
 	e.done.Wait()
 	e.doors.detach()
+	e.stale.Store(true)
 	e.Drain()
 	e.reading.Lock()
 	defer e.reading.Unlock()
@@ -367,12 +370,16 @@ func (e *Engine) now() clock {
 	return now
 }
 
-// counted keeps the number of flows with copies, and wakes pump for the first.
+// counted keeps the number of flows with copies, wakes pump for the first, and
+// notes that one has ended.
 func (e *Engine) counted(f *flow, by int) {
 	if !f.Copy {
 		return
 	}
 	e.copying += by
+	if by < 0 {
+		e.stale.Store(true)
+	}
 	if by > 0 && e.copying == 1 {
 		select {
 		case e.copies <- struct{}{}:

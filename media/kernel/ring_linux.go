@@ -46,15 +46,16 @@ const (
 	ringHeader  = 8
 )
 
-// drain hands over every record that was there when it began. The bytes are the
-// ring's own until each returns.
-func (r *ring) drain(each func(record []byte)) {
+// drain hands over the records that were there when it began; whole is false when
+// one of them is still being written, which holds up those behind it. The bytes
+// are the ring's own until each returns.
+func (r *ring) drain(each func(record []byte)) (whole bool) {
 	at, end := atomic.LoadUint64(r.reader), atomic.LoadUint64(r.writer)
 	for at < end {
 		offset := at & r.mask
 		head := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[offset])))
 		if head&ringBusy != 0 {
-			return
+			return false
 		}
 		length := uint64(head &^ (ringBusy | ringDiscard))
 		if head&ringDiscard == 0 {
@@ -63,6 +64,7 @@ func (r *ring) drain(each func(record []byte)) {
 		at += (length + ringHeader + 7) &^ 7
 		atomic.StoreUint64(r.reader, at)
 	}
+	return true
 }
 
 func (r *ring) close() {

@@ -2,8 +2,11 @@ package kernel
 
 import (
 	"encoding/binary"
+	"runtime"
 	"runtime/debug"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // drainEvery is how long a copy waits in the ring at most, but for a machine that
@@ -20,11 +23,11 @@ func (e *Engine) pump() {
 			return
 		case <-tick.C:
 		}
-		e.Drain()
+		e.empty()
 		if e.copied() {
 			continue
 		}
-		e.Drain() // what came until the last flow ended
+		e.empty() // what came until the last flow ended
 		tick.Stop()
 		select {
 		case <-e.quit:
@@ -41,16 +44,45 @@ func (e *Engine) copied() bool {
 	return e.copying > 0
 }
 
+// busyTries is how often a record that is being written is looked at again: it
+// takes a microsecond, unless the machine below this one has stopped a processor.
+const busyTries = 10_000
+
 // Drain hands over the copies that are in the ring. When it returns, the tap has
-// every copy made before the call.
+// every copy of a flow that went out of force before the call; for that it may wait
+// some milliseconds, without work.
 func (e *Engine) Drain() {
+	e.settling.Lock() // who comes while another waits has to wait as long
+	if e.stale.Swap(false) {
+		gracePeriod()
+	}
+	e.settling.Unlock()
+	for range busyTries {
+		if e.empty() {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// empty hands over what is in the ring; whole is false when something is still
+// being written.
+func (e *Engine) empty() (whole bool) {
 	e.draining.Lock()
 	defer e.draining.Unlock()
 	if e.ring == nil {
-		return
+		return true
 	}
 	now := e.now()
-	e.ring.drain(func(record []byte) { e.deliver(now, record) })
+	return e.ring.drain(func(record []byte) { e.deliver(now, record) })
+}
+
+// gracePeriod returns when every run of the program that had begun is over:
+// membarrier waits for the kernel's readers (RCU), and a BPF program is one. Where
+// it is not there, a copy may come after Drain.
+func gracePeriod() {
+	const global = 1 // MEMBARRIER_CMD_GLOBAL
+	unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
 }
 
 const recordHeader = 16 // tag and time
