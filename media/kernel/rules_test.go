@@ -314,7 +314,11 @@ func TestAtOnce(t *testing.T) {
 			}
 			f := s.f
 			f.Tag = n
-			before := set(t, s.e, f)
+			before, err := s.e.Set(f)
+			if err != nil {
+				t.Error(err)
+				return
+			}
 			sum.Packets += before.Packets
 			sum.Expected += before.Expected
 			sum.Uncopied += before.Uncopied

@@ -153,6 +153,19 @@ func (p *phone) send(to netip.AddrPort, pkt []byte) {
 	}
 }
 
+// widen gives a phone room for packets that wait, in bytes.
+func (p *phone) widen(room int) {
+	p.t.Helper()
+	raw, err := p.conn.SyscallConn()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room) })
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // hear waits for a packet and says where it came from.
 func (p *phone) hear() ([]byte, netip.AddrPort) {
 	p.t.Helper()
