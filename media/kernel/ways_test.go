@@ -105,15 +105,11 @@ func TestManyChanges(t *testing.T) {
 	must(command("ip", "-batch", file))
 	us(t, "route change 10.3.0.0/24 via 10.1.0.2")
 	elsewhere := w.carrier.wire(t, "eth0")
-	begun := time.Now()
 	eventually(t, "the change after them is seen", func() bool {
 		o.sender.send(o.frame().raw)
 		_, ok := elsewhere.next(10 * time.Millisecond)
 		return ok
 	})
-	if d := time.Since(begun); d > 2*time.Second {
-		t.Errorf("the change after many was seen after %v", d)
-	}
 }
 
 // TestTooLong: what the way does not carry comes up; the socket knows how to say so.
