@@ -34,10 +34,17 @@ type facts struct {
 	Reason         string     `json:"reason"`
 	Source         string     `json:"source"`
 	TrackingNumber string     `json:"tracking_number"`
+	Verdict        string     `json:"verdict"`
+	Side           string     `json:"side"`
+	Limit          string     `json:"limit"`
+	State          string     `json:"state"`
+	Expected       int        `json:"expected"`
+	Lost           int        `json:"lost"`
+	JitterMS       float64    `json:"jitter_ms"`
+	MOSLQ          float64    `json:"mos_lq"`
 	TalkMS         int64      `json:"talk_ms"`
 	HoldMS         int64      `json:"hold_ms"`
 	Party          string     `json:"party"`
-	Side           string     `json:"side"`
 	Class          string     `json:"class"`
 	Count          int        `json:"count"`
 	Ways           []string   `json:"ways"`
