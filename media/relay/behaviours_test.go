@@ -28,6 +28,7 @@ var behaviours = []behaviour{
 	{"spray (A-15), latch", sprayLatch},
 	{"injection (A-16)", injected},
 	{"malformed flood (A-17)", malformedFlood},
+	{"keys", keysPressed},
 	{"moves under load", movedUnderLoad},
 	{"impaired network", impaired},
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
-	"testing/synctest"
 	"time"
 
 	"ringdown/media"
@@ -74,7 +73,7 @@ func (w *world) chime(p *phone, keys string) {
 			pcm = pcm[mediatest.Samples:]
 		}
 	}
-	synctest.Wait()
+	w.settle()
 }
 
 // say sends a packet of sound.
