@@ -193,6 +193,7 @@ const (
 	DropDirection              // the side may not send now (hold)
 	DropQuarantine             // came to a port whose call is over
 	DropDigit                  // a key that is kept from the other party
+	DropFax                    // no UDPTL of T.38
 	DropReplaced               // a sound was played in its place
 	DropAuth                   // SRTP that is not authentic
 	DropReplay                 // SRTP that came before, or is too old to know
@@ -203,7 +204,7 @@ const (
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "replaced", "auth", "replay", "codec", "late", "stun", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "fax", "replaced", "auth", "replay", "codec", "late", "stun", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

@@ -85,6 +85,7 @@ func droppedFor(reason string) string {
 		"direction":  "while that side was on hold",
 		"quarantine": "after the call",
 		"digit":      "a key that the other party was not to get",
+		"fax":        "no T.38",
 		"replaced":   "while a sound was played in their place",
 		"auth":       "not authentic SRTP",
 		"replay":     "repeated SRTP",

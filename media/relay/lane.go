@@ -66,6 +66,9 @@ func (l *lane) user() bool {
 // pass takes a packet along its lane. The caller holds r.mu.
 func (r *Relay) pass(p *packet) media.Drop {
 	l, f := &r.lanes[index(p.from)], &r.flows[index(p.from)]
+	if r.faxes() {
+		return r.passFax(p)
+	}
 	if l.open != nil {
 		if verdict := l.open.pass(p); verdict != forward {
 			return verdict

@@ -358,7 +358,7 @@ func (r *Relay) apply(from media.Side) {
 	}
 	now := r.clock(time.Now())
 	s.source.negotiate(exact, src.Rule == media.Latch, src.Allow, typeSet(d, peer.desc), now)
-	s.ready, s.direction = true, d.Direction()
+	s.ready, s.direction, s.fax = true, d.Direction(), d.Fax()
 	r.homes[index(from)], r.tos[index(from)] = me.pair.home, me.pair.class.TOS()
 	if me.dropped {
 		s.muted, s.direction = true, sdp.Inactive

@@ -238,7 +238,7 @@ func TestRefusedNegotiationsChangeNothing(t *testing.T) {
 		w.relay.Tap(tap)
 		w.connect(media.Source{}, media.Source{})
 		changes := tap.changes
-		fax := []byte("v=0\r\nc=IN IP4 10.9.9.9\r\nm=image 4000 udptl t38\r\n")
+		fax := []byte("v=0\r\nc=IN IP4 10.9.9.9\r\nm=image 4000 tcp t38\r\n")
 		g729 := []byte("v=0\r\nc=IN IP4 10.9.9.9\r\nm=audio 4000 RTP/AVP 18\r\n")
 		for name, body := range map[string][]byte{
 			"fax": fax, "another codec": g729,

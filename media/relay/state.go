@@ -17,6 +17,7 @@ type side struct {
 	muted     bool // its description has no address now: nothing may be sent to it
 	started   bool // its first packet was noticed
 	direction sdp.Direction
+	fax       bool // T.38: what comes is UDPTL
 	rtpRate   bucket
 	former    endpoint // where the party before sent from, whose place this one has taken
 	source    source

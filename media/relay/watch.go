@@ -71,7 +71,7 @@ func (r *Relay) sight(side media.Side, at int64) quality.Sight {
 	me, peer, e := &r.sides[index(side)], &r.sides[index(side.Other())], &r.ears[index(side)]
 	s := quality.Sight{
 		Now: at, Judged: max(r.watched, e.since),
-		MaySend: peer.ready && me.direction.Sends() && !me.muted && peer.direction.Receives() && !peer.muted,
+		MaySend: peer.ready && me.direction.Sends() && !me.muted && !me.fax && peer.direction.Receives() && !peer.muted,
 		Sends:   e.session.Sends, Strays: e.strays,
 		Own: media.OriginOf(me.source.exact.addr()),
 	}

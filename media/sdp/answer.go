@@ -194,6 +194,10 @@ func (w *writer) attributes(lines []line, types []uint8, limit int) {
 
 // relayed writes the audio section at our port.
 func (w *writer) relayed(s *section, proto string, types []uint8, dir Direction) {
+	if w.from.relay.fax {
+		w.faxed(s, dir)
+		return
+	}
 	types, ours := w.us.Speech.arrange(w.from, types)
 	theirs := slices.DeleteFunc(slices.Clone(types), func(pt uint8) bool { return !slices.Contains(w.from.relay.types, pt) })
 	proto = strings.ToUpper(cmp.Or(w.us.Proto, proto))

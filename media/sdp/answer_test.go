@@ -145,7 +145,9 @@ func TestAnswerRefused(t *testing.T) {
 		offer, answer *Description
 		says          string
 	}{
-		"offer":       {parse(t, session("m=image 1 udptl t38\n")), good, "fax"},
+		"offer":       {parse(t, session("m=image 1 TCP t38\n")), good, "fax"},
+		"fax, talk":   {parse(t, session("m=image 1 udptl t38\n")), good, "no codec of the offer"},
+		"talk, fax":   {good, parse(t, session("m=image 1 udptl t38\n")), "no codec of the offer"},
 		"answer":      {good, parse(t, session("m=audio 0 RTP/AVP 0\n")), "answer: audio is refused"},
 		"no codec":    {good, parse(t, session("m=audio 5000 RTP/AVP 8 101\na=rtpmap:101 telephone-event/8000\n")), "no codec of the offer"},
 		"renumbered":  {good, parse(t, session("m=audio 5000 RTP/AVP 0\na=rtpmap:0 G726-32/8000\n")), "no codec of the offer"},

@@ -17,6 +17,7 @@ type audio struct {
 	formats    []media.Format
 	types      []uint8 // payload types in order, those without a meaning too
 	packetTime time.Duration
+	fax        bool // T.38: formats and types are stand-ins
 	security   Security
 	choice     Choice // the judge's
 }

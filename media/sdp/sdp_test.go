@@ -63,9 +63,11 @@ func TestUnacceptable(t *testing.T) {
 	for name, c := range map[string]struct{ body, says string }{
 		"no media":     {head, "no audio among 0 m= lines"},
 		"video":        {head + "m=video 5000 RTP/AVP 96\n", "no audio among 1 m= lines"},
-		"fax":          {head + "m=image 5000 udptl t38\n", "fax (m=image) without audio"},
+		"fax":          {head + "m=image 5000 tcp t38\n", "fax (m=image) is not T.38 over UDPTL"},
+		"image":        {head + "m=image 5000 udptl t37\n", "fax (m=image) is not T.38 over UDPTL"},
+		"fax refused":  {head + "m=image 0 udptl t38\n", "fax is refused by its port 0"},
+		"fax beside":   {head + "m=audio 5000 RTP/SAVP 0\nm=image 5000 udptl t38\n", "insists on SRTP"},
 		"port 0":       {head + "m=audio 0 RTP/AVP 0\n", "refused by its port 0"},
-		"fax for talk": {head + "m=audio 0 RTP/AVP 0\nm=image 5000 udptl t38\n", "refused by its port 0"},
 		"srtp":         {head + "m=audio 5000 RTP/SAVP 0\n", "insists on SRTP"},
 		"srtp, closed": {head + "m=audio 0 RTP/AVP 0\nm=audio 5000 RTP/SAVP 0\n", "insists on SRTP"},
 		"dtls":         {head + "m=audio 9 UDP/TLS/RTP/SAVPF 0\n", "insists on SRTP"},

@@ -152,13 +152,15 @@ func (d *Description) choose(judge Judge) {
 			}
 		}
 	}
+	faxWhy := d.chooseFax(judge)
+	if d.audio >= 0 {
+		return
+	}
+	if faxWhy != nil {
+		why = faxWhy
+	}
 	if why == nil {
 		why = fmt.Errorf("no audio among %d m= lines", len(d.sections))
-		for _, s := range d.sections {
-			if s.kind == "image" {
-				why = errors.New("fax (m=image) without audio is not relayed")
-			}
-		}
 	}
 	d.refuse = fmt.Errorf("%w: %w", why, ErrUnacceptable)
 }

@@ -52,12 +52,16 @@ m=audio 5000 RTP/AVP 0
 			}
 		})
 	}
-	fax := parsed(t, "\nm=image 4000 udptl t38\n")
-	if _, err := Invite(fax, nil, us); !errors.Is(err, ErrUnacceptable) {
-		t.Errorf("into a fax: %v", err)
+	none := parsed(t, "\nm=image 4000 tcp t38\n")
+	if _, err := Invite(none, nil, us); !errors.Is(err, ErrUnacceptable) {
+		t.Errorf("into nothing that is relayed: %v", err)
 	}
-	if _, err := Invite(of, fax, us); !errors.Is(err, ErrUnacceptable) {
-		t.Errorf("from a fax: %v", err)
+	if _, err := Invite(of, none, us); !errors.Is(err, ErrUnacceptable) {
+		t.Errorf("from nothing that is relayed: %v", err)
+	}
+	fax := parsed(t, "\nm=image 4000 udptl t38\n")
+	if _, err := fax.Suits(of); !errors.Is(err, ErrUnacceptable) {
+		t.Errorf("a fax suits talk: %v", err)
 	}
 }
 
