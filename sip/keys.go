@@ -45,7 +45,11 @@ func (l *leg) info(in *incoming) {
 // Press tells the peer of a key.
 func (l *leg) Press(p media.Press) {
 	l.do(func() {
-		if l.state != confirmed || l.hung {
+		if l.state == ending || l.state == over || l.hung {
+			return
+		}
+		if l.state == early { // where he may not be asked yet whether he takes any
+			l.tell(call.Untold{At: call.Now(), Press: p})
 			return
 		}
 		if l.keys == nil {

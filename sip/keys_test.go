@@ -100,3 +100,29 @@ func TestKeysThatCannotBeTold(t *testing.T) {
 		w.carrier.quiet(time.Second)
 	})
 }
+
+// Before the answer nobody has said whether he takes INFO: the key goes in another
+// way. After the end it goes nowhere. What his Allow does not name he is not sent.
+func TestKeysBeforeAndAfterTheCall(t *testing.T) {
+	bubble(t, func(w *world) {
+		i := w.carrier.invite("Allow: INVITE, ACK, BYE, CANCEL")
+		w.carrier.want("SIP/2.0 100")
+		a := w.admitted()
+		a.leg.Press(media.Press{Digit: 1})
+		signal[call.Untold](w, a.signals)
+		a.leg.Answer(ourSDP)
+		ok := w.carrier.want("SIP/2.0 200")
+		i.toTag = ok.tag("To")
+		i.send("ACK", i.branch+"ack", 1, "")
+		signal[call.Acked](w, a.signals)
+		a.leg.Press(media.Press{Digit: 2}) // he takes no INFO
+		signal[call.Untold](w, a.signals)
+		w.carrier.quiet(time.Second)
+		i.request("BYE", "")
+		w.carrier.want("SIP/2.0 200")
+		signal[call.Bye](w, a.signals)
+		signal[call.Gone](w, a.signals)
+		a.leg.Press(media.Press{Digit: 3})
+		w.noSignal(a.signals, time.Second)
+	})
+}
