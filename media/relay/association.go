@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"slices"
 
 	"ringdown/media"
@@ -52,6 +53,30 @@ func (r *Relay) encryptByDTLS(of media.Side, said sdp.Security, choice sdp.Choic
 	if to := s.source.target(); active && !to.isZero() && !s.muted {
 		a.begin(to)
 	}
+	if h := s.hello; h != nil && !active && s.source.mayShake(h.src) {
+		if a.begin(h.src); a.hand != nil {
+			a.hand.Take(h.pkt)
+		}
+	}
+	s.hello = nil
+}
+
+// hello is what began a handshake before the answer came that says by whom.
+type hello struct {
+	src endpoint
+	pkt []byte
+}
+
+// greeted keeps a party's first word until its description is here: phones speak
+// as soon as they answer, and would say it again only a second later. One is kept,
+// and it counts for nothing before its source is known.
+func (r *Relay) greeted(p *packet) media.Drop {
+	s := &r.sides[index(p.from)]
+	if !s.checkRate.take(p.at, r.interval) || len(p.buf) > 1500 {
+		return media.DropRate
+	}
+	s.hello = &hello{p.src, bytes.Clone(p.buf)}
+	return taken
 }
 
 // forsake ends what a side has of DTLS. The caller holds r.mu.

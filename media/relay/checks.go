@@ -62,6 +62,8 @@ func (r *Relay) aside(p *packet) (verdict media.Drop, ok bool) {
 		return r.check(p), true
 	case secure.IsDTLS(p.buf) && r.dtls[index(p.from)] != nil:
 		return r.shake(p), true
+	case isClientHello(p.buf) && !r.sides[index(p.from)].ready:
+		return r.greeted(p), true
 	}
 	return 0, false
 }

@@ -32,8 +32,9 @@ type side struct {
 	told       []byte      // our last description to it
 	ice        *secure.ICE // our end of its connectivity checks; nil: it does without
 	checkRate  bucket
-	mux        bool // its RTCP goes over the port of its RTP (RFC 5761)
-	unreported bool // it is sent no RTCP: there are no keys for it
+	hello      *hello // that came too early; nil: none
+	mux        bool   // its RTCP goes over the port of its RTP (RFC 5761)
+	unreported bool   // it is sent no RTCP: there are no keys for it
 }
 
 // flow counts what one party sent; written by the packet path, read by anyone.
