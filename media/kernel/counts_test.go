@@ -125,6 +125,7 @@ func TestLeaps(t *testing.T) {
 		{"lost but not anew", []p{{1, 1}, {2999, 1}}, Counts{Expected: 2999, Unique: 2, Highest: 2999}},
 		{"one that leads nowhere", []p{{1, 1}, {5000, 1}, {2, 1}}, Counts{Expected: 2, Unique: 2, Highest: 2}},
 		{"begun anew", []p{{1, 1}, {5000, 1}, {5001, 1}, {5002, 1}}, Counts{Expected: 3, Unique: 3, Highest: 5002}},
+		{"two that lead nowhere", []p{{1, 1}, {5000, 1}, {2, 1}, {5001, 1}, {3, 1}}, Counts{Expected: 3, Unique: 3, Highest: 3}},
 		{"begun anew at the wrap", []p{{1, 1}, {65535, 1}, {40000, 1}, {40001, 1}}, Counts{Expected: 4, Unique: 3, Highest: 40001, Reordered: 1}},
 		{"before the first", []p{{10, 1}, {9, 1}, {8, 1}, {11, 1}}, Counts{Expected: 4, Unique: 4, Reordered: 2, Highest: 11}},
 		{"another source", []p{{1, 1}, {2, 1}, {700, 2}, {701, 2}, {702, 2}}, Counts{Expected: 5, Unique: 5, Highest: 702}},
@@ -145,6 +146,25 @@ func TestLeaps(t *testing.T) {
 				t.Errorf("follows %d, not %d", got.SSRC, last.ssrc)
 			}
 		})
+	}
+}
+
+// TestNewSourceIsNoJitter: who begins anew has another clock.
+func TestNewSourceIsNoJitter(t *testing.T) {
+	for name, next := range map[string]struct {
+		seq  uint16
+		ssrc uint32
+	}{"a leap": {30_000, 1}, "another source": {100, 2}} {
+		s := newStream(t, Config{}, nil)
+		for n := range uint16(10) {
+			s.packet(8, n, 0, 1)
+		}
+		for n := range uint16(10) {
+			s.packet(8, next.seq+n, 8000, next.ssrc) // a second ahead
+		}
+		if c := s.counts(); c.Jitter > 100 || c.Highest != uint32(next.seq)+9 {
+			t.Errorf("%s: %+v", name, c)
+		}
 	}
 }
 

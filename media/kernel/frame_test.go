@@ -15,6 +15,7 @@ type frame struct {
 	ip       []byte // header
 	udp      []byte // header and payload
 	from, to netip.AddrPort
+	tagged   bool // it came with a VLAN tag
 }
 
 // parseFrame takes a frame apart that has an IP header without options and a

@@ -144,6 +144,31 @@ func TestLengths(t *testing.T) {
 	}
 }
 
+// TestHops: a packet at the end of its hops comes up, and is not sent by us with none.
+func TestHops(t *testing.T) {
+	e := open(t, Config{Interfaces: []string{"lo"}})
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		f := local(host)
+		set(t, e, f)
+		for _, hops := range []byte{0, 1, 2, 3, 64, 255} {
+			in := newFrame(noMAC, f.From, f.In, rtp(0, 1, 2, 3))
+			in.ip[map[bool]int{false: 8, true: 7}[in.six]] = hops
+			in.fill()
+			_, out := run(t, e.program.Ether, in.raw)
+			want, forward := expect(in.raw, &f, 65536)
+			if forward != (hops > 1) {
+				t.Fatalf("%d hops: judged %v", hops, forward)
+			}
+			if !forward {
+				want = in.raw
+			}
+			if !bytes.Equal(out, want) {
+				t.Errorf("%s: %d hops: %x, want %x", host, hops, out, want)
+			}
+		}
+	}
+}
+
 // BenchmarkProgram is the cost of one packet in the program itself.
 func BenchmarkProgram(b *testing.B) {
 	for _, c := range []struct {

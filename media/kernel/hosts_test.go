@@ -110,6 +110,7 @@ func wireOf(t *testing.T, dev string) *wire {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: i.Index}); err != nil {
 		t.Fatal(err)
 	}
+	must(unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1))
 	return &wire{t, fd}
 }
 
@@ -126,9 +127,9 @@ func (w *wire) udp() frame {
 func (w *wire) next(wait time.Duration) (frame, bool) {
 	limit := unix.NsecToTimeval(int64(wait))
 	must(unix.SetsockoptTimeval(w.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
-	buf := make([]byte, 1<<16)
+	buf, about := make([]byte, 1<<16), make([]byte, 256)
 	for {
-		n, from, err := unix.Recvfrom(w.fd, buf, 0)
+		n, m, _, from, err := unix.Recvmsg(w.fd, buf, about, 0)
 		if err != nil {
 			return frame{}, false
 		}
@@ -136,9 +137,22 @@ func (w *wire) next(wait time.Duration) (frame, bool) {
 			continue
 		}
 		if f, ok := parseFrame(bytes.Clone(buf[:n])); ok {
+			f.tagged = tagOf(about[:m])
 			return f, true
 		}
 	}
+}
+
+// tagOf reports whether a frame came with a VLAN tag, which the kernel has taken off.
+func tagOf(about []byte) bool {
+	msgs, err := unix.ParseSocketControlMessage(about)
+	must(err)
+	for _, m := range msgs {
+		if m.Header.Level == unix.SOL_PACKET && m.Header.Type == unix.PACKET_AUXDATA {
+			return binary.NativeEndian.Uint32(m.Data)&unix.TP_STATUS_VLAN_VALID != 0
+		}
+	}
+	panic("the kernel says nothing about a frame")
 }
 
 func (w *wire) send(f []byte) {

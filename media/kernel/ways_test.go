@@ -90,7 +90,7 @@ func TestRouteChanges(t *testing.T) {
 	us(t, "route add 10.3.0.0/24 via 10.2.0.2")
 }
 
-// TestManyChanges: thousands of routes that come and go are one change.
+// TestManyChanges: thousands of routes that come and go hide no change after them.
 func TestManyChanges(t *testing.T) {
 	w := newWorld(t)
 	o := newOdd(t, w, false)

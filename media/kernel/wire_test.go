@@ -71,8 +71,12 @@ func TestOddFrames(t *testing.T) {
 			})
 			t.Run("tagged with a priority", func(t *testing.T) {
 				f := o.frame()
+				next := w.router.wire(t, "eth0")
 				o.sender.send(tagged(f.raw, 5<<13))
 				checkOnWire(t, o.at.udp(), o.f.Out, o.f.To, f.payload())
+				if got := next.udp(); got.tagged {
+					t.Error("it was sent with the tag")
+				}
 			})
 			t.Run("of a VLAN", func(t *testing.T) {
 				before := o.counts()
@@ -95,6 +99,17 @@ func TestOddFrames(t *testing.T) {
 			})
 		})
 	}
+	t.Run("from nobody", func(t *testing.T) { // 127.0.0.1 on a network
+		o := newOdd(t, w, false)
+		f := local("127.0.0.1")
+		set(t, o.e, f)
+		o.sender.send(newFrame(o.address, f.From, f.In, rtp(8, 1, 2, 3)).raw)
+		o.sender.send(o.frame().raw)
+		o.at.udp()
+		if c, _ := o.e.Remove(f.In); c.Packets != 0 {
+			t.Errorf("counts %+v", c)
+		}
+	})
 	t.Run("IPv4 without a sum", func(t *testing.T) {
 		o := newOdd(t, w, false)
 		f := o.frame()
