@@ -43,15 +43,3 @@ func (b Block) Put(to *[blockBytes]byte) {
 	}
 	binary.BigEndian.PutUint16(to[2:], b.Duration)
 }
-
-// Rescale turns the durations of a payload from one RTP clock to another, in
-// place. What would not fit stays at the largest that does.
-func Rescale(payload []byte, from, to int) {
-	if from == to || from <= 0 || to <= 0 {
-		return
-	}
-	for ; len(payload) >= blockBytes; payload = payload[blockBytes:] {
-		d := uint64(binary.BigEndian.Uint16(payload[2:])) * uint64(to) / uint64(from)
-		binary.BigEndian.PutUint16(payload[2:], uint16(min(d, 0xFFFF)))
-	}
-}

@@ -224,19 +224,6 @@ func TestAnyLoss(t *testing.T) {
 	})
 }
 
-func TestRescale(t *testing.T) {
-	for _, c := range []struct{ from, to, in, want int }{
-		{8000, 48000, 800, 4800}, {48000, 8000, 4800, 800}, {16000, 8000, 320, 160},
-		{8000, 48000, 20000, 0xFFFF}, {8000, 8000, 5, 5}, {0, 8000, 5, 5},
-	} {
-		p := append(block(1, true, uint16(c.in)), block(2, false, uint16(c.in))...)
-		Rescale(p, c.from, c.to)
-		if a, b := binary.BigEndian.Uint16(p[2:]), binary.BigEndian.Uint16(p[6:]); int(a) != c.want || b != a || p[1] != 0x8A {
-			t.Errorf("%d at %d is %d and %d at %d, want %d", c.in, c.from, a, b, c.to, c.want)
-		}
-	}
-}
-
 func FuzzReceiver(f *testing.F) {
 	f.Add([]byte{5, 10, 0, 160, 5, 0x8a, 1, 64})
 	f.Add(append(block(1, true, 100), block(1, true, 100)...))

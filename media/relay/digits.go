@@ -20,7 +20,7 @@ type keys struct {
 
 	events [4]eventType // payload types of events that the sender may use
 	count  int
-	native bool // the receiver takes events as the sender sends them
+	native bool // the receiver takes events as the sender sends this one
 
 	receiver digits.Receiver
 	once     digits.Once
@@ -34,6 +34,7 @@ type keys struct {
 type eventType struct {
 	pt    uint8
 	clock int
+	known bool // the receiver has events in this clock, under whatever number
 }
 
 const eventName = "TELEPHONE-EVENT"
@@ -42,6 +43,7 @@ const eventName = "TELEPHONE-EVENT"
 func (k *keys) pass(p *packet) media.Drop {
 	for _, e := range k.events[:k.count] {
 		if e.pt == p.header.pt {
+			k.native = e.known || k.converted()
 			return k.event(p, e.clock)
 		}
 	}
@@ -49,6 +51,12 @@ func (k *keys) pass(p *packet) media.Drop {
 		return forward
 	}
 	return k.tone.pass(p)
+}
+
+// converted reports whether the lane's codecs are converted, and events with them.
+func (k *keys) converted() bool {
+	c, ok := k.r.lanes[index(k.from)].convert.(*converting)
+	return ok && c.codec != nil
 }
 
 // event reads a telephone-event.
@@ -193,7 +201,12 @@ func (r *Relay) heed(from media.Side) {
 	for _, d := range [...]*sdp.Description{peer.desc, me.desc} {
 		k.learn(d)
 	}
-	k.native = peer.desc != nil && eventsOf(peer.desc).clock != 0
+	for i := range k.events[:k.count] {
+		e := &k.events[i]
+		e.known = peer.desc != nil && slices.ContainsFunc(peer.desc.Formats(), func(f media.Format) bool {
+			return f.Name == eventName && f.Clock == e.clock
+		})
+	}
 	s := &r.sides[index(from)]
 	s.digits, s.events, s.takes, s.told = k.terms, eventsOf(me.desc), me.desc, me.sent
 	lane.digits = k
@@ -208,7 +221,7 @@ func (k *keys) learn(d *sdp.Description) {
 	for _, f := range d.Formats() {
 		known := slices.ContainsFunc(k.events[:k.count], func(e eventType) bool { return e.pt == f.PT })
 		if f.Name == eventName && !known && k.count < len(k.events) {
-			k.events[k.count] = eventType{f.PT, f.Clock}
+			k.events[k.count] = eventType{pt: f.PT, clock: f.Clock}
 			k.count++
 		}
 	}
@@ -218,7 +231,7 @@ func (k *keys) learn(d *sdp.Description) {
 func eventsOf(d *sdp.Description) eventType {
 	for _, f := range d.Formats() {
 		if f.Name == eventName {
-			return eventType{f.PT, f.Clock}
+			return eventType{pt: f.PT, clock: f.Clock}
 		}
 	}
 	return eventType{}

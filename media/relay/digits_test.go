@@ -266,7 +266,7 @@ func TestDigitsDoNotAllocate(t *testing.T) {
 	r.Suppress(media.Caller, media.SilenceDigits)
 	r.Tap(&deaf{})
 	event := rtpPacket(eventPT, false, 1, 1, 1, []byte{5, 10, 0, 160})
-	r.lanes[0].digits.events[0], r.lanes[0].digits.count = eventType{eventPT, 8000}, 1
+	r.lanes[0].digits.events[0], r.lanes[0].digits.count = eventType{pt: eventPT, clock: 8000}, 1
 	at := time.Now()
 	if n := testing.AllocsPerRun(1000, func() {
 		at = at.Add(mediatest.Frame)
@@ -325,4 +325,47 @@ func TestEventsOfOneSide(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestEventsInAnotherClock: a party whose events count in a clock that the other
+// one does not have is understood all the same.
+func TestEventsInAnotherClock(t *testing.T) {
+	inWorld(t, mediatest.Link{}, func(w *world) {
+		fast := bytes.ReplaceAll(w.caller.keypad(true), []byte("telephone-event/8000"), []byte("telephone-event/48000"))
+		fast = bytes.ReplaceAll(fast, []byte("101"), []byte("110")) // under a number of its own
+		offer, err := w.relay.Offer(media.Caller, fast, media.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := w.relay.Answer(media.Callee, w.callee.keypad(true), media.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.callee.ours, w.caller.ours = led(t, offer), led(t, answer)
+		w.sing(w.caller, 20)
+		ts := w.caller.tone.TS
+		for i := range 7 {
+			w.caller.rtp.WriteToUDPAddrPort(rtpPacket(110, i == 0, w.caller.tone.Seq, ts, w.caller.tone.SSRC, []byte{7, 10, byte(min(i+1, 5) * 960 >> 8), byte(min(i+1, 5) * 960)}), w.caller.ours)
+			w.caller.tone.Seq++
+			w.caller.tone.TS += mediatest.Samples
+			time.Sleep(mediatest.Frame)
+		}
+		w.sing(w.caller, 30)
+		got := w.callee.rtp.Drain()
+		if events, _ := w.heardKeys(got); events != "7" {
+			t.Errorf("the callee gets %q", events)
+		}
+		longest := 0
+		for _, b := range got {
+			if h, _ := parseRTP(b); h.pt == eventPT {
+				longest = max(longest, int(b[h.start+2])<<8|int(b[h.start+3]))
+			}
+		}
+		if longest != 800 { // 100 ms in the clock of the callee
+			t.Errorf("the key lasts %d ticks", longest)
+		}
+		if n := w.counted().Caller.Drops[media.DropDigit]; n != 7 {
+			t.Errorf("%d packets of the caller's own were kept back, want all 7", n)
+		}
+	})
 }
