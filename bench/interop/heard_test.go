@@ -226,14 +226,14 @@ func rtpStreams(t *testing.T, capture, to string) map[string]seenStream {
 	out := must(t, "tshark", "-r", capture, "-o", "rtp.heuristic_rtp:TRUE", "-q", "-z", "rtp,streams")
 	all := map[string]seenStream{}
 	for line := range strings.Lines(out) {
-		f := strings.Fields(line)
+		f := strings.Fields(strings.TrimRight(line, " X\n")) // X: of what tshark wants a look at
 		// start, end, source, port, destination, port, SSRC, payload, packets, lost, (percent), deltas, jitters
 		if len(f) < 17 || f[4] != to {
 			continue
 		}
 		packets, err1 := strconv.Atoi(f[8])
 		lost, err2 := strconv.Atoi(f[9])
-		jitter, err3 := strconv.ParseFloat(f[len(f)-2], 64)
+		jitter, err3 := strconv.ParseFloat(f[len(f)-2], 64) // least, mean, most
 		if err1 != nil || err2 != nil || err3 != nil {
 			t.Logf("tshark says %q", line)
 			continue
