@@ -25,8 +25,8 @@ func sprayed(t *testing.T, w *rig, src media.Source) {
 	spray := func() {
 		pkt := thief.tone.Next()
 		for _, to := range w.ports() {
-			thief.rtp.WriteToUDPAddrPort(pkt, to)
-			thief.rtcp.WriteToUDPAddrPort(report(), to)
+			shoot(thief.rtp, pkt, to)
+			shoot(thief.rtcp, report(), to)
 		}
 	}
 	spray()
@@ -41,11 +41,11 @@ func sprayed(t *testing.T, w *rig, src media.Source) {
 		w.sing(w.caller, 1)
 		w.sing(w.callee, 1)
 	}
+	if a, b := w.caller.await(16), w.callee.await(16); a != 16 || b != 16 {
+		t.Errorf("caller got %d, callee %d", a, b)
+	}
 	if n := thief.rtp.Waiting() + thief.rtcp.Waiting(); n != 0 {
 		t.Errorf("the thief got %d packets", n)
-	}
-	if a, b := w.caller.rtp.Waiting(), w.callee.rtp.Waiting(); a != 16 || b != 16 {
-		t.Errorf("caller got %d, callee %d", a, b)
 	}
 	if d := w.relay.Close().Callee.Drops[media.DropSource]; d < 16 {
 		t.Errorf("%d dropped for their source", d)

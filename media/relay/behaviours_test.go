@@ -204,7 +204,8 @@ func latched(t *testing.T, w *rig) {
 	if a, b, c := w.caller.rtp.Waiting(), nat.rtp.Waiting(), w.callee.rtp.Waiting(); a != 6 || b != 7 || c != 0 {
 		t.Errorf("caller got %d, the learnt place %d, the described one %d", a, b, c)
 	}
-	w.offload(2) // not before the learning window has gone
+	time.Sleep(learnWindow) // in which a rival could still win
+	w.offload(2)
 	rival, outsider := w.at("10.3.0.6", 32000, 2000), w.at(thiefIP, 4000, 3000)
 	rival.ours, outsider.ours = w.callee.ours, w.callee.ours
 	w.sing(rival, 8)
@@ -336,8 +337,8 @@ func (w *rig) between(caller, callee string, below int) {
 		w.t.Skip("no IPv6 here")
 	}
 	w.restart()
-	port := uint16(10 * w.row)
-	a, b := w.at(caller, 6000+port, 440), w.at(callee, 7000+port, 1000)
+	port := max(w.port, 6000)
+	a, b := w.at(caller, port, 440), w.at(callee, port+4, 1000)
 	if _, err := w.relay.Offer(media.Caller, a.body6(""), media.Source{}); err != nil {
 		w.t.Fatal(err)
 	}
