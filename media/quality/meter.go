@@ -31,8 +31,6 @@ type Meter struct {
 	levelled bool   // level says something: the codec is one that can be looked into
 	listened bool   // to copies of packets, since the last tally
 	resting  bool   // the party said last that it sends nothing while it is silent
-	strange  uint64 // packets of payload types that nobody agreed on
-	told     bool   // that the packets are to be looked into for sound
 	turn     uint8
 }
 

@@ -1,11 +1,12 @@
-// Package relay forwards the RTP and RTCP of calls between their two parties,
-// untouched, and lets a tap have a copy.
+// Package relay forwards the RTP of calls between their two parties, untouched
+// unless their legs differ or a sound is played, lets a tap have a copy, speaks
+// RTCP with each party by itself, and notices who is not heard.
 //
 // It owns the media ports ([Pool]), one call's media path ([Relay]) and the rule
 // from whom packets are accepted. It refuses what is not RTP or RTCP, what comes
 // from elsewhere than the description or the trunk's rule allows, and what comes
 // faster than any codec sends; every packet that is not forwarded is counted
-// with its reason. It decodes nothing, changes no byte and knows nothing of SIP.
+// with its reason. It knows nothing of SIP.
 package relay
 
 import (
