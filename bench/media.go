@@ -29,6 +29,7 @@ type mediaOptions struct {
 	source  string
 	maxLoss float64
 	flood   int
+	before  string
 }
 
 // relays are the names of -with, in the order in which they take turns.
@@ -44,6 +45,7 @@ func (o *mediaOptions) parse(args []string, errs io.Writer) error {
 	modes := f.String("mode", "plain,recorded", "plain, recorded or both")
 	f.StringVar(&o.source, "reference", "bench/media/reference", "folder of the reference relay's source, built with cc")
 	f.Float64Var(&o.maxLoss, "max-loss", 0, "loss of ours in percent above which the run has failed")
+	f.StringVar(&o.before, "before", "", "bare of another commit, which takes turns with this one's as \"before\"")
 	f.IntVar(&o.flood, "flood", 0, "packets a second that strangers send to a port of one more call; of ours only")
 	f.BoolVar(&o.json, "json", false, "print one JSON object a run, not a table")
 	if err := f.Parse(args); err != nil {
@@ -152,6 +154,9 @@ func (o *mediaOptions) enter(ctx context.Context, dir string, errs io.Writer) ([
 	all := []entry{{"direct", false, direct{}}}
 	for _, mode := range o.modes {
 		record := mode == "recorded"
+		if o.before != "" {
+			all = append(all, entry{"before", record, &ours{binary: o.before, args: []string{"-engine", "portable"}, record: record}})
+		}
 		for _, name := range o.names {
 			switch name {
 			case "portable", "kernel":

@@ -94,7 +94,7 @@ func (e *engine) close() {
 // roundMost is how many packets a loop reads before it sends them. Kernel code that
 // reads and kernel code that sends push each other out of the processor's caches;
 // so each is run for many packets at a time (M10).
-const roundMost = 64
+const roundMost = 32
 
 // loop reads many sockets in one goroutine. Its epoll descriptor sits in the
 // runtime's poller: while nothing comes no thread waits for it.
