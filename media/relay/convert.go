@@ -22,14 +22,14 @@ type converting struct {
 	decode  [2]uint64  // payload types that the receiver does not know
 	only    bool       // numbers alone are changed: nothing can be decoded
 
-	frame   time.Duration     // packets to the receiver must last so long; 0: as they come
-	in      [128]media.Format // of the sender's payload types, as far as they can be decoded
-	terms   codec.Terms       // for the conversion
-	codec   *codec.Converter  // nil: not begun
-	broken  bool              // it cannot be had
-	counted codec.Counts      // of its own counts, in the flow's
-	buf     []byte            // the packet that it makes
-	extra   packet            // one beside the packet in hand
+	frame   time.Duration    // packets to the receiver must last so long; 0: as they come
+	in      []media.Format   // of the sender's payload types, as far as they can be decoded
+	terms   codec.Terms      // for the conversion
+	codec   *codec.Converter // nil: not begun
+	broken  bool             // it cannot be had
+	counted codec.Counts     // of its own counts, in the flow's
+	buf     []byte           // the packet that it makes
+	extra   packet           // one beside the packet in hand
 }
 
 // reconvert gives both lanes the stage that what was said last asks for. The
@@ -71,7 +71,7 @@ func (r *Relay) conversion(from media.Side) *converting {
 			c.decode[f.PT>>6] |= 1 << (f.PT & 63)
 		}
 		if codec.Known(f) {
-			c.in[f.PT] = f
+			c.in = append(c.in, f)
 		}
 	}
 	c.only = !sdp.Converts(me.desc, peer.desc, r.converter())
@@ -133,7 +133,7 @@ func (c *converting) packetTime(to *sdp.Description) time.Duration {
 }
 
 func (c *converting) same(o *converting) bool {
-	return c.numbers == o.numbers && c.decode == o.decode && c.frame == o.frame && c.in == o.in &&
+	return c.numbers == o.numbers && c.decode == o.decode && c.frame == o.frame && slices.Equal(c.in, o.in) &&
 		slices.Equal(c.terms.Out, o.terms.Out) && c.terms.Frame == o.terms.Frame
 }
 
@@ -183,11 +183,15 @@ func (c *converting) needs(p *packet) bool {
 	if c.decode[pt>>6]&(1<<(pt&63)) != 0 {
 		return true
 	}
-	if f := &c.in[pt]; c.frame > 0 && f.Name != "" {
-		long := codec.Length(*f, p.buf[p.header.start:p.header.end])
-		return long > 0 && long != c.terms.Frame
+	if c.frame == 0 {
+		return false
 	}
-	return false
+	i := slices.IndexFunc(c.in, func(f media.Format) bool { return f.PT == pt })
+	if i < 0 {
+		return false
+	}
+	long := codec.Length(c.in[i], p.buf[p.header.start:p.header.end])
+	return long > 0 && long != c.terms.Frame
 }
 
 // skip takes a packet that is kept from the receiver.
