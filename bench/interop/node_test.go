@@ -44,6 +44,7 @@ type plan struct {
 	Listen  string // more of sip.listen: `, "tls://…"`
 	Secure  string // sip.tls: `{cert: …}`
 	Media6  string // media.address6
+	Sound   string // of the account: `{beep: …}`
 	Engine  string // media.engine
 
 	SIP, HTTP, NATS string // host:port, chosen by newNode
@@ -63,7 +64,7 @@ limits: {calls: {{.Calls}}, cps: 200}
 trunks:
   - {id: carrier, sources: [{{.Sources}}], number_format: {country: NO}{{with .Carrier}}, {{.}}{{end}}}
 {{.Trunks}}accounts:
-  - {id: demo, agency: demo-agency, recording: {mode: record-from-answer, channels: dual}, retention: P1M}
+  - {id: demo, agency: demo-agency, recording: {mode: record-from-answer, channels: dual}, {{with .Sound}}sound: {{.}}, {{end}}retention: P1M}
 numbers:
   - {number: "+4721000001", account: demo, flow: sales, attribution: {source: test}}
 flows:
