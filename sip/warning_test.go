@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"ringdown/call"
+	"ringdown/routing"
 )
 
 func TestRefusalWithWarning(t *testing.T) {
@@ -53,5 +55,48 @@ func TestOfferForTheWay(t *testing.T) {
 			w.callee.reply(inv, 486, "agent", "")
 			w.callee.want("ACK")
 		}
+	})
+}
+
+// A place that may be offered nothing (its trunk requires encryption, and others
+// could read the keys) is passed over for the next, and is not taken for dead; when
+// there is none left, that is the destination's answer.
+func TestNothingMayBeOffered(t *testing.T) {
+	bubble(t, func(w *world) {
+		first, second := w.peer("10.3.0.1:5060"), w.peer("10.3.0.2:5060")
+		d := call.Dial{MaxForwards: 69, Body: ourSDP}
+		d.Target.URI = "sip:+4722000000@10.3.0.1"
+		d.Target.Places = []routing.Place{at("10.3.0.1", 1, 0), at("10.3.0.2", 2, 0)}
+		refuse := errors.Join(errors.New("keys would cross UDP"), call.Cause{Status: 488, Text: "media"})
+		d.Over = func(a netip.Addr, private bool) ([]byte, error) {
+			if private {
+				t.Error("UDP is taken for private")
+			}
+			if a == netip.MustParseAddr("10.3.0.1") {
+				return nil, refuse
+			}
+			return []byte(offer), nil
+		}
+		signals := make(chan call.Signal, 16)
+		if _, err := w.ep.Dial(t.Context(), d, func(s call.Signal) { signals <- s }); err != nil {
+			t.Fatal(err)
+		}
+		second.reply(second.want("INVITE"), 486, "gw", "")
+		second.want("ACK")
+		first.quiet(time.Second)
+		if f := signal[call.Failed](w, signals); f.Cause.Status != 486 {
+			t.Errorf("%+v", f)
+		}
+
+		d.Over = func(netip.Addr, bool) ([]byte, error) { return nil, refuse }
+		signals = make(chan call.Signal, 16)
+		if _, err := w.ep.Dial(t.Context(), d, func(s call.Signal) { signals <- s }); err != nil {
+			t.Fatal(err)
+		}
+		if f := signal[call.Failed](w, signals); f.Cause.Status != 488 {
+			t.Errorf("%+v", f)
+		}
+		first.quiet(time.Second)
+		second.quiet(time.Second)
 	})
 }

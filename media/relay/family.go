@@ -130,7 +130,7 @@ func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, 
 	if err := r.turn(to, r.pool.spotFor(addr, src.Terms.Address, r.legs[index(to)].pair.spot)); err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)
 	}
-	r.legs[index(to)].secret = r.newSecrecy(src.Terms.SRTP)
+	r.confide(to, r.newSecrecy(src.Terms.SRTP))
 	from := r.legs[index(to.Other())].desc
 	if from == nil {
 		from = r.own

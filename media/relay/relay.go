@@ -235,6 +235,7 @@ func (r *Relay) Close() media.Stats {
 	r.goodbye(r.clock(time.Now()))
 	r.forsake(media.Caller)
 	r.forsake(media.Callee)
+	r.wipe()
 	r.mu.Unlock()
 	r.retapped()
 	for i := range r.legs {

@@ -216,10 +216,36 @@ func chosen(d *sdp.Description) (secure.Crypto, bool) {
 	return line, err == nil
 }
 
-// wipe overwrites our keys.
+// wipe overwrites our keys and forgets what was made of them. Stages that seal go on.
 func (c *secrecy) wipe() {
+	if c == nil {
+		return
+	}
 	for _, k := range c.ring {
 		k.Wipe()
+	}
+	c.ring, c.sealers = [8]secure.Key{}, [8]*secure.Sealer{}
+}
+
+// confide gives a side to a party with secrets of its own.
+func (r *Relay) confide(side media.Side, c *secrecy) {
+	l := &r.legs[index(side)]
+	if l.secret != c {
+		l.secret.wipe()
+	}
+	l.secret = c
+}
+
+// wipe overwrites all keys of a relay that is closed. The caller holds r.nego and r.mu.
+func (r *Relay) wipe() {
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		if o, ok := r.lanes[index(side)].open.(*opening); ok {
+			o.opener.Wipe()
+		}
+		r.legs[index(side)].secret.wipe()
+		if in := r.invited[index(side)]; in != nil {
+			in.secret.wipe()
+		}
 	}
 }
 

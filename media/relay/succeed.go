@@ -191,7 +191,8 @@ func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in i
 	r.replan()
 	r.forgetHeard(from, r.clock(time.Now()))
 	r.mu.Unlock()
-	r.legs[index(from)].session, r.legs[index(from)].secret = in.session, in.secret
+	r.legs[index(from)].session = in.session
+	r.confide(from, in.secret)
 	r.invited[index(from)] = nil
 	r.asked, r.before = nil, [2]*before{} // of the party before; nothing of it comes back
 	r.commit(from, d, src, description{from, in.text, in.version})

@@ -61,6 +61,12 @@ func (o *Opener) Rekey(k Key, at int64) error {
 	return nil
 }
 
+// Wipe overwrites the opener's copies of keys.
+func (o *Opener) Wipe() {
+	o.now.key.Wipe()
+	o.former.key.Wipe()
+}
+
 // scratchSize holds any datagram that a relay forwards.
 const scratchSize = 4 << 10
 
