@@ -130,6 +130,7 @@ func TestLeaps(t *testing.T) {
 		{"before the first", []p{{10, 1}, {9, 1}, {8, 1}, {11, 1}}, Counts{Expected: 4, Unique: 4, Reordered: 2, Highest: 11}},
 		{"another source", []p{{1, 1}, {2, 1}, {700, 2}, {701, 2}, {702, 2}}, Counts{Expected: 5, Unique: 5, Highest: 702}},
 		{"a second one beside it", []p{{1, 1}, {700, 2}, {2, 1}, {701, 2}, {3, 1}}, Counts{Expected: 3, Unique: 3, Foreign: 2, Highest: 3}},
+		{"two more beside it", []p{{1, 1}, {700, 2}, {900, 3}, {2, 1}}, Counts{Expected: 2, Unique: 2, Foreign: 2, Highest: 2}},
 		{"wrapped", []p{{65534, 1}, {65535, 1}, {0, 1}, {1, 1}}, Counts{Expected: 4, Unique: 4, Highest: 65537}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -71,6 +71,21 @@ func TestUp(t *testing.T) {
 	}
 }
 
+// TestOldSlot: a packet that found the slot of its flow just before another flow
+// got it is not taken for the other's.
+func TestOldSlot(t *testing.T) {
+	s := newStream(t, Config{}, nil)
+	old := s.f
+	old.In = at("127.0.0.1:20010")
+	must(s.e.program.Ports.Put(placeOf(old.In), s.e.flows[s.f.In].slot))
+	if got := s.from(old, rtp(8, 1, 2, 3)); got != up {
+		t.Errorf("%v", got)
+	}
+	if c := s.counts(); c.Packets != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestRate: a burst passes, then what the cap lets through, as in media/relay.
 func TestRate(t *testing.T) {
 	s := newStream(t, Config{}, func(f *Flow) { f.Every, f.Burst = time.Hour, 5 })
@@ -180,10 +195,15 @@ func TestRingFull(t *testing.T) {
 	if c.Packets != 100 || c.Uncopied == 0 || int64(c.Uncopied)+got.Load() != 100 {
 		t.Errorf("%d copies, counts %+v", got.Load(), c)
 	}
-	s.e.Remove(s.f.In)
-	if n := s.e.Stats().Uncopied; n != c.Uncopied {
-		t.Errorf("in total %d copies were lost, want %d", n, c.Uncopied)
+	total := func(after string) {
+		if n := s.e.Stats().Uncopied; n != c.Uncopied {
+			t.Errorf("%s: in total %d copies were lost, want %d", after, n, c.Uncopied)
+		}
 	}
+	set(t, s.e, s.f)
+	total("replaced")
+	s.e.Remove(s.f.In)
+	total("removed")
 	set(t, s.e, s.f)
 	if s.packet(8, 1, 0, 1); s.counts().Uncopied != 0 {
 		t.Error("the drained ring takes nothing")

@@ -267,6 +267,9 @@ func TestAnyAddress(t *testing.T) {
 			if got, from := b.hear(); !bytes.Equal(got, rtp(8, 2, 2, 3)) || from != at(c.out) {
 				t.Errorf("heard %x from %v", got, from)
 			}
+			former := f
+			former.In = at(c.in)
+			set(t, e, former) // what the flow before had is free
 			exact := f
 			exact.In = at(strings.Replace(c.out, "20002", "20000", 1))
 			if _, err := e.Set(exact); err == nil {
