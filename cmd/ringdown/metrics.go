@@ -103,6 +103,7 @@ func (n *node) mediaMetrics(m *api.Metrics) {
 		m.Counter("ringdown_media_dropped_total", "Media packets not relayed, by reason.", float64(v), "reason", media.Drop(d).String())
 	}
 	m.Histogram("ringdown_media_mos", "How well parties of ended calls were heard: MOS of listening (ITU-T G.107).", relay.MOSBounds[:], s.MOS.Buckets[:], s.MOS.Sum)
+	m.Counter("ringdown_media_converted_total", "Directions of calls that were converted to another codec or packet time.", float64(s.Converted))
 	engine := n.pool.Engine().Name
 	m.Gauge("ringdown_media_engine", "1 for the media engine that was chosen at the start.", 1, "engine", engine)
 	m.Gauge("ringdown_media_kernel_directions", "Directions of calls that the kernel engine forwards now; a call has two.", float64(s.Below))

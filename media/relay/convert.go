@@ -13,7 +13,8 @@ import (
 // converting is the stage of a lane whose two parties do not call the same codec
 // by the same number, or do not speak the same at all. As long as every packet
 // has a codec that the receiver knows, only the number is changed in it; from the
-// first one that has not, the stream is decoded and encoded, as one of our own.
+// first one that has not, the stream is decoded and encoded, as one of our own,
+// until for a second none has needed it.
 type converting struct {
 	relay *Relay
 	from  media.Side
@@ -27,6 +28,8 @@ type converting struct {
 	terms   codec.Terms      // for the conversion
 	codec   *codec.Converter // nil: not begun
 	broken  bool             // it cannot be had
+	plain   int              // packets of speech in a row that did not need it
+	ended   int64            // when it was last of use, on the relay's clock
 	counted codec.Counts     // of its own counts, in the flow's
 	buf     []byte           // the packet that it makes
 	extra   packet           // one beside the packet in hand
@@ -148,7 +151,7 @@ func (c *converting) follow(was *converting) {
 	switch {
 	case clock != codec.Clock(was.terms.Out): // timestamps in another clock are another source's (RFC 7160)
 	case was.codec == nil:
-		c.terms.SSRC, c.terms.Seq, c.terms.TS = was.terms.SSRC, was.terms.Seq, was.terms.TS
+		c.terms.SSRC, c.terms.Seq, c.terms.TS, c.ended = was.terms.SSRC, was.terms.Seq, was.terms.TS, was.ended
 	default:
 		c.terms.SSRC = was.terms.SSRC
 		c.terms.Seq, c.terms.TS = was.codec.Position(c.relay.clock(time.Now()))
@@ -157,14 +160,23 @@ func (c *converting) follow(was *converting) {
 
 func (c *converting) pass(p *packet) media.Drop {
 	pt := p.header.pt
-	if c.codec == nil && !c.needs(p) {
+	needs := c.needs(p)
+	if c.codec != nil && c.heard(pt) >= 0 {
+		if c.plain++; needs {
+			c.plain = 0
+		}
+		if c.plain > plainEnough {
+			c.end(p.at)
+		}
+	}
+	if c.codec == nil && !needs {
 		if to := c.numbers[pt]; to != pt {
 			p.buf[1] = p.buf[1]&0x80 | to
 			p.header.pt = to
 		}
 		return forward
 	}
-	if c.codec == nil && !c.begin() {
+	if c.codec == nil && !c.begin(p.at) {
 		return media.DropCodec
 	}
 	h := &p.header
@@ -186,12 +198,17 @@ func (c *converting) needs(p *packet) bool {
 	if c.frame == 0 {
 		return false
 	}
-	i := slices.IndexFunc(c.in, func(f media.Format) bool { return f.PT == pt })
+	i := c.heard(pt)
 	if i < 0 {
 		return false
 	}
 	long := codec.Length(c.in[i], p.buf[p.header.start:p.header.end])
 	return long > 0 && long != c.terms.Frame
+}
+
+// heard is the place of a payload type among those that can be decoded; -1: none.
+func (c *converting) heard(pt uint8) int {
+	return slices.IndexFunc(c.in, func(f media.Format) bool { return f.PT == pt })
 }
 
 // skip takes a packet that is kept from the receiver.
@@ -201,8 +218,20 @@ func (c *converting) skip(p *packet) {
 	}
 }
 
-// begin makes the converter; what it learns of the receiver's clock stays.
-func (c *converting) begin() bool {
+// plainEnough is after how many packets that need no conversion it is over.
+const plainEnough = 50
+
+// end gives the receiver the sender's own stream again.
+func (c *converting) end(at int64) {
+	c.terms.Seq, c.terms.TS = c.codec.Position(at)
+	c.codec, c.counted, c.plain, c.ended = nil, codec.Counts{}, 0, at
+}
+
+// begin makes the converter, whose stream goes on where it ended.
+func (c *converting) begin(at int64) bool {
+	if c.ended > 0 {
+		c.terms.TS += uint32((at - c.ended) / int64(time.Millisecond) * int64(codec.Clock(c.terms.Out)) / 1000)
+	}
 	conv, err := codec.NewConverter(c.terms)
 	if err != nil {
 		c.broken = true
@@ -210,6 +239,7 @@ func (c *converting) begin() bool {
 		return false
 	}
 	c.codec = conv
+	c.relay.pool.converted.Add(1)
 	if c.buf == nil {
 		c.buf = make([]byte, 0, maxDatagram)
 	}

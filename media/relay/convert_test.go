@@ -148,6 +148,7 @@ var (
 func TestConvertsWhereLegsDisagree(t *testing.T) {
 	for _, callee := range everybody[1:] {
 		inWorld(t, mediatest.Link{}, func(w *world) {
+			t := w.t
 			tap := newListener(w.t)
 			w.relay.Tap(tap)
 			toCallee, toCaller := w.agree(saysPCMU, callee.says, codecs("PCMU", callee.name))
@@ -212,6 +213,7 @@ func (w *world) sends(p *phone, f media.Format, enc codec.Encoder, n int) {
 // the trunk could be offered beside.
 func TestAgreedCodecsPassUntouched(t *testing.T) {
 	inWorld(t, mediatest.Link{}, func(w *world) {
+		t := w.t
 		if toCallee, toCaller := w.agree(saysPCMU, "0 8", codecs("PCMA", "PCMU")); toCallee != "0:PCMU 8:PCMA" || toCaller != "0:PCMU" {
 			t.Errorf("offered %s, answered %s", toCallee, toCaller)
 		}
@@ -236,6 +238,7 @@ func TestAgreedCodecsPassUntouched(t *testing.T) {
 func TestNothingIsConvertedUnasked(t *testing.T) {
 	for name, src := range map[string]media.Source{"off": passOnly(), "a list without it": codecs("PCMU")} {
 		inWorld(t, mediatest.Link{}, func(w *world) {
+			t := w.t
 			if _, err := w.relay.Offer(media.Caller, w.caller.says(saysPCMU), media.Source{}); err != nil {
 				t.Fatal(err)
 			}
@@ -245,6 +248,7 @@ func TestNothingIsConvertedUnasked(t *testing.T) {
 		})
 	}
 	inWorld(t, mediatest.Link{}, func(w *world) {
+		t := w.t
 		if _, err := w.relay.Offer(media.Caller, w.caller.says("18"), media.Source{}); err != nil {
 			t.Fatal(err)
 		}
@@ -263,6 +267,7 @@ func TestNothingIsConvertedUnasked(t *testing.T) {
 // The trunk's packet time holds for what is sent to it, also in one codec.
 func TestPacketTimeOfTheTrunk(t *testing.T) {
 	inWorld(t, mediatest.Link{}, func(w *world) {
+		t := w.t
 		src := media.Source{Terms: media.Terms{Speech: media.Speech{PacketTime: 40 * time.Millisecond}}}
 		w.agree(saysPCMU, saysPCMU, src)
 		if body := string(w.relay.Told(media.Callee)); !strings.Contains(body, "a=ptime:40\r\n") {
@@ -284,6 +289,7 @@ func TestPacketTimeOfTheTrunk(t *testing.T) {
 // Long packets are cut, and all parts arrive, in order.
 func TestLongPacketsAreCut(t *testing.T) {
 	inWorld(t, mediatest.Link{}, func(w *world) {
+		t := w.t
 		w.agree(saysOpus, saysPCMU, codecs("PCMU"))
 		enc, _ := codec.NewEncoder(opusAt96, 8000)
 		tone := mediatest.Tone{Hz: 440}
@@ -311,6 +317,7 @@ func TestLongPacketsAreCut(t *testing.T) {
 // Keys cross a conversion, in the receiver's number and clock.
 func TestKeysCrossAConversion(t *testing.T) {
 	inWorld(t, mediatest.Link{}, func(w *world) {
+		t := w.t
 		toCallee, toCaller := w.agree(saysKeys, saysOpusK, codecs("OPUS"))
 		if toCaller != "0:PCMU 101:TELEPHONE-EVENT" {
 			t.Errorf("offered %s, answered %s", toCallee, toCaller)

@@ -41,18 +41,19 @@ const (
 // Pool hands out media ports at random and takes them back into quarantine.
 // Safe for concurrent use.
 type Pool struct {
-	homes    []address                                    // the first is that of the section's own keys
-	listen   func(netip.AddrPort) (net.PacketConn, error) // nil: the engine's own
-	engine   engine
-	beat     beat
-	offload  *offloader // nil: there is nothing below the sockets
-	sounds   sound.Library
-	dscp     dscp.Class  // of all that no trunk has another for
-	unmarked atomic.Bool // the system does not let us mark, and it was said
-	chosen   Engine
-	late     atomic.Uint64                    // packets that came to ports in quarantine
-	closing  sync.WaitGroup                   // pairs whose timer is closing them
-	identity func() (*secure.Identity, error) // ours in DTLS, made when first needed
+	homes     []address                                    // the first is that of the section's own keys
+	listen    func(netip.AddrPort) (net.PacketConn, error) // nil: the engine's own
+	engine    engine
+	beat      beat
+	offload   *offloader // nil: there is nothing below the sockets
+	sounds    sound.Library
+	dscp      dscp.Class  // of all that no trunk has another for
+	unmarked  atomic.Bool // the system does not let us mark, and it was said
+	chosen    Engine
+	late      atomic.Uint64                    // packets that came to ports in quarantine
+	converted atomic.Uint64                    // directions that were converted
+	closing   sync.WaitGroup                   // pairs whose timer is closing them
+	identity  func() (*secure.Identity, error) // ours in DTLS, made when first needed
 
 	mu     sync.Mutex
 	rest   map[*pair]struct{}

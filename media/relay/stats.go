@@ -12,6 +12,7 @@ type Stats struct {
 	Drops       [media.DropCount]uint64
 	MOS         Scores
 	Panics      uint64 // packets that made a tap or us panic
+	Converted   uint64 // directions of calls that were converted to another codec or packet time
 
 	Below    int    // directions of calls that pass below the sockets now
 	Down, Up uint64 // moves of directions there and back
@@ -47,7 +48,7 @@ func (p *Pool) Stats() Stats {
 	}
 	s.Relays, s.Free, s.Quarantined = len(p.relays), p.countFree(), len(p.rest)
 	s.Drops[media.DropQuarantine] += p.late.Load()
-	s.Panics = p.engine.panics.Load()
+	s.Panics, s.Converted = p.engine.panics.Load(), p.converted.Load()
 	if o := p.offload; o != nil {
 		o.stats(&s)
 	}
