@@ -251,6 +251,7 @@ func (m *machine) pause(on bool) {
 	m.keys.paused = on
 	if m.recording == recording {
 		m.do(doPause{on})
+		m.beeps()
 	}
 	if on {
 		m.do(doTimer{timerPause, pauseMost})

@@ -121,14 +121,18 @@ func (m *machine) music() {
 	}
 }
 
-// beeps lets the parties hear that they are recorded, once both of them talk.
+// beeps lets the parties hear that they are recorded, once both of them talk; not
+// while the recording is paused.
 func (m *machine) beeps() {
 	b := m.decision.Sounds.Beep
 	if b.Every <= 0 || m.recording != recording || m.state != inProgress {
 		return
 	}
 	for _, to := range []media.Side{media.Caller, media.Callee} {
-		if b.To == "" || b.To == to.String() {
+		switch {
+		case m.keys.paused:
+			m.quiet(forBeep, to)
+		case b.To == "" || b.To == to.String():
 			m.play(forBeep, media.Play{To: to, Sound: media.Sound{Beep: true}, Under: true, Level: true, Every: b.Every})
 		}
 	}
