@@ -168,7 +168,12 @@ func (in *rtpInput) handle(d datagram) (out outgoing, ok bool) {
 		place := p.to.addrPort()
 		if out = (outgoing{p.buf, in.out.towards(place), place}); out.by != nil {
 			r.sends(in.from.Other(), &p.header, p.at)
-			return out, true
+			if r.lanes[index(in.from)].sound == nil {
+				return out, true
+			}
+			// The clock sends too: what it puts behind this must not overtake it.
+			in.sent(len(out.bytes), out.by.send(out.bytes, out.to))
+			return outgoing{}, false
 		}
 		verdict = media.DropNoPeer // it went back to another IP version
 	}
