@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -151,6 +152,28 @@ func TestOnlyCheckedPlaces(t *testing.T) {
 		if stats.Caller.Drops[media.DropSTUN] != 1 || stats.Caller.Drops[media.DropSource] != 1 {
 			w.t.Errorf("%+v", stats.Caller.Drops)
 		}
+	})
+}
+
+// A browser is told our addresses of both IP versions, and talks over the one that
+// it nominates: here that which the description does not name.
+func TestBrowserOverTheOtherFamily(t *testing.T) {
+	inDualWorld(t, sipperIP, phoneIP, func(w *world) {
+		b := w.browser("2001:db8::9", 6000, "active")
+		defer b.close()
+		phone := w.keyed(w.callee, 0, "RTP/AVP")
+		must(w.t)(w.relay.Offer(media.Caller, b.body(), web()))
+		offer := must(w.t)(w.relay.Over(media.Callee, phone.rtp.AddrPort().Addr(), media.Source{}))
+		answer := must(w.t)(w.relay.Answer(media.Callee, phone.answer(offer), media.Source{}))
+		m := regexp.MustCompile(`a=candidate:2 1 udp (\d+) (\S+) (\d+) typ host`).FindSubmatch(answer)
+		if m == nil || string(m[2]) != relay6 || string(m[1]) >= "2130706431" {
+			w.t.Fatalf("answered\n%s", answer)
+		}
+		at := netip.MustParseAddrPort("[" + relay6 + "]:" + string(m[3]))
+		b.aim = func(netip.AddrPort) netip.AddrPort { return at }
+		b.hear(answer)
+		time.Sleep(2 * time.Second) // the bubble's clock: the handshake
+		w.confirm(b, phone)
 	})
 }
 

@@ -31,6 +31,7 @@ type browser struct {
 	ice                bool
 	told               string
 	ours               netip.AddrPort
+	aim                func(netip.AddrPort) netip.AddrPort // chooses another candidate; nil: the first
 	stop               chan struct{}
 
 	mu      sync.Mutex
@@ -79,7 +80,9 @@ func (b *browser) word(name string) string {
 func (b *browser) hear(body []byte) {
 	b.t.Helper()
 	b.told = string(body)
-	b.ours = ledBy(b.t, body)
+	if b.ours = ledBy(b.t, body); b.aim != nil {
+		b.ours = b.aim(b.ours)
+	}
 	prints, err := secure.ParseFingerprints([]string{b.word("fingerprint")})
 	if err != nil {
 		b.t.Fatalf("%v in\n%s", err, body)

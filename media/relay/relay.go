@@ -306,7 +306,9 @@ func (r *Relay) describe(to media.Side, answers *sdp.Description, write func(sdp
 // describeAt is describe with other ports than the side has now.
 func (r *Relay) describeAt(to media.Side, q *pair, answers *sdp.Description, write func(sdp.Ours) ([]byte, error)) (description, error) {
 	l := &r.legs[index(to)]
-	us, err := l.secret.write(r.us(l.session, l.version, q), answers)
+	us := r.us(l.session, l.version, q)
+	us.Also = r.also(to, q, l.secret)
+	us, err := l.secret.write(us, answers)
 	if err != nil {
 		return description{}, err
 	}

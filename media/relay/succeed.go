@@ -70,6 +70,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
 	pair := cmp.Or(in.pair, r.legs[index(to)].pair)
 	us := r.us(in.session, in.version, pair)
+	us.Also = r.also(to, pair, in.secret)
 	us.Speech = r.speech(to)
 	return us
 }

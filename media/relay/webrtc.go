@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ringdown/media"
 	"ringdown/media/sdp"
 	"ringdown/media/secure"
 )
@@ -71,6 +72,23 @@ func (c *secrecy) describeDTLS(us sdp.Ours, setup string, s sdp.Security, ice bo
 		us.Lines = append(us.Lines, "end-of-candidates")
 	}
 	return us, nil
+}
+
+// also are our other addresses for a party that looks for the best one by ICE: those
+// of the other IP version, when we have one and ports there. The caller holds r.nego.
+func (r *Relay) also(to media.Side, q *pair, c *secrecy) []netip.AddrPort {
+	if c == nil || !c.terms.WebRTC {
+		return nil
+	}
+	at := spot{q.home, four + six - q.family}
+	if !r.pool.place(at).bind.IsValid() {
+		return nil
+	}
+	other, err := r.ports(to, at)
+	if err != nil { // one address will do
+		return nil
+	}
+	return []netip.AddrPort{r.pool.advertised(other)}
 }
 
 // candidate writes one of our addresses (RFC 8839 5.1), the first with the highest
