@@ -3,10 +3,14 @@
 package relay
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
+	"os/exec"
 	"slices"
 	"sync"
 	"testing"
@@ -68,7 +72,7 @@ func floodBeside(t *testing.T, engine string, insider bool) {
 		quiet := c.sing(t, measureFor)
 		stop := make(chan struct{})
 		sent := make(chan int)
-		go func() { sent <- flood(flooder, target, stop) }()
+		go func() { sent <- flood(t, flooder, target, stop) }()
 		loud := c.sing(t, measureFor)
 		close(stop)
 		pps := int(float64(<-sent) / measureFor.Seconds())
@@ -214,13 +218,67 @@ func stampOf(oob []byte) (int64, bool) {
 	return 0, false
 }
 
-// flood sends until it is stopped and returns how many went out.
-func flood(by *net.UDPConn, to netip.AddrPort, stop <-chan struct{}) (sent int) {
+// floodTo tells a child of the tests where to send, see [TestFloodChild].
+const floodTo = "RINGDOWN_TEST_FLOOD"
+
+// flood has a process of its own send by a socket until stop is closed, and returns
+// how many packets went out: in ours it would take the relay's turns.
+func flood(t *testing.T, by *net.UDPConn, to netip.AddrPort, stop <-chan struct{}) (sent int) {
+	f, err := by.File()
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer f.Close()
+	c := exec.Command("/proc/self/exe", "-test.run=^TestFloodChild$")
+	c.Env = append(os.Environ(), floodTo+"="+to.String())
+	c.ExtraFiles = []*os.File{f}
+	var out bytes.Buffer
+	c.Stdout = &out
+	quit, err := c.StdinPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	<-stop
+	quit.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := fmt.Sscanf(out.String(), "sent %d", &sent); err != nil {
+		t.Errorf("the flood said %q", out.String())
+	}
+	return sent
+}
+
+// TestFloodChild is the other process: it sends by descriptor 3 until its standard
+// input ends.
+func TestFloodChild(t *testing.T) {
+	target := os.Getenv(floodTo)
+	if target == "" {
+		t.Skip("for the tests' own use")
+	}
+	to := netip.MustParseAddrPort(target)
+	c, err := net.FilePacketConn(os.NewFile(3, "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := c.(*net.UDPConn)
+	stop := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		close(stop)
+	}()
 	pkt := crafted(0, 0, 0, 9, string(make([]byte, 160)))
+	sent := 0
 	for begun := time.Now(); ; {
 		select {
 		case <-stop:
-			return sent
+			fmt.Println("sent", sent)
+			return
 		default:
 		}
 		due := int(time.Since(begun).Seconds() * floodRate)

@@ -21,7 +21,8 @@ type offloader struct {
 	wrong  atomic.Uint64                    // flows that it did not take
 	holes  atomic.Uint64                    // packets forwarded without their copy
 
-	settling sync.Mutex // held while retired copies are waited for
+	collecting sync.Mutex // held while counts are read and taken over: an older reading never comes after a newer one
+	settling   sync.Mutex // held while retired copies are waited for
 
 	mu      sync.Mutex
 	last    uint64 // tag
@@ -135,6 +136,8 @@ func (o *offloader) settle() {
 
 // collect takes over what was counted; once a second. No Relay.mu may be held.
 func (o *offloader) collect() {
+	o.collecting.Lock()
+	defer o.collecting.Unlock()
 	o.path.Read(func(tag uint64, c kernel.Counts) {
 		if f := o.flow(tag); f != nil {
 			f.relay.mu.Lock()
