@@ -13,7 +13,7 @@ import (
 	"ringdown/media/secure"
 )
 
-// sip is the rule of a trunk of phones that make keys by DTLS, without ICE.
+// byDTLS is the rule of a trunk of phones that make keys by DTLS, without ICE.
 func byDTLS(rule media.Rule) (src media.Source) {
 	src.Rule = rule
 	src.Terms.SRTP = media.SRTP{Mode: media.SRTPRequire, DTLS: true}

@@ -134,8 +134,8 @@ func (k *keyed) hears() (plain [][]byte) {
 	return plain
 }
 
-// talk lets both sing and checks that each hears the other, and that on neither
-// encrypted leg a payload passed that could be read.
+// converse lets both sing and checks that each hears the other as it was, under its
+// own keys.
 func (w *world) converse(a, b *keyed) {
 	w.t.Helper()
 	for _, way := range [][2]*keyed{{a, b}, {b, a}} {

@@ -126,7 +126,7 @@ func TestOfferOfOursInsideAnEncryptedCall(t *testing.T) {
 			t.Error(err)
 		}
 		w.converse(a, b)
-		bare := strings.Replace(string(w.caller.body("")), "RTP/AVP", "RTP/AVP", 1)
+		bare := string(w.caller.body(""))
 		if _, err := w.relay.Reoffer(media.Caller, []byte(bare)); !errors.Is(err, sdp.ErrUnacceptable) {
 			t.Errorf("a new offer in the clear: %v", err)
 		}

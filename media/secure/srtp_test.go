@@ -154,8 +154,6 @@ func TestRekey(t *testing.T) {
 			}
 			return err
 		}
-		late := rtpPacket(4, 1, "hello")
-		late, _ = before.RTP(late)
 		for step, err := range []error{
 			take(before, 65535, 0), take(before, 0, 0),
 			opener.Rekey(two, int64(time.Second)),
