@@ -19,11 +19,7 @@ import (
 type secrecy struct {
 	terms    media.SRTP
 	identity func() (*secure.Identity, error)
-	// ring holds our keys towards the party, by suite; each is made when it is
-	// first written into a description and stays until another party comes.
-	// RFC 4568 7.1.4: who keeps his key keeps the count of its packets.
-	ring    [8]secure.Key
-	sealers [8]*secure.Sealer // of those keys that were used
+	ring     *keyring // nil: no key of ours was needed yet
 
 	heard  bool // the party has described itself
 	said   sdp.Security
@@ -31,6 +27,22 @@ type secrecy struct {
 	active bool // we speak first in DTLS
 	ice    agent
 	next   agent // for a party that begins its checks anew, until that holds
+}
+
+// keyring holds our keys towards a party, by suite; each is made when it is first
+// written into a description and stays until another party comes. RFC 4568 7.1.4:
+// who keeps his key keeps the count of its packets.
+type keyring struct {
+	keys    [8]secure.Key
+	sealers [8]*secure.Sealer // of those keys that were used
+}
+
+// keys returns the ring, made when there is none.
+func (c *secrecy) keys() *keyring {
+	if c.ring == nil {
+		c.ring = &keyring{}
+	}
+	return c.ring
 }
 
 // newSecrecy begins with a party that nothing is agreed with.
@@ -47,10 +59,11 @@ var (
 
 // key is our key of a suite.
 func (c *secrecy) key(s secure.Suite) secure.Key {
-	if c.ring[s].IsZero() {
-		c.ring[s] = secure.NewKey(s)
+	k := &c.keys().keys[s]
+	if k.IsZero() {
+		*k = secure.NewKey(s)
 	}
-	return c.ring[s]
+	return *k
 }
 
 // suites are those that the trunk takes, the preferred first.
@@ -218,13 +231,13 @@ func chosen(d *sdp.Description) (secure.Crypto, bool) {
 
 // wipe overwrites our keys and forgets what was made of them. Stages that seal go on.
 func (c *secrecy) wipe() {
-	if c == nil {
+	if c == nil || c.ring == nil {
 		return
 	}
-	for _, k := range c.ring {
+	for _, k := range c.ring.keys {
 		k.Wipe()
 	}
-	c.ring, c.sealers = [8]secure.Key{}, [8]*secure.Sealer{}
+	c.ring = nil
 }
 
 // confide gives a side to a party with secrets of its own.

@@ -109,12 +109,13 @@ func (r *Relay) rekey(of media.Side, c *secrecy, k secure.Key) error {
 // sealer is the one of our key of a suite. There is one as long as the key lives:
 // a second would use its packet indices again.
 func (c *secrecy) sealer(s secure.Suite) (*secure.Sealer, error) {
-	if c.sealers[s] != nil {
-		return c.sealers[s], nil
+	sealers := &c.keys().sealers
+	if sealers[s] != nil {
+		return sealers[s], nil
 	}
 	sealer, err := secure.NewSealer(c.key(s))
 	if err == nil {
-		c.sealers[s] = sealer
+		sealers[s] = sealer
 	}
 	return sealer, err
 }
