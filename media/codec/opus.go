@@ -18,8 +18,8 @@ import (
 const maxOpus = 1500
 
 var (
-	errOpus    = errors.New("Opus payload cannot be read")
-	errOpusBig = fmt.Errorf("Opus payload of more than %d bytes", maxOpus)
+	errOpus    = errors.New("payload of Opus cannot be read")
+	errOpusBig = fmt.Errorf("payload of Opus has more than %d bytes", maxOpus)
 )
 
 // opusDecoder reads Opus at one of our rates, in mono: what was said in stereo
