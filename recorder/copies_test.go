@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,6 +45,40 @@ func TestCopiesOfAPause(t *testing.T) {
 			kept[a.At/time.Millisecond] = true
 		}
 		if len(kept) != 6 || !kept[0] || !kept[20] || !kept[100] || !kept[160] {
+			t.Errorf("kept the packets of %v (ms)", kept)
+		}
+	})
+}
+
+// TestCopiesOfPausesBefore: a further pause does not let in what was said in
+// those before it, nor keep out what was said between them.
+func TestCopiesOfPausesBefore(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, &storetest.Memory{})
+		r := w.open()
+		var late []media.Packet
+		say := func() {
+			late = append(late, spoken(media.Caller, len(late)))
+			time.Sleep(20 * time.Millisecond)
+		}
+		say() // 0 ms, kept, and so is each other one behind
+		for range pausesKept - 1 {
+			r.Pause()
+			say()
+			r.Resume()
+			say()
+		}
+		r.Pause()
+		for _, p := range late {
+			r.Packet(p)
+		}
+		r.Resume()
+		r.Close(time.Now())
+		var kept []time.Duration
+		for _, a := range only[format.Audio](w.contentsOf(w.file(".ctr") + ".ctr")) {
+			kept = append(kept, a.At/time.Millisecond)
+		}
+		if !slices.Equal(kept, []time.Duration{0, 40, 80, 120}) {
 			t.Errorf("kept the packets of %v (ms)", kept)
 		}
 	})

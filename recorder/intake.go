@@ -12,6 +12,13 @@ import (
 // maxNotes bounds the marks and format maps that wait to be written.
 const maxNotes = 256
 
+// pausesKept is how many pauses are remembered: more than fit between a packet
+// and its copy, since each is asked for by keys.
+const pausesKept = 4
+
+// stint is a stretch of the recording's time.
+type stint struct{ from, to time.Duration }
+
 // intake is where the media path leaves its packets. Its lock is held for the
 // copy of one packet and never over anything that waits.
 type intake struct {
@@ -25,8 +32,7 @@ type intake struct {
 	pushed   uint64 // audio records put into the queue since the beginning
 	wakeAt   int    // bytes in the queue at which the writer wants to be woken
 	paused   bool
-	pausedAt time.Duration // the last pause, which ended at resumed
-	resumed  time.Duration
+	pauses   [pausesKept]stint // the last ones, the latest first; one that lasts has no end yet
 	closed   bool
 	late     uint64 // packets after the end
 	lost     uint64 // notes beyond maxNotes
@@ -125,7 +131,15 @@ func (in *intake) packet(p *media.Packet) (wake bool) {
 // after their packets: what was said before the pause is kept all the same, and
 // what was said in it is not, whenever it is told.
 func (in *intake) withheld(at time.Duration) bool {
-	return at >= in.pausedAt && (in.paused || at < in.resumed)
+	if in.paused && at >= in.pauses[0].from {
+		return true
+	}
+	for _, p := range in.pauses {
+		if at >= p.from && at < p.to {
+			return true
+		}
+	}
+	return false
 }
 
 // missed notes packets that passed without a copy for us.
@@ -201,7 +215,9 @@ func (in *intake) pause(at time.Duration) bool {
 	if in.paused || in.closed {
 		return false
 	}
-	in.paused, in.pausedAt = true, at
+	in.paused = true
+	copy(in.pauses[1:], in.pauses[:])
+	in.pauses[0] = stint{from: at}
 	in.note(format.Mark{Kind: format.MarkPause, At: at}, at)
 	return true
 }
@@ -217,8 +233,9 @@ func (in *intake) resume(at time.Duration) bool {
 }
 
 func (in *intake) endPause(at time.Duration, resumed bool) {
-	in.paused, in.resumed = false, at
-	in.note(format.Gap{Cause: format.CausePaused, From: in.pausedAt, To: max(at, in.pausedAt)}, at)
+	p := &in.pauses[0]
+	in.paused, p.to = false, max(at, p.from)
+	in.note(format.Gap{Cause: format.CausePaused, From: p.from, To: p.to}, at)
 	if resumed {
 		in.note(format.Mark{Kind: format.MarkResume, At: at}, at)
 	}
