@@ -102,6 +102,30 @@ func TestFaxPassesAndTalkComesBack(t *testing.T) {
 	})
 }
 
+// A fax may take longer than a hold: its datagrams are signs of life, also of a
+// party that never sent any sound. One that has stopped is gone.
+func TestFaxKeepsTheCall(t *testing.T) {
+	inWorld(t, mediatest.Link{}, func(w *world) {
+		w.connect(media.Source{}, media.Source{})
+		w.relay.Watch()
+		w.toFax()
+		for i := range 31 * 60 {
+			w.udptl(w.caller, i, 1)
+			w.udptl(w.callee, i, 1)
+			time.Sleep(time.Second)
+		}
+		if got := w.noticed(media.Expired); len(got) != 0 {
+			t.Errorf("a fax of 31 minutes is told of: %+v", got)
+		}
+		gone := time.Now()
+		time.Sleep(31 * time.Minute)
+		got := w.noticed(media.Expired)
+		if len(got) != 1 || got[0].Limit != media.HeldLimit || gone.Sub(got[0].Since) > 2*time.Second {
+			t.Errorf("%+v, gone at %s", got, gone)
+		}
+	})
+}
+
 // Who does not take the fax goes on talking; nothing has changed.
 func TestFaxRefused(t *testing.T) {
 	inWorld(t, mediatest.Link{}, func(w *world) {

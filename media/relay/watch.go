@@ -80,7 +80,7 @@ func (r *Relay) sight(side media.Side, at int64) quality.Sight {
 		s.LastRTCP = last
 	}
 	e.meter.Look(&s)
-	if s.Packets > 0 { // of this party, not of the one before
+	if s.Packets > 0 || me.fax { // of this party, not of the one before; a fax is no sound, and a sign of life
 		s.LastRTP = r.flows[index(side)].last.Load()
 	}
 	return s
