@@ -154,7 +154,7 @@ func (d *door) admitStranger(l *lobby, src netip.Addr, b []byte, now time.Time) 
 	}
 	invite := bytes.HasPrefix(b, []byte("INVITE "))
 	if d.guests() && (invite || bytes.HasPrefix(b, []byte("OPTIONS ")) || bytes.HasPrefix(b, []byte("ACK ")) ||
-		d.phones() && bytes.HasPrefix(b, []byte("REGISTER "))) {
+		bytes.HasPrefix(b, []byte("REGISTER ")) && d.phones()) {
 		if l.mayVisit(src, now) {
 			return admitted, "", nil
 		}

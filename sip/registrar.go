@@ -24,6 +24,7 @@ const leastRegistered = time.Minute
 type registrar struct {
 	mu     sync.Mutex
 	phones map[phoneUser][]phone
+	closed bool
 }
 
 type phoneUser struct{ trunk, name string }
@@ -73,6 +74,9 @@ func (e *Endpoint) onRegister(in *incoming) {
 	asked, status := askedPhones(in, rules)
 	if status == 0 {
 		status = e.registrar.update(phoneUser{in.trunk, in.user}, asked, rules.Contacts, in)
+		if !in.from.reachable() { // it went meanwhile, and nobody has said so to the registrar
+			e.registrar.lost(in.from.stream)
+		}
 	}
 	switch status {
 	case 0:
@@ -126,6 +130,9 @@ func askedPhones(in *incoming, rules routing.Registrar) (all []phone, status int
 		if lasts = min(lasts, rules.Longest()); lasts > 0 {
 			p.until = time.Now().Add(lasts)
 		}
+		if slices.ContainsFunc(all, func(have phone) bool { return have.key == p.key }) {
+			return nil, 400
+		}
 		all = append(all, p)
 	}
 	return all, 0
@@ -145,6 +152,9 @@ func deltaSeconds(s string) (time.Duration, bool) {
 func (r *registrar) update(u phoneUser, asked []phone, most int, in *incoming) (status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return 503
+	}
 	left := slices.Clone(r.phones[u])
 	var gone, fresh []phone
 	for _, p := range asked {
@@ -245,7 +255,7 @@ func (r *registrar) close() {
 			p.end()
 		}
 	}
-	r.phones = nil
+	r.phones, r.closed = nil, true
 }
 
 var errNotRegistered = errors.New("the user has registered no phone")

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	gosip "github.com/emiago/sipgo/sip"
+
 	"ringdown/call"
 	"ringdown/routing"
 	"ringdown/sip/digest"
@@ -144,6 +146,7 @@ func TestRegistrarRefuses(t *testing.T) {
 			{"expires that is no number", "400", []string{h.contact(""), "Expires: soon"}},
 			{"star beside another", "400", []string{"Contact: *", h.contact(""), "Expires: 0"}},
 			{"star that stays", "400", []string{"Contact: *", "Expires: 60"}},
+			{"the same twice", "400", []string{h.contact(""), h.contact(";expires=90")}},
 			{"contact of another kind", "400", []string{"Contact: <tel:+4721000001>"}},
 			{"three at once", "403", []string{h.contact(""), "Contact: <sip:b@10.8.0.1>", "Contact: <sip:c@10.8.0.1>"}},
 			{"only asking", "200", nil},
@@ -220,6 +223,43 @@ func TestPhonesOfOneUser(t *testing.T) {
 		}
 		if n := len(w.ep.registrar.phones); n != 0 {
 			t.Errorf("%d users left", n)
+		}
+	})
+}
+
+// FuzzRegister: whatever a REGISTER says, what is asked for is bounded and of use.
+func FuzzRegister(f *testing.F) {
+	for _, contact := range []string{
+		"<sip:alice@192.168.1.7:5099>;expires=300", "*", "<sip:a@b>;+sip.instance=\"<urn:uuid:1>\";reg-id=1, <sip:c@d>", "sip:a@b;expires=4294967295", "<tel:1>", "<sip:>",
+	} {
+		f.Add(contact, "600")
+	}
+	f.Add("*", "0")
+	f.Fuzz(func(t *testing.T, contact, expires string) {
+		raw := text("REGISTER sip:phones.example SIP/2.0\nVia: SIP/2.0/UDP 10.8.0.1;branch=z9hG4bK1\nMax-Forwards: 70\nFrom: <sip:a@phones.example>;tag=h\n"+
+			"To: <sip:a@phones.example>\nCall-ID: 1\nCSeq: 1 REGISTER\nExpires: %s\nContact: %s\n\n", expires, contact)
+		s, fault := screen(raw, false)
+		if fault != "" {
+			return
+		}
+		msg, err := parse(raw, s)
+		req, ok := msg.(*gosip.Request)
+		if err != nil || !ok || !complete(req) {
+			return
+		}
+		rules := routing.Registrar{Contacts: 2}
+		all, status := askedPhones(&incoming{Request: req}, rules)
+		for _, p := range all {
+			switch left := time.Until(p.until); {
+			case status != 0:
+				t.Errorf("refused with %d and taken", status)
+			case p.key == "" && len(all) != 1:
+				t.Error("a star among others")
+			case p.key != "" && p.contact.Host == "":
+				t.Errorf("a phone nowhere: %+v", p.contact)
+			case !p.until.IsZero() && (left > rules.Longest() || left < leastRegistered-time.Minute):
+				t.Errorf("a registration of %v", left)
+			}
 		}
 	})
 }

@@ -18,10 +18,12 @@ import (
 
 const (
 	streamsEach   = 20   // accepted connections from one address
+	browsersEach  = 500  // those of browsers: one address may be an office's, or a proxy's
 	streamsTotal  = 2000 // accepted connections
 	strangersEach = 4    // of those, handshakes of an address that no trunk has (of a /64 in IPv6)
 	strangers     = 100  // and of all such addresses
 	dialTimeout   = 2 * time.Second
+	visitMost     = allT1 // until a visitor has to have shown a password
 )
 
 // stream is one connection, accepted or dialled. All but its last fields are
@@ -38,9 +40,10 @@ type stream struct {
 	trunk    string   // that those names belong to
 	ca       string   // dialled by TLS: what its certificate was verified against
 
-	users atomic.Int32 // live legs, and others, that need it
-	gone  atomic.Bool
-	write sync.Mutex
+	users    atomic.Int32 // live legs, and others, that need it
+	stranger bool         // accepted, and counted as such; guarded by Endpoint.mu
+	gone     atomic.Bool
+	write    sync.Mutex
 }
 
 // way is how a destination is reached.
@@ -216,10 +219,10 @@ func newSlots() slots {
 	return slots{each: map[netip.Addr]int{}, strangeE: map[netip.Addr]int{}}
 }
 
-// take counts a connection from an address; false: there are too many. A
+// take counts a connection from an address, which may have most of them; false: there are too many. A
 // stranger's counts as one until he is known or gone.
-func (s *slots) take(from netip.Addr, stranger bool) bool {
-	if s.total >= streamsTotal || s.each[from] >= streamsEach ||
+func (s *slots) take(from netip.Addr, stranger bool, most int) bool {
+	if s.total >= streamsTotal || s.each[from] >= most ||
 		stranger && (s.strange >= strangers || s.strangeE[household(from)] >= strangersEach) {
 		return false
 	}

@@ -109,8 +109,12 @@ func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 	}
 	ok = !stranger || e.door.mayKnock(src.Addr())
 	if ok {
+		most := streamsEach
+		if isWeb(l.network) {
+			most = browsersEach
+		}
 		e.mu.Lock()
-		ok = !e.isClosed && e.slots.take(src.Addr(), stranger)
+		ok = !e.isClosed && e.slots.take(src.Addr(), stranger, most)
 		e.mu.Unlock()
 	}
 	if !ok {
@@ -118,12 +122,12 @@ func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 		conn.Close()
 		return
 	}
+	s := &stream{network: l.network, conn: conn, raw: conn, remote: src, opened: time.Now(), accepted: true, stranger: stranger}
 	give := func() {
 		e.mu.Lock()
-		e.slots.give(src.Addr(), stranger)
+		e.slots.give(src.Addr(), s.stranger)
 		e.mu.Unlock()
 	}
-	s := &stream{network: l.network, conn: conn, raw: conn, remote: src, opened: time.Now(), accepted: true}
 	s.local, _ = addrPort(conn.LocalAddr())
 	if !e.spawn(func() { // ends with the connection, or with a handshake that fails
 		defer give()
@@ -131,11 +135,11 @@ func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 			conn.Close()
 			return
 		}
-		if stranger && !(visitor && s.trunk == "") { // a visitor stays one
-			e.mu.Lock()
-			e.slots.known(src.Addr())
-			stranger = false
-			e.mu.Unlock()
+		if visitor && s.trunk == "" { // until he shows a password
+			late := time.AfterFunc(visitMost, func() { e.showOut(s) })
+			defer late.Stop()
+		} else {
+			e.recognise(s)
 		}
 		if e.enter(s) {
 			e.serveStream(s)
@@ -145,6 +149,31 @@ func (e *Endpoint) welcome(conn net.Conn, l *listener) {
 	}) {
 		give()
 		conn.Close()
+	}
+}
+
+// recognise counts the connection of who has been found out no longer as a
+// stranger's. nil is no connection.
+func (e *Endpoint) recognise(s *stream) {
+	if s == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.stranger {
+		s.stranger = false
+		e.slots.known(s.remote.Addr())
+	}
+}
+
+// showOut ends the connection of a visitor who is still a stranger.
+func (e *Endpoint) showOut(s *stream) {
+	e.mu.Lock()
+	still := s.stranger
+	e.mu.Unlock()
+	if still {
+		e.count.drop("visitor-silent")
+		s.raw.Close()
 	}
 }
 

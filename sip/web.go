@@ -36,6 +36,7 @@ type web struct {
 	net.Conn
 	write sync.Mutex
 	rest  []byte // of the message that is being read
+	pings bucket // and other control frames
 }
 
 // webConn answers the handshake of a WebSocket client.
@@ -75,42 +76,57 @@ var (
 	errWebFrame = errors.New("websocket: frame that no client may send")
 	errWebSize  = errors.New("websocket: message too long")
 	errWebCut   = errors.New("websocket: connection ended or stalled inside a message")
+	errWebFlood = errors.New("websocket: more control frames than a client has a use for")
 )
 
-// message reads one whole message, nil for one of control.
+// controls is how many control frames a second are answered.
+const controls = 10
+
+// message reads one whole message. Frames of control may stand before it and
+// between its pieces (RFC 6455 5.4).
 func (w *web) message() (msg []byte, err error) {
-	for first := true; ; first = false {
-		h, err := w.header()
-		if err != nil {
-			if first && errors.Is(err, os.ErrDeadlineExceeded) {
-				return nil, err
-			}
-			return nil, errWebCut
-		}
-		continues := h.OpCode == ws.OpContinuation
+	for begun := false; ; {
+		h, body, err := w.frame(len(msg))
 		switch {
-		case !h.Masked || h.Rsv != 0 || h.OpCode.IsReserved(),
-			h.OpCode.IsControl() && (!h.Fin || h.Length > ws.MaxControlFramePayloadSize),
-			h.OpCode.IsData() && continues != (len(msg) > 0 || !first):
-			return nil, errWebFrame
-		case h.Length > maxStream || int64(len(msg))+h.Length > maxStream:
-			return nil, errWebSize
-		}
-		body := make([]byte, h.Length)
-		if _, err := io.ReadFull(w.Conn, body); err != nil {
+		case err != nil && !begun && errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, err
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, errWebCut
-		}
-		ws.Cipher(body, h.Mask, 0)
-		if h.OpCode.IsControl() {
-			if err := w.control(h.OpCode, body); err != nil || len(msg) == 0 {
+		case err != nil:
+			return nil, err
+		case h.OpCode.IsControl():
+			if err := w.control(h.OpCode, body); err != nil {
 				return nil, err
 			}
 			continue
+		case begun != (h.OpCode == ws.OpContinuation):
+			return nil, errWebFrame
 		}
+		begun = true
 		if msg = append(msg, body...); h.Fin {
 			return msg, nil
 		}
 	}
+}
+
+// frame reads one frame of a message that has so many bytes already.
+func (w *web) frame(had int) (h ws.Header, body []byte, err error) {
+	if h, err = w.header(); err != nil {
+		return h, nil, err
+	}
+	switch {
+	case !h.Masked || h.Rsv != 0 || h.OpCode.IsReserved(),
+		h.OpCode.IsControl() && (!h.Fin || h.Length > ws.MaxControlFramePayloadSize):
+		return h, nil, errWebFrame
+	case h.Length > maxStream || int64(had)+h.Length > maxStream:
+		return h, nil, errWebSize
+	}
+	body = make([]byte, h.Length)
+	if _, err := io.ReadFull(w.Conn, body); err != nil {
+		return h, nil, errWebCut
+	}
+	ws.Cipher(body, h.Mask, 0)
+	return h, body, nil
 }
 
 // header reads a frame's header. A deadline that passes before its first byte
@@ -129,6 +145,9 @@ func (w *web) header() (ws.Header, error) {
 
 // control answers a ping, and a close, which ends the connection.
 func (w *web) control(op ws.OpCode, body []byte) error {
+	if !w.pings.take(time.Now(), controls, controls) {
+		return errWebFlood
+	}
 	switch op {
 	case ws.OpPing:
 		return w.send(ws.NewPongFrame(body))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -164,6 +165,72 @@ func TestWebSocketHandshakeIsForSIP(t *testing.T) {
 	})
 }
 
+// Where a WebSocket comes from says nothing of whose it is: any page may open one.
+func TestBrowserIsKnownByPasswordOnly(t *testing.T) {
+	webWorld(t, func(w *world) {
+		b, err := upgraded(t, w.web.connect("10.1.0.1:50123"), "sip") // the carrier's address
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := w.phoneOver(b, "kari", "")
+		h.over([]byte("INVITE sip:+4721000001@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/WS page.invalid;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n" +
+			"From: <sip:+4790000001@phones.example>;tag=1\r\nTo: <sip:+4721000001@10.0.0.1>\r\nCall-ID: page\r\nCSeq: 1 INVITE\r\n" +
+			"Contact: <sip:a@page.invalid;transport=ws>\r\n\r\n"))
+		b.want("SIP/2.0 401")
+		select {
+		case a := <-w.admits:
+			t.Errorf("a page called as trunk %q", a.Trunk)
+		default:
+		}
+	})
+}
+
+// A visitor has half a minute to show a password; one who has shown it stays, and
+// takes no stranger's place.
+func TestVisitorsPlaces(t *testing.T) {
+	webWorld(t, func(w *world) {
+		silent, err := upgraded(t, w.web.connect("10.8.0.9:50001"), "sip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []*browser
+		for i := range 2 * strangersEach {
+			b, err := upgraded(t, w.web.connect(fmt.Sprintf("10.8.0.1:%d", 50100+i)), "sip")
+			if err != nil {
+				t.Fatalf("browser %d of one address: %v; drops %v", i+1, err, w.ep.Stats().Drops)
+			}
+			h := w.phoneOver(b, "alice", "wonder")
+			h.callID, h.sent = fmt.Sprint("reg", i), 100*i
+			h.sendRegister("")
+			h.sendRegister(h.proof(b.want("SIP/2.0 401")), fmt.Sprintf("Contact: <sip:x%d@y.invalid;transport=ws>", i%2))
+			b.want("SIP/2.0 200")
+			all = append(all, b)
+		}
+		w.ep.mu.Lock()
+		strange := w.ep.slots.strange
+		w.ep.mu.Unlock()
+		if strange != 1 {
+			t.Errorf("%d connections count as strangers'", strange)
+		}
+		time.Sleep(visitMost + time.Second)
+		if _, open := <-silent.got; open {
+			t.Error("a message for somebody who never said anything")
+		}
+		for i, b := range all {
+			select {
+			case _, open := <-b.got:
+				if !open && i >= len(all)-2 { // the last two are registered
+					t.Errorf("browser %d was shown out", i+1)
+				}
+			default:
+			}
+		}
+		if n := w.ep.Stats().Drops["visitor-silent"]; n != 1 {
+			t.Errorf("%d visitors shown out", n)
+		}
+	})
+}
+
 // A ping is answered, a close too; what no client may send ends the connection.
 func TestWebSocketFrames(t *testing.T) {
 	masked := func(f ws.Frame) []byte { return mustFrame(ws.MaskFrame(f)) }
@@ -194,6 +261,19 @@ func TestWebSocketFrames(t *testing.T) {
 		})
 	}
 	webWorld(t, func(w *world) {
+		flood, err := upgraded(t, w.web.connect("10.8.0.2:50123"), "sip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pings := func() {
+			for range 2 * controls {
+				flood.frame(ws.NewPingFrame(nil))
+			}
+		}
+		go pings()
+		if _, open := <-flood.got; open || len(flood.ops) > controls {
+			t.Errorf("%d of %d pings in no time are answered", len(flood.ops), 2*controls)
+		}
 		b, err := upgraded(t, w.web.connect("10.8.0.1:50123"), "sip")
 		if err != nil {
 			t.Fatal(err)
@@ -204,9 +284,13 @@ func TestWebSocketFrames(t *testing.T) {
 		}
 		msg := []byte("OPTIONS sip:phones.example SIP/2.0\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n" +
 			"From: <sip:alice@phones.example>;tag=1\r\nTo: <sip:phones.example>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n")
-		b.frame(ws.NewFrame(ws.OpText, false, msg[:30]))
+		b.frame(ws.NewFrame(ws.OpText, false, nil))
+		b.frame(ws.NewPingFrame(nil))
+		<-b.ops
+		b.frame(ws.NewFrame(ws.OpContinuation, false, msg[:30]))
 		b.frame(ws.NewPingFrame(nil)) // may come between
 		<-b.ops
+		b.frame(ws.NewFrame(ws.OpContinuation, false, nil)) // may be empty
 		b.frame(ws.NewFrame(ws.OpContinuation, false, msg[30:50]))
 		b.frame(ws.NewFrame(ws.OpContinuation, true, msg[50:]))
 		b.want("SIP/2.0 401")

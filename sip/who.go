@@ -35,7 +35,10 @@ const maxAuthorizations = 4
 // identify finds the trunk of a request outside any dialog and reports whether
 // it may go on; otherwise it was challenged, or gets silence.
 func (e *Endpoint) identify(in *incoming) bool {
-	v := evidence{certificate: in.from.certified(), source: cmp.Or(e.calledAs(in), in.from.addressed())}
+	v := evidence{certificate: in.from.certified(), source: in.from.addressed()}
+	if !isWeb(in.from.network) {
+		v.source = cmp.Or(e.calledAs(in), v.source)
+	}
 	verdict := e.prove(in, &v)
 	if in.trunk = v.trunk(); v.digest == in.trunk {
 		in.user = v.user
@@ -116,6 +119,7 @@ func (e *Endpoint) check(in *incoming, c digest.Credentials, trunks []routing.Tr
 	if verdict == digest.Accepted {
 		v.digest, v.user = owner, c.Username
 		e.door.prove(in.src.Addr(), owner)
+		e.recognise(in.from.stream)
 	}
 	return verdict
 }
@@ -188,6 +192,9 @@ func (h *hop) certified() string {
 }
 
 func (h *hop) addressed() string {
+	if isWeb(h.network) { // a page of anybody's may open it from there, or all browsers come by one proxy
+		return ""
+	}
 	id, _ := h.ep.trunkAt(h.addr.Addr())
 	return id
 }
