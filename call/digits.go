@@ -17,6 +17,8 @@ const (
 	burstGap = 3 * time.Second
 	// pauseMost is how long a recording stays paused that nobody resumes.
 	pauseMost = 2 * time.Minute
+	// byLimit is who resumes a recording then, and byKeypad what a side does it with.
+	byLimit, byKeypad = "limit", "keypad"
 )
 
 type (
@@ -59,8 +61,11 @@ type (
 		side media.Side
 		mode media.Suppression
 	}
-	// doPause pauses the recording, or resumes it.
-	doPause struct{ on bool }
+	// doPause pauses the recording, or resumes it; by is a side or byLimit.
+	doPause struct {
+		on bool
+		by string
+	}
 )
 
 func (doPressed) isAction()  {}
@@ -70,11 +75,20 @@ func (doCodes) isAction()    {}
 func (doSuppress) isAction() {}
 func (doPause) isAction()    {}
 
+// source is what a recording is paused or resumed with.
+func (a doPause) source() string {
+	if a.by == byLimit {
+		return ""
+	}
+	return byKeypad
+}
+
 // keying is what the machine knows of keys: how many were pressed, and never which.
 type keying struct {
 	bursts [2]burst
-	timed  bool // timerKeys runs
-	paused bool // the recording is, by a code
+	timed  bool   // timerKeys runs
+	paused bool   // the recording is, by a code
+	by     string // who paused it
 }
 
 // burst is a run of keys of one side, one event for all of them.
@@ -231,9 +245,9 @@ func (m *machine) coded(at time.Time, n media.Notice) {
 	}
 	switch does[n.Code] {
 	case routing.PauseRecording:
-		m.pause(true)
+		m.pause(true, n.Side.String())
 	case routing.ResumeRecording:
-		m.pause(false)
+		m.pause(false, n.Side.String())
 	case routing.HideKeys:
 		m.do(doSuppress{n.Side.Other(), media.SilenceDigits})
 	case routing.ShowKeys:
@@ -244,13 +258,13 @@ func (m *machine) coded(at time.Time, n media.Notice) {
 }
 
 // pause pauses the recording that there is or will be, or resumes it.
-func (m *machine) pause(on bool) {
+func (m *machine) pause(on bool, by string) {
 	if on == m.keys.paused || m.recording != recording && m.recording != opening {
 		return
 	}
-	m.keys.paused = on
+	m.keys.paused, m.keys.by = on, by
 	if m.recording == recording {
-		m.do(doPause{on})
+		m.do(doPause{on, by})
 		m.beeps()
 	}
 	if on {
@@ -263,7 +277,7 @@ func (m *machine) pause(on bool) {
 // stayPaused keeps a recording paused that has only now been tapped.
 func (m *machine) stayPaused() {
 	if m.keys.paused {
-		m.do(doPause{true})
+		m.do(doPause{true, m.keys.by})
 	}
 }
 
@@ -290,9 +304,9 @@ func (c *Call) carryOutKeys(a action) bool {
 		switch {
 		case c.recording == nil:
 		case a.on:
-			c.recording.Pause()
+			c.recording.Pause(a.by, a.source())
 		default:
-			c.recording.Resume()
+			c.recording.Resume(a.by, a.source())
 		}
 	default:
 		return false

@@ -38,7 +38,7 @@ func TestKeysAreCarriedOut(t *testing.T) {
 		for code := range 4 {
 			say(media.Notice{Kind: media.Coded, Side: media.Callee, Code: code})
 		}
-		if pauses := w.recs[0].pauses(); pauses != "pause resume" {
+		if pauses := w.recs[0].pauses(); pauses != "pause by callee keypad, resume by callee keypad" {
 			t.Errorf("the recording was asked %q", pauses)
 		}
 		time.Sleep(burstGap)

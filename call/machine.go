@@ -421,7 +421,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		case timerKeys:
 			m.keysDue(s.Time)
 		case timerPause:
-			m.pause(false)
+			m.pause(false, byLimit)
 		default:
 			return false
 		}

@@ -231,8 +231,10 @@ type Relay interface {
 type Recording interface {
 	media.Tap
 	ID() string
-	Pause()
-	Resume()
+	// Pause and Resume are told by whom: caller, callee, or limit when the time was
+	// up; and by what, keypad or empty.
+	Pause(by, source string)
+	Resume(by, source string)
 	// Close seals what is there and returns when the file is final or has
 	// failed; the outcome is published by the recorder itself. ended is the
 	// end of the call on the recording's clock: the length of the recording.

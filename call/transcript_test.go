@@ -483,7 +483,7 @@ func describe(a action) string {
 	case doSuppress:
 		return fmt.Sprintf("keys of the %s: %s", a.side, a.mode)
 	case doPause:
-		return map[bool]string{true: "pause recording", false: "resume recording"}[a.on]
+		return map[bool]string{true: "pause recording by ", false: "resume recording by "}[a.on] + a.by
 	}
 	return fmt.Sprintf("UNKNOWN %T", a)
 }

@@ -357,12 +357,12 @@ func (r *fakeRecording) ask(what string) {
 func (r *fakeRecording) pauses() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return strings.Join(r.asked, " ")
+	return strings.Join(r.asked, ", ")
 }
 
 func (r *fakeRecording) Formats(media.Side, []media.Format) {}
 func (r *fakeRecording) Packet(media.Packet)                {}
 func (r *fakeRecording) ID() string                         { return fmt.Sprintf("rec_%d", r.info.Segment) }
-func (r *fakeRecording) Pause()                             { r.ask("pause") }
-func (r *fakeRecording) Resume()                            { r.ask("resume") }
+func (r *fakeRecording) Pause(by, source string)            { r.ask("pause by " + by + " " + source) }
+func (r *fakeRecording) Resume(by, source string)           { r.ask("resume by " + by + " " + source) }
 func (r *fakeRecording) Close(at time.Time)                 { r.ended = at; r.times++ }

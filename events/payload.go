@@ -291,9 +291,13 @@ type (
 	}
 	RecordingPausedData struct {
 		Recording string `json:"recording"`
+		By        string `json:"by,omitempty"`     // caller | callee
+		Source    string `json:"source,omitempty"` // keypad: by a code
 	}
 	RecordingResumedData struct {
 		Recording string `json:"recording"`
+		By        string `json:"by,omitempty"`     // caller | callee | limit: it was paused for long enough
+		Source    string `json:"source,omitempty"` // keypad: by a code
 	}
 	RecordingDegradedData struct {
 		Recording string `json:"recording"`

@@ -27,11 +27,11 @@ func TestCopiesOfAPause(t *testing.T) {
 			return all
 		}
 		before := copies(2)
-		r.Pause()
+		r.Pause("callee", "keypad")
 		r.Packet(before[0])
 		during := copies(3)
 		r.Packet(before[1])
-		r.Resume()
+		r.Resume("caller", "keypad")
 		for _, p := range during {
 			r.Packet(p)
 		}
@@ -94,11 +94,11 @@ func TestMissedPackets(t *testing.T) {
 		talk(r, 0, time.Second) // 50 packets each
 		r.Missed(media.Callee, 10, zero.Add(200*time.Millisecond), zero.Add(400*time.Millisecond))
 		r.Missed(media.Side(7), 10, zero, zero) // of nobody
-		r.Pause()
+		r.Pause("callee", "keypad")
 		at := time.Now()
 		r.Missed(media.Callee, 5, at, at.Add(100*time.Millisecond))
 		time.Sleep(time.Second)
-		r.Resume()
+		r.Resume("caller", "keypad")
 		r.Close(time.Now())
 		r.Missed(media.Callee, 5, zero, zero)
 		e, err := w.rec.Show(context.Background(), r.ID())

@@ -381,7 +381,7 @@ func TestCrashDuringAPause(t *testing.T) {
 		w := restarted(t, disk, keys)
 		r := w.open()
 		talk(r, 0, time.Second)
-		r.Pause()
+		r.Pause("callee", "keypad")
 		talk(r, 50, time.Minute)
 		next := restarted(t, disk.Restart(false), keys)
 		r.Close(time.Now())

@@ -40,9 +40,9 @@ func TestEveryoneAtOnce(t *testing.T) {
 		}
 		every(700*time.Millisecond, func(n int) {
 			if n%2 == 0 {
-				r.Pause()
+				r.Pause("callee", "keypad")
 			} else {
-				r.Resume()
+				r.Resume("caller", "keypad")
 			}
 		})
 		every(900*time.Millisecond, func(int) { describe(r) })

@@ -115,19 +115,20 @@ func (r *Recording) Missed(side media.Side, packets uint64, from, to time.Time) 
 	}
 }
 
-// Pause stops storing at once: not a packet that arrives from now on is kept.
-func (r *Recording) Pause() {
+// Pause stops storing at once: not a packet that arrives from now on is kept. by
+// and source are told as they are ([events.RecordingPausedData]).
+func (r *Recording) Pause(by, source string) {
 	if r.in.pause(time.Since(r.in.zero())) {
 		r.kick()
-		r.rec.publish(r.info.Account, r.info.Call, events.RecordingPaused, events.RecordingPausedData{Recording: r.id}, nil)
+		r.rec.publish(r.info.Account, r.info.Call, events.RecordingPaused, events.RecordingPausedData{Recording: r.id, By: by, Source: source}, nil)
 	}
 }
 
 // Resume goes on after a Pause.
-func (r *Recording) Resume() {
+func (r *Recording) Resume(by, source string) {
 	if r.in.resume(time.Since(r.in.zero())) {
 		r.kick()
-		r.rec.publish(r.info.Account, r.info.Call, events.RecordingResumed, events.RecordingResumedData{Recording: r.id}, nil)
+		r.rec.publish(r.info.Account, r.info.Call, events.RecordingResumed, events.RecordingResumedData{Recording: r.id, By: by, Source: source}, nil)
 	}
 }
 

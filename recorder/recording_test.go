@@ -141,14 +141,14 @@ func TestPauseKeepsNothing(t *testing.T) {
 		r := w.open()
 		n := talk(r, 0, time.Second)
 		from := n
-		r.Pause()
-		r.Pause() // again: nothing happens
+		r.Pause("callee", "keypad")
+		r.Pause("callee", "keypad") // again: nothing happens
 		n = talk(r, n, 2*time.Second)
 		to := n
-		r.Resume()
-		r.Resume()
+		r.Resume("caller", "keypad")
+		r.Resume("caller", "keypad")
 		n = talk(r, n, time.Second)
-		r.Pause()
+		r.Pause("callee", "keypad")
 		talk(r, n, 500*time.Millisecond) // paused to the end
 		r.Close(time.Now())
 
@@ -173,6 +173,12 @@ func TestPauseKeepsNothing(t *testing.T) {
 			t.Errorf("gaps %+v", gaps)
 		}
 		expectTypes(t, w.told, events.RecordingStarted, events.RecordingPaused, events.RecordingResumed, events.RecordingPaused, events.RecordingCompleted)
+		for i, want := range []any{1: events.RecordingPausedData{Recording: r.ID(), By: "callee", Source: "keypad"},
+			2: events.RecordingResumedData{Recording: r.ID(), By: "caller", Source: "keypad"}} {
+			if got := w.told.events[i].Data; want != nil && got != want {
+				t.Errorf("told %+v, want %+v", got, want)
+			}
+		}
 		e, err := w.rec.Show(context.Background(), r.ID())
 		if err != nil || e.Parts[0].Result != OK || e.Parts[0].PausedMS != 2500 || !slices.Equal(e.Parts[0].Pauses, []Span{{1000, 3000}, {4000, 4500}}) {
 			t.Errorf("a pause is no fault: %+v, %v", e, err)
@@ -240,8 +246,8 @@ func TestCloseIsIdempotentAndEndsTheIntake(t *testing.T) {
 		r.Close(ended)
 		r.Packet(spoken(media.Caller, 1))
 		describe(r)
-		r.Pause()
-		r.Resume()
+		r.Pause("callee", "keypad")
+		r.Resume("caller", "keypad")
 		r.Close(ended.Add(time.Hour))
 		expectTypes(t, w.told, events.RecordingStarted, events.RecordingCompleted)
 		if d := of[events.RecordingCompletedData](w.told)[0]; d.DurationMS != 1000 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -63,7 +64,9 @@ type recordingStory struct {
 	Started    *events.RecordingStartedData   `json:"started,omitempty"`
 	Pauses     int                            `json:"pauses"`
 	Paused     bool                           `json:"paused"`
-	Degraded   []string                       `json:"degraded,omitempty"` // reasons
+	PausedBy   []string                       `json:"paused_by,omitempty"`      // of each pause: caller | callee | unknown
+	Overdue    int                            `json:"pauses_overdue,omitempty"` // that nobody ended
+	Degraded   []string                       `json:"degraded,omitempty"`       // reasons
 	Completed  *events.RecordingCompletedData `json:"completed,omitempty"`
 	FailedWith string                         `json:"failed,omitempty"` // reason
 }
@@ -207,6 +210,7 @@ func (s *story) foldRecording(e events.Event, data []byte) error {
 	var d struct {
 		Recording string `json:"recording"`
 		Reason    string `json:"reason"`
+		By        string `json:"by"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return err
@@ -224,8 +228,12 @@ func (s *story) foldRecording(e events.Event, data []byte) error {
 		return json.Unmarshal(data, &r.Completed)
 	case events.RecordingPaused:
 		r.Pauses, r.Paused = r.Pauses+1, true
+		r.PausedBy = append(r.PausedBy, cmp.Or(d.By, "unknown"))
 	case events.RecordingResumed:
 		r.Paused = false
+		if d.By == "limit" {
+			r.Overdue++
+		}
 	case events.RecordingDegraded:
 		r.Degraded = append(r.Degraded, d.Reason)
 	case events.RecordingFailed:

@@ -255,6 +255,23 @@ func (s *story) followed(id string) bool {
 	})
 }
 
+// pausers tells who paused it, where that is known, and which pauses nobody ended.
+func (r *recordingStory) pausers() (text string) {
+	var who []string
+	for _, side := range []string{"caller", "callee"} {
+		if slices.Contains(r.PausedBy, side) {
+			who = append(who, side)
+		}
+	}
+	if len(who) > 0 {
+		text = " by the " + strings.Join(who, " and the ")
+	}
+	if r.Overdue > 0 {
+		text += ", resumed " + times(r.Overdue) + " because the time was up"
+	}
+	return text
+}
+
 // words tells one recording; followed: of a part of the call that a transfer ended.
 func (r *recordingStory) words(followed bool) string {
 	text := r.ID
@@ -268,7 +285,7 @@ func (r *recordingStory) words(followed bool) string {
 		}
 	}
 	if r.Pauses > 0 {
-		text += ", paused " + times(r.Pauses)
+		text += ", paused " + times(r.Pauses) + r.pausers()
 	}
 	switch {
 	case r.FailedWith != "":
