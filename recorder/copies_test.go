@@ -63,16 +63,16 @@ func TestCopiesOfPausesBefore(t *testing.T) {
 		}
 		say() // 0 ms, kept, and so is each other one behind
 		for range pausesKept - 1 {
-			r.Pause()
+			r.Pause("callee", "keypad")
 			say()
-			r.Resume()
+			r.Resume("caller", "keypad")
 			say()
 		}
-		r.Pause()
+		r.Pause("callee", "keypad")
 		for _, p := range late {
 			r.Packet(p)
 		}
-		r.Resume()
+		r.Resume("caller", "keypad")
 		r.Close(time.Now())
 		var kept []time.Duration
 		for _, a := range only[format.Audio](w.contentsOf(w.file(".ctr") + ".ctr")) {
