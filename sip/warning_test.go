@@ -89,11 +89,11 @@ func TestNothingMayBeOffered(t *testing.T) {
 		}
 
 		d.Over = func(netip.Addr, bool) ([]byte, error) { return nil, refuse }
-		signals = make(chan call.Signal, 16)
-		if _, err := w.ep.Dial(t.Context(), d, func(s call.Signal) { signals <- s }); err != nil {
+		again := make(chan call.Signal, 16)
+		if _, err := w.ep.Dial(t.Context(), d, func(s call.Signal) { again <- s }); err != nil {
 			t.Fatal(err)
 		}
-		if f := signal[call.Failed](w, signals); f.Cause.Status != 488 {
+		if f := signal[call.Failed](w, again); f.Cause.Status != 488 {
 			t.Errorf("%+v", f)
 		}
 		first.quiet(time.Second)
