@@ -44,8 +44,9 @@ type (
 		segment        int
 		caller, callee string // ULIDs; empty: not known yet
 	}
-	// doTap joins the two planes: the relay copies to the recording from now on.
-	doTap struct{}
+	// doTap joins the two planes: the relay copies to the recording from now on. One
+	// that somebody has paused already is paused before it is given anything.
+	doTap struct{ pausedBy string }
 	// doSilence stops the early media of a side until its next description.
 	doSilence struct{ side media.Side }
 	// doAnswer sends the caller's 200.

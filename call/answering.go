@@ -141,8 +141,7 @@ func (m *machine) recorded(s Recorded) {
 		}
 	} else {
 		m.recording = recording
-		m.do(doTap{})
-		m.stayPaused()
+		m.do(doTap{m.pausedBy()})
 		m.beeps()
 	}
 	if m.state == answering && m.agreed != nil && !m.committed {

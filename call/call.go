@@ -201,8 +201,7 @@ func (c *Call) carryOut(a action) Signal {
 	case doRecord:
 		c.record(a)
 	case doTap:
-		c.recording, c.opened = c.opened, nil
-		c.relay.Tap(c.recording)
+		c.tap(a.pausedBy)
 	case doAwait:
 		c.await()
 	case doPlay:
@@ -221,6 +220,7 @@ func (c *Call) carryOut(a action) Signal {
 	case doAdopt:
 		c.legs[a.leg] = a.dial
 	case doTimer:
+		c.stopTimers(a.timer)
 		c.timers[a.timer] = time.AfterFunc(a.after, func() { c.post("", Timeout{At{c.now()}, a.timer}) })
 	case doStopTimer:
 		c.stopTimers(a.timer)

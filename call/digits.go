@@ -15,7 +15,8 @@ const (
 
 	// burstGap is how long no key is pressed until those before are told as one event.
 	burstGap = 3 * time.Second
-	// pauseMost is how long a recording stays paused that nobody resumes.
+	// pauseMost is how long a recording stays paused that nobody resumes, after the
+	// code was pressed last.
 	pauseMost = 2 * time.Minute
 	// byLimit is who resumes a recording then, and byKeypad what a side does it with.
 	byLimit, byKeypad = "limit", "keypad"
@@ -86,9 +87,10 @@ func (a doPause) source() string {
 // keying is what the machine knows of keys: how many were pressed, and never which.
 type keying struct {
 	bursts [2]burst
-	timed  bool   // timerKeys runs
-	paused bool   // the recording is, by a code
-	by     string // who paused it
+	timed  bool      // timerKeys runs
+	paused bool      // the recording is, by a code
+	by     string    // who paused it
+	until  time.Time // when it has been paused for long enough
 }
 
 // burst is a run of keys of one side, one event for all of them.
@@ -245,9 +247,9 @@ func (m *machine) coded(at time.Time, n media.Notice) {
 	}
 	switch does[n.Code] {
 	case routing.PauseRecording:
-		m.pause(true, n.Side.String())
+		m.pause(at, n.Side)
 	case routing.ResumeRecording:
-		m.pause(false, n.Side.String())
+		m.resume(n.Side.String())
 	case routing.HideKeys:
 		m.do(doSuppress{n.Side.Other(), media.SilenceDigits})
 	case routing.ShowKeys:
@@ -257,28 +259,49 @@ func (m *machine) coded(at time.Time, n media.Notice) {
 	}
 }
 
-// pause pauses the recording that there is or will be, or resumes it.
-func (m *machine) pause(on bool, by string) {
-	if on == m.keys.paused || m.recording != recording && m.recording != opening {
+// pause pauses the recording that there is or will be. Said again, it lasts anew.
+func (m *machine) pause(at time.Time, by media.Side) {
+	if m.recording != recording && m.recording != opening {
 		return
 	}
-	m.keys.paused, m.keys.by = on, by
-	if m.recording == recording {
-		m.do(doPause{on, by})
-		m.beeps()
+	m.keys.until = at.Add(pauseMost)
+	m.do(doTimer{timerPause, pauseMost})
+	if m.keys.paused {
+		return
 	}
-	if on {
-		m.do(doTimer{timerPause, pauseMost})
-	} else {
-		m.do(doStopTimer{timerPause})
+	m.keys.paused, m.keys.by = true, by.String()
+	if m.recording == recording {
+		m.do(doPause{true, m.keys.by})
+		m.beeps()
 	}
 }
 
-// stayPaused keeps a recording paused that has only now been tapped.
-func (m *machine) stayPaused() {
-	if m.keys.paused {
-		m.do(doPause{true, m.keys.by})
+// resume ends a pause, also one whose recording is over: it is not for the next.
+func (m *machine) resume(by string) {
+	if !m.keys.paused {
+		return
 	}
+	m.keys.paused = false
+	m.do(doStopTimer{timerPause})
+	if m.recording == recording {
+		m.do(doPause{false, by})
+		m.beeps()
+	}
+}
+
+// pausedEnough resumes what nobody has resumed, unless it was paused anew meanwhile.
+func (m *machine) pausedEnough(at time.Time) {
+	if !at.Before(m.keys.until) {
+		m.resume(byLimit)
+	}
+}
+
+// pausedBy is who has paused the recording; empty: nobody has.
+func (m *machine) pausedBy() string {
+	if !m.keys.paused {
+		return ""
+	}
+	return m.keys.by
 }
 
 // carryOutKeys does one action about keys; false: it is another one.

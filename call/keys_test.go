@@ -38,7 +38,7 @@ func TestKeysAreCarriedOut(t *testing.T) {
 		for code := range 4 {
 			say(media.Notice{Kind: media.Coded, Side: media.Callee, Code: code})
 		}
-		if pauses := w.recs[0].pauses(); pauses != "pause by callee keypad, resume by callee keypad" {
+		if pauses := w.recs[0].pauses(); pauses != "tap, pause by callee keypad, resume by callee keypad" {
 			t.Errorf("the recording was asked %q", pauses)
 		}
 		time.Sleep(burstGap)
@@ -65,6 +65,61 @@ func TestKeysAreCarriedOut(t *testing.T) {
 		}
 		if d := w.events[at].Data.(events.DTMFDetectedData); d.Side != "caller" || d.Class != "key" || d.Count != 1 || !slices.Equal(d.Ways, []string{"info"}) {
 			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// TestPausedBeforeItIsTapped: neither a recording that opens late nor the next
+// segment is given anything of a pause that began before it.
+func TestPausedBeforeItIsTapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.direct = allow
+		w.recordFor = time.Second
+		w.decision.Recording.Mode = recordFromAnswer
+		w.decision.Codes = routing.StarCodes{By: routing.CodesByBoth, Pause: "*1", Resume: "*2"}
+		board := w.board(Config{})
+		a, fromCaller := admitted(t, board)
+		b := w.b(0)
+		b.send(Answered{At: Now(), Body: []byte("answer")})
+		time.Sleep(recordWait + durableWait)
+		synctest.Wait()
+		fromCaller(Acked{At: Now()})
+		w.notices(media.Notice{Kind: media.Coded, Side: media.Callee, At: time.Now()})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.mu.Lock()
+		w.recordFor = 0
+		w.mu.Unlock()
+		b.send(Referred{Now(), 1, ReferTo{User: "201"}})
+		synctest.Wait()
+		w.b(1).send(Answered{At: Now(), Body: []byte("answer")})
+		synctest.Wait()
+		for i, want := range []string{"pause by callee keypad, tap", "pause by callee keypad, tap"} {
+			if i >= len(w.recs) || w.recs[i].pauses() != want {
+				t.Errorf("recording %d of %d: %q", i, len(w.recs), w.recs[min(i, len(w.recs)-1)].pauses())
+			}
+		}
+		// Said again within the two minutes, the pause lasts anew.
+		time.Sleep(pauseMost - 10*time.Second)
+		w.notices(media.Notice{Kind: media.Coded, Side: media.Caller, At: time.Now()})
+		time.Sleep(pauseMost - 10*time.Second)
+		synctest.Wait()
+		if got := w.recs[1].pauses(); got != "pause by callee keypad, tap" {
+			t.Errorf("a pause that was asked for again: %q", got)
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if got := w.recs[1].pauses(); got != "pause by callee keypad, tap, resume by limit " {
+			t.Errorf("a pause that nobody ended: %q", got)
+		}
+		fromCaller(Bye{Now(), Cause{Status: 200, Remote: true}})
+		fromCaller(Gone{Now()})
+		if err := board.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.done(); len(got) == 0 {
+			t.Error("the caller was never answered")
 		}
 	})
 }

@@ -421,7 +421,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 		case timerKeys:
 			m.keysDue(s.Time)
 		case timerPause:
-			m.pause(false, byLimit)
+			m.pausedEnough(s.Time)
 		default:
 			return false
 		}

@@ -41,8 +41,7 @@ func (c *Call) carryOutTransfer(a action) Signal {
 		a.claim.Refuse()
 	case doSegment:
 		old := c.recording
-		c.recording, c.opened = c.opened, nil
-		c.relay.Tap(c.recording)
+		c.tap(a.pausedBy)
 		c.aside.Go(func() { old.Close(a.at.Time) })
 	}
 	return nil
@@ -119,6 +118,15 @@ func (c *Call) closeRecording(a doCloseRecording) {
 		}
 	}
 	c.aside.Go(func() { rec.Close(a.ended) })
+}
+
+// tap makes the recording that was opened the one that hears the call.
+func (c *Call) tap(pausedBy string) {
+	c.recording, c.opened = c.opened, nil
+	if pausedBy != "" {
+		c.recording.Pause(pausedBy, byKeypad)
+	}
+	c.relay.Tap(c.recording)
 }
 
 // refuseLate deals with what came when the call was leaving already: a

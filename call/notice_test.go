@@ -6,6 +6,14 @@ import (
 	"ringdown/media"
 )
 
+// paused is how a recording begins, behind "tap" or "next segment".
+func paused(by string) string {
+	if by != "" {
+		return ", paused by " + by
+	}
+	return ""
+}
+
 // noticeOf is what a transcript's "noticed [kind] [side] [since in ms]" says;
 // without a kind it is the caller's first packet.
 func noticeOf(at At, kind, side string, since int) media.Notice {

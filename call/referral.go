@@ -157,7 +157,10 @@ type (
 	doRefuseClaim struct{ claim Claim }
 	// doSegment makes the recording that has just been opened the one that is
 	// tapped, and closes the one before.
-	doSegment struct{ at At }
+	doSegment struct {
+		at       At
+		pausedBy string
+	}
 )
 
 func (doDirect) isAction()      {}

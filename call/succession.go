@@ -134,8 +134,7 @@ func (m *machine) nextSegment(at At, joined LegID) {
 	switch {
 	case m.fresh == recording:
 		m.fresh = notRecording
-		m.do(doSegment{at})
-		m.stayPaused()
+		m.do(doSegment{at, m.pausedBy()})
 	case m.recording == recording:
 		m.recording = recordingOver
 		if m.fresh == opening && m.freshOf == joined {

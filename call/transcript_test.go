@@ -416,9 +416,9 @@ func describe(a action) string {
 	case doRefuseClaim:
 		return "refuse claim"
 	case doSegment:
-		return fmt.Sprintf("next segment at %d", a.at.Time.Sub(zero).Milliseconds())
+		return fmt.Sprintf("next segment at %d%s", a.at.Time.Sub(zero).Milliseconds(), paused(a.pausedBy))
 	case doTap:
-		return "tap"
+		return "tap" + paused(a.pausedBy)
 	case doAwait:
 		return "await a"
 	case doPlay:

@@ -25,6 +25,7 @@ type witness struct {
 	claims                             int                    // not answered yet
 	direct, move                       func(time.Time) Signal // routing's and the relay's answers about a transfer
 	playing                            map[sounding]bool
+	resumes                            bool // timerPause runs
 	fault                              string
 }
 
@@ -58,6 +59,9 @@ func (w *witness) signal(from LegID, s Signal) {
 		return
 	}
 	w.heard(from, s)
+	if t, ok := s.(Timeout); ok && t.Timer == timerPause && !t.Time.Before(w.m.keys.until) {
+		w.resumes = false
+	}
 	out, _ := w.m.step(from, s)
 	for _, a := range out {
 		if w.finished > 0 {
@@ -66,6 +70,9 @@ func (w *witness) signal(from LegID, s Signal) {
 		w.check(a, s)
 	}
 	w.talkers()
+	if w.m.keys.paused && !w.resumes && w.m.state != ended {
+		w.fail("a recording is paused, and nothing will resume it")
+	}
 }
 
 // talkers: nobody talks who was hung up, nobody to himself, and a side is empty
@@ -127,6 +134,10 @@ func (w *witness) check(a action, s Signal) {
 		if !w.taps {
 			w.fail("a recording that nobody hears is paused or resumed")
 		}
+	case doTimer:
+		w.resumes = w.resumes || a.timer == timerPause
+	case doStopTimer:
+		w.resumes = w.resumes && a.timer != timerPause && a.timer != ""
 	case doTell:
 		w.needs(a, a.leg)
 	case doReoffer, doTake, doUndo, doSettle, doConclude, doPresent:

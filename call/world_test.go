@@ -287,7 +287,16 @@ func (r fakeRelay) Heard(media.Side) media.Heard {
 	return media.Heard{Codec: "PCMU", Packets: 7, Expected: 8, Lost: 1}
 }
 func (r fakeRelay) Silence(media.Side) { r.w.mu.Lock(); r.w.silenced++; r.w.mu.Unlock() }
-func (r fakeRelay) Tap(media.Tap)      { r.w.mu.Lock(); r.w.tapped++; r.w.mu.Unlock() }
+
+func (r fakeRelay) Tap(t media.Tap) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.tapped++
+	if rec, ok := t.(*fakeRecording); ok {
+		rec.ask("tap")
+	}
+}
+
 func (r fakeRelay) Invite(to media.Side, _ netip.Addr, _ media.Source, told []byte) ([]byte, error) {
 	return fmt.Appendf(nil, "invite %s %s", to, told), nil
 }
@@ -345,7 +354,7 @@ type fakeRecording struct {
 	times int
 
 	mu    sync.Mutex
-	asked []string // pause, resume
+	asked []string // tap, pause, resume
 }
 
 func (r *fakeRecording) ask(what string) {
