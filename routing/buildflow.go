@@ -112,6 +112,9 @@ func (b *builder) direct(spec Destination, ring time.Duration, path string) targ
 			rtp.Sources = slices.Clone(t.media.Sources)
 		}
 	}
+	if keysInTheOpen(rtp.SRTP, u) && msg == "" {
+		b.fault(fmt.Sprintf("does not promise TLS, and srtp.mode of trunk %s is %s: %s", spec.Trunk, SRTPRequire, openWays), "%s.uri", path)
+	}
 	redirect.own(u)
 	return target{
 		Target{URI: spec.URI, Trunk: spec.Trunk, Timeout: ring, Media: rtp, Redirect: redirect},
@@ -183,6 +186,7 @@ func (b *builder) warn(s Spec) {
 			say("no number starts this flow", "flows.%s", id)
 		}
 	}
+	b.warnOfCodes(s, say)
 	b.table.countries = b.plans()
 }
 

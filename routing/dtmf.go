@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"fmt"
 	"slices"
 
 	"ringdown/media/digits"
@@ -34,7 +35,7 @@ var (
 // StarCodes are short codes that a party may press in a call. Each begins with *
 // or #; one that is empty does not exist.
 type StarCodes struct {
-	By     string `yaml:"by"`               // who may press them: callee (default) | both
+	By     string `yaml:"by"`               // who may press them: callee (default) | both | off: nobody, also where the account has codes
 	Pause  string `yaml:"pause_recording"`  // the recording holds nothing more
 	Resume string `yaml:"resume_recording"` // until this is pressed
 	Hide   string `yaml:"hide_keys"`        // the keys of the other party reach neither this one nor the recording
@@ -46,9 +47,10 @@ type StarCodes struct {
 const (
 	CodesByCallee = "callee"
 	CodesByBoth   = "both"
+	CodesOff      = "off"
 )
 
-var codesBy = []string{CodesByCallee, CodesByBoth}
+var codesBy = []string{CodesByCallee, CodesByBoth, CodesOff}
 
 // Any reports whether there is any code.
 func (s StarCodes) Any() bool {
@@ -80,12 +82,15 @@ const (
 	HangUp          Does = "hang-up"
 )
 
-// or is what holds for a number: its own codes, or those of its account.
+// or is what holds for a number: its own codes, those of its account, or none.
 func (s StarCodes) or(account StarCodes) StarCodes {
-	if s.Any() {
-		return s
+	if !s.Any() && s.By != CodesOff {
+		s = account
 	}
-	return account
+	if s.By == CodesOff {
+		return StarCodes{}
+	}
+	return s
 }
 
 func (b *builder) dtmf(d DTMF, path string) DTMF {
@@ -103,13 +108,49 @@ func (b *builder) dtmf(d DTMF, path string) DTMF {
 	return d
 }
 
+// warnOfCodes says where a caller may pause a recording without which the call
+// would be refused; once for the codes of an account.
+func (b *builder) warnOfCodes(s Spec, say func(msg, path string, args ...any)) {
+	said := map[string]bool{}
+	for i, n := range s.Numbers {
+		e164, _ := checkE164(n.Number)
+		e := b.table.numbers[e164]
+		codes := e.codes.or(e.account.codes)
+		if codes.By != CodesByBoth || codes.Pause == "" || !e.mustRecord() {
+			continue
+		}
+		path := fmt.Sprintf("numbers[%d]", i)
+		if codes != e.codes {
+			path = fmt.Sprintf("accounts[%d]", slices.IndexFunc(s.Accounts, func(a Account) bool { return a.ID == n.Account }))
+		}
+		if !said[path] {
+			said[path] = true
+			say("lets the caller pause the recording of a call that on_failure: refuse-call wants recorded or refused", "%s.star_codes.by", path)
+		}
+	}
+}
+
+// mustRecord reports whether a call of the number is refused when it cannot be
+// recorded: the first level that says a mode decides, as in a decision.
+func (e entry) mustRecord() bool {
+	for _, p := range []RecordingPolicy{e.recording, e.flow.recording, e.account.recording} {
+		if p.Mode != "" {
+			return p.Mode != DoNotRecord && p.OnFailure == RefuseCall
+		}
+	}
+	return false
+}
+
 func (b *builder) starCodes(s StarCodes, path string) {
 	b.fault(checkWord(s.By, codesBy), "%s.star_codes.by", path)
 	codes, _ := s.List()
 	if msg := digits.CheckCodes(codes); msg != "" {
 		b.fault(msg, "%s.star_codes", path)
 	}
-	if len(codes) == 0 && s.By != "" {
+	switch {
+	case s.By == CodesOff && len(codes) > 0:
+		b.fault("is off: codes say nothing beside it", "%s.star_codes.by", path)
+	case s.By != CodesOff && s.By != "" && len(codes) == 0:
 		b.fault("says who may press codes, and there are none", "%s.star_codes.by", path)
 	}
 	if s.Pause != "" && s.Resume == "" {

@@ -12,7 +12,7 @@ import (
 // us. What a number says goes before what its account says, key by key.
 type SoundPolicy struct {
 	Folder      string `yaml:"folder"`        // where the files named below are; of an account only
-	MusicOnHold string `yaml:"music_on_hold"` // a WAV file for who is on hold; empty: what the holder sends
+	MusicOnHold string `yaml:"music_on_hold"` // a WAV file for who is on hold | off (default): what the holder sends
 	Ringback    string `yaml:"ringback"`      // pass (default): what the destination sends | a country, such as de | a WAV file
 	Beep        Beep   `yaml:"beep"`          // while the call is recorded
 }
@@ -20,7 +20,7 @@ type SoundPolicy struct {
 // Beep is the tone that says that a call is recorded.
 type Beep struct {
 	Every Duration `yaml:"every"` // from one to the next; zero: none
-	To    string   `yaml:"to"`    // both (default) | caller | callee
+	To    string   `yaml:"to"`    // both (default) | caller | callee | off: no beep, also where the account has one
 }
 
 // Sounds is what is played in a call.
@@ -48,13 +48,15 @@ type Beeps struct {
 // Words of SoundPolicy.
 const (
 	RingbackPass = "pass"
+	MusicOff     = "off"
 
 	BeepBoth   = "both"
 	BeepCaller = "caller"
 	BeepCallee = "callee"
+	BeepOff    = "off"
 )
 
-var beepTos = []string{BeepBoth, BeepCaller, BeepCallee}
+var beepTos = []string{BeepBoth, BeepCaller, BeepCallee, BeepOff}
 
 // Bounds of Beep.Every: shorter is a nuisance, longer tells nobody anything.
 const (
@@ -70,7 +72,9 @@ func (p SoundPolicy) in(folder string) SoundPolicy {
 		}
 		return filepath.Join(folder, file)
 	}
-	p.MusicOnHold = at(p.MusicOnHold)
+	if p.MusicOnHold != MusicOff {
+		p.MusicOnHold = at(p.MusicOnHold)
+	}
 	if isWAV(p.Ringback) {
 		p.Ringback = at(p.Ringback)
 	}
@@ -105,6 +109,9 @@ func isWAV(s string) bool { return strings.EqualFold(filepath.Ext(s), ".wav") }
 func sounds(account, number SoundPolicy) Sounds {
 	a, n := account.in(account.Folder), number.in(account.Folder)
 	s := Sounds{MusicOnHold: cmp.Or(n.MusicOnHold, a.MusicOnHold)}
+	if s.MusicOnHold == MusicOff {
+		s.MusicOnHold = ""
+	}
 	ring := a
 	if n.Ringback != "" {
 		ring = n
@@ -114,8 +121,11 @@ func sounds(account, number SoundPolicy) Sounds {
 		s.Ringback.File = ring.Ringback
 	}
 	b := a.Beep
-	if !n.Beep.Every.IsZero() {
+	if n.Beep != (Beep{}) {
 		b = n.Beep
+	}
+	if b.To == BeepOff {
+		return s
 	}
 	s.Beep.Every, _ = b.Every.Exact()
 	if b.To != BeepBoth {
@@ -130,13 +140,19 @@ func (b *builder) soundPolicy(p SoundPolicy, path string, account bool) {
 	if p.Folder != "" && !account {
 		b.fault("belongs to the account", "%s.sound.folder", path)
 	}
-	if p.MusicOnHold != "" && !isWAV(p.MusicOnHold) {
-		b.fault("is not the name of a file that ends in .wav", "%s.sound.music_on_hold", path)
+	if p.MusicOnHold != "" && p.MusicOnHold != MusicOff && !isWAV(p.MusicOnHold) {
+		b.fault("is neither off nor the name of a file that ends in .wav", "%s.sound.music_on_hold", path)
 	}
 	if c := p.Country(); c != "" && (len(c) != 2 || strings.Trim(c, "abcdefghijklmnopqrstuvwxyz") != "") {
 		b.fault("is neither pass nor a country, such as de, nor the name of a file that ends in .wav", "%s.sound.ringback", path)
 	}
 	b.fault(checkWord(p.Beep.To, beepTos), "%s.sound.beep.to", path)
+	if p.Beep.To == BeepOff {
+		if !p.Beep.Every.IsZero() {
+			b.fault("says nothing while to is off", "%s.sound.beep.every", path)
+		}
+		return
+	}
 	if p.Beep.Every.IsZero() {
 		if p.Beep.To != "" {
 			b.fault("says nothing without every", "%s.sound.beep.to", path)

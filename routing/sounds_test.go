@@ -28,6 +28,9 @@ func TestSounds(t *testing.T) {
 		{account, SoundPolicy{}, Sounds{"/prompts/music.wav", Ringback{Country: "de"}, Beeps{15 * time.Second, ""}}},
 		{account, SoundPolicy{MusicOnHold: "/else/x.wav", Ringback: "pass", Beep: caller}, Sounds{"/else/x.wav", Ringback{}, Beeps{20 * time.Second, "caller"}}},
 		{account, SoundPolicy{Ringback: "ring.WAV"}, Sounds{"/prompts/music.wav", Ringback{File: "/prompts/ring.WAV"}, Beeps{15 * time.Second, ""}}},
+		{account, SoundPolicy{MusicOnHold: "off", Ringback: "pass", Beep: Beep{To: BeepOff}}, Sounds{}},
+		{SoundPolicy{MusicOnHold: "off", Beep: Beep{To: BeepOff}}, SoundPolicy{}, Sounds{}},
+		{SoundPolicy{MusicOnHold: "off", Beep: Beep{To: BeepOff}}, SoundPolicy{MusicOnHold: "a.wav", Beep: caller}, Sounds{"a.wav", Ringback{}, Beeps{20 * time.Second, "caller"}}},
 		{SoundPolicy{Ringback: "us"}, SoundPolicy{Ringback: "gb"}, Sounds{Ringback: Ringback{Country: "gb"}}},
 	} {
 		if got := sounds(c.account, c.number); got != c.want {

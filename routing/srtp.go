@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -12,7 +13,8 @@ type SRTP struct {
 	// require, encrypted or no call.
 	Mode string `yaml:"mode"`
 	// Keys of our offers: sdes, written into the description (RFC 4568); dtls, made
-	// in the media path (RFC 5764).
+	// in the media path (RFC 5764). An offer of the trunk's own may bring the others,
+	// so suites and insecure_signalling have their meaning beside dtls too.
 	Keys string `yaml:"keys"`
 	// Suites of sdes that are offered and accepted, the preferred first; empty: the
 	// usual ones, without those whose tag is short.
@@ -64,17 +66,30 @@ func (b *builder) srtp(t Trunk, path string) SRTP {
 		b.fault("is off: keys, suites and insecure_signalling say nothing then", "%s.srtp.mode", path)
 	}
 	for i, target := range t.Targets {
-		if s.Mode == SRTPRequire && s.Keys != KeysDTLS && !s.InsecureSignalling && openly(target.URI) {
-			b.fault(fmt.Sprintf("is not reached over TLS, and srtp.mode is %s: a key would cross it in the clear; "+
-				"write ;transport=tls, or srtp.keys: dtls, or srtp.insecure_signalling: true", SRTPRequire), "%s.targets[%d].uri", path, i)
+		if u, msg := parseURI(target.URI); msg == "" && keysInTheOpen(s, u) {
+			b.fault(fmt.Sprintf("does not promise TLS, and srtp.mode is %s: %s", SRTPRequire, openWays), "%s.targets[%d].uri", path, i)
 		}
 	}
 	s.Suites = slices.Clone(s.Suites)
 	return s
 }
 
-// openly reports whether a URI names a transport that others can read.
-func openly(uri string) bool {
-	uri = strings.ToLower(uri)
-	return strings.Contains(uri, ";transport=udp") || strings.Contains(uri, ";transport=tcp")
+// openWays is what can be done about [keysInTheOpen].
+const openWays = "a key would cross it in the clear; write ;transport=tls, or srtp.keys: dtls, or srtp.insecure_signalling: true"
+
+// keysInTheOpen reports whether every call to a URI would be refused, since its
+// keys may not be written where others can read them. It knows so of a transport
+// that is named, and of one that DNS has no say in: of an address or a port
+// without a transport (RFC 3263 4.1), which is UDP wherever the node speaks it.
+func keysInTheOpen(s SRTP, u uri) bool {
+	if s.Mode != SRTPRequire || s.Keys == KeysDTLS || s.InsecureSignalling {
+		return false
+	}
+	for p := range strings.SplitSeq(u.params, ";") {
+		if name, value, _ := strings.Cut(p, "="); strings.EqualFold(name, "transport") {
+			return !strings.EqualFold(value, "tls")
+		}
+	}
+	_, err := netip.ParseAddr(strings.Trim(u.host, "[]"))
+	return err == nil || u.port != ""
 }

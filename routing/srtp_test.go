@@ -39,3 +39,27 @@ func TestSRTPOfATrunk(t *testing.T) {
 		t.Error("a decision shares its suites with the table")
 	}
 }
+
+// A key is in the open where a transport says so, or where RFC 3263 leaves none
+// but UDP; where DNS decides nobody can tell before.
+func TestKeysInTheOpen(t *testing.T) {
+	require := SRTP{Mode: SRTPRequire}
+	for text, want := range map[string]bool{
+		"sip:10.0.0.9": true, "sip:10.0.0.9:5060": true, "sip:[2001:db8::9]": true, "sip:10.0.0.9;lr": true,
+		"sip:sbc.example:5061": true, "sip:sbc.example;transport=udp": true, "sip:sbc.example;lr;Transport=tcp": true,
+		"sip:sbc.example": false, "sip:10.0.0.9;transport=tls": false, "sip:sbc.example:5061;transport=tls": false,
+	} {
+		u, msg := parseURI(text)
+		if msg != "" {
+			t.Fatal(text, msg)
+		}
+		if got := keysInTheOpen(require, u); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+		for _, s := range []SRTP{{}, {Mode: SRTPOffer}, {Mode: SRTPRequire, Keys: KeysDTLS}, {Mode: SRTPRequire, InsecureSignalling: true}} {
+			if keysInTheOpen(s, u) {
+				t.Errorf("%s is refused for %+v", text, s)
+			}
+		}
+	}
+}

@@ -18,7 +18,7 @@ type keys struct {
 	from  media.Side
 	terms media.DigitTerms
 
-	events [4]eventType // payload types of events that the sender may use
+	events [2 * eventsMost]eventType // payload types of events that the sender may use
 	count  int
 	native bool // the receiver takes events as the sender sends this one
 
@@ -37,7 +37,12 @@ type eventType struct {
 	known bool // the receiver has events in this clock, under whatever number
 }
 
-const eventName = "TELEPHONE-EVENT"
+const (
+	eventName = "TELEPHONE-EVENT"
+	// eventsMost is how many types of events are known of a description: one for
+	// each clock that a codec has, and room.
+	eventsMost = 8
+)
 
 // pass reads a packet and says whether it goes on.
 func (k *keys) pass(p *packet) media.Drop {
@@ -213,14 +218,16 @@ func (r *Relay) heed(from media.Side) {
 	k.retune(r.told[index(from)])
 }
 
-// learn notes a description's payload types of events.
+// learn notes a description's payload types of events, each description's in room
+// of its own: after a transfer the receiver's may be others than the sender's.
 func (k *keys) learn(d *sdp.Description) {
 	if d == nil {
 		return
 	}
+	most := k.count + eventsMost
 	for _, f := range d.Formats() {
 		known := slices.ContainsFunc(k.events[:k.count], func(e eventType) bool { return e.pt == f.PT })
-		if f.Name == eventName && !known && k.count < len(k.events) {
+		if f.Name == eventName && !known && k.count < most {
 			k.events[k.count] = eventType{pt: f.PT, clock: f.Clock}
 			k.count++
 		}

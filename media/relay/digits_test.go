@@ -2,6 +2,8 @@ package relay
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -366,6 +368,37 @@ func TestEventsInAnotherClock(t *testing.T) {
 		}
 		if n := w.counted().Caller.Drops[media.DropDigit]; n != 7 {
 			t.Errorf("%d packets of the caller's own were kept back, want all 7", n)
+		}
+	})
+}
+
+// TestManyTypesOfEvents: however many types of events one party has, those of the
+// other are known too: its keys are told, and hidden when they are to be.
+func TestManyTypesOfEvents(t *testing.T) {
+	inWorld(t, mediatest.Link{}, func(w *world) {
+		var types, lines strings.Builder
+		for i := range eventsMost + 2 {
+			fmt.Fprintf(&types, " %d", 110+i)
+			fmt.Fprintf(&lines, "a=rtpmap:%d telephone-event/8000\r\n", 110+i)
+		}
+		many := strings.Replace(string(w.callee.keypad(false)), " 0 8\r\n", " 0 8"+types.String()+"\r\n", 1) + lines.String()
+		offer, err := w.relay.Offer(media.Caller, w.caller.keypad(true), media.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := w.relay.Answer(media.Callee, []byte(many), media.Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.callee.ours, w.caller.ours = led(t, offer), led(t, answer)
+		w.relay.Suppress(media.Caller, media.SilenceDigits)
+		w.sing(w.caller, 20)
+		w.press(w.caller, "4242")
+		if events, tones := w.heardKeys(w.callee.rtp.Drain()); events != "" || tones != "" {
+			t.Errorf("the callee hears %q and %q", events, tones)
+		}
+		if got := w.told(media.Pressed, media.Caller); got != "4242" {
+			t.Errorf("the call is told %q", got)
 		}
 	})
 }
