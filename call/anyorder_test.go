@@ -151,7 +151,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 		w.claims--
 		args = pick("", "refused")
 	case "timeout":
-		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "linger", "keys", "keys", "paused")
+		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "linger", "keys", "keys", "paused", "hidden")
 		if w.m.state != ended && args[0] == "linger" {
 			return "", nil
 		}

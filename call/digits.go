@@ -251,9 +251,9 @@ func (m *machine) coded(at time.Time, n media.Notice) {
 	case routing.ResumeRecording:
 		m.resume(n.Side.String())
 	case routing.HideKeys:
-		m.do(doSuppress{n.Side.Other(), media.SilenceDigits})
+		m.hide(at, n.Side.Other())
 	case routing.ShowKeys:
-		m.do(doSuppress{n.Side.Other(), media.PassDigits})
+		m.show(n.Side.Other())
 	case routing.HangUp:
 		m.endBoth(at, enderOf(n.Side), Cause{Status: 200, Q850: 16, Text: "hung up by a code"})
 	}

@@ -109,6 +109,7 @@ type machine struct {
 	unheard   bool     // the call ended before the ACK: whether the caller heard the answer is open
 
 	keys   keying
+	hidden hiding
 	sounds map[sounding]bool // that play now
 
 	finished bool
@@ -422,6 +423,8 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 			m.keysDue(s.Time)
 		case timerPause:
 			m.pausedEnough(s.Time)
+		case timerHidden:
+			m.hiddenEnough(s.Time)
 		default:
 			return false
 		}

@@ -101,6 +101,7 @@ func (m *machine) moved(t *transfer, s Moved) {
 		return
 	}
 	m.nextSegment(s.At, t.leg)
+	m.showAll()
 	l, left := m.leg(t.leg), m.leg(t.by)
 	if t.kind == replaces {
 		l.answered = true

@@ -25,7 +25,8 @@ type witness struct {
 	claims                             int                    // not answered yet
 	direct, move                       func(time.Time) Signal // routing's and the relay's answers about a transfer
 	playing                            map[sounding]bool
-	resumes                            bool // timerPause runs
+	resumes, shows                     bool // timerPause and timerHidden run
+	hidden                             [2]bool
 	fault                              string
 }
 
@@ -62,6 +63,9 @@ func (w *witness) signal(from LegID, s Signal) {
 	if t, ok := s.(Timeout); ok && t.Timer == timerPause && !t.Time.Before(w.m.keys.until) {
 		w.resumes = false
 	}
+	if t, ok := s.(Timeout); ok && t.Timer == timerHidden && !t.Time.Before(w.m.hidden.until) {
+		w.shows = false
+	}
 	out, _ := w.m.step(from, s)
 	for _, a := range out {
 		if w.finished > 0 {
@@ -72,6 +76,9 @@ func (w *witness) signal(from LegID, s Signal) {
 	w.talkers()
 	if w.m.keys.paused && !w.resumes && w.m.state != ended {
 		w.fail("a recording is paused, and nothing will resume it")
+	}
+	if w.hidden != [2]bool{} && !w.shows && w.m.state != ended {
+		w.fail("keys are hidden, and nothing will show them")
 	}
 }
 
@@ -135,9 +142,15 @@ func (w *witness) check(a action, s Signal) {
 			w.fail("a recording that nobody hears is paused or resumed")
 		}
 	case doTimer:
-		w.resumes = w.resumes || a.timer == timerPause
+		w.resumes, w.shows = w.resumes || a.timer == timerPause, w.shows || a.timer == timerHidden
 	case doStopTimer:
 		w.resumes = w.resumes && a.timer != timerPause && a.timer != ""
+		w.shows = w.shows && a.timer != timerHidden && a.timer != ""
+	case doSuppress:
+		w.hidden[a.side-1] = a.mode != media.PassDigits
+		if w.m.relay && w.closedRel > 0 {
+			w.fail("keys are hidden or shown after the end")
+		}
 	case doTell:
 		w.needs(a, a.leg)
 	case doReoffer, doTake, doUndo, doSettle, doConclude, doPresent:
@@ -293,6 +306,9 @@ func (w *witness) checkEvent(a doPublish, s Signal) {
 		leg, w.over[d.Leg] = d.Leg, true
 		w.legEnds[d.Leg]++
 	case events.CallTransferredData:
+		if d.Joined != "" && w.hidden != [2]bool{} {
+			w.fail("keys stay hidden when a side has another party")
+		}
 		if leg = d.Joined; w.over[leg] {
 			w.fail("%s joins and its end was told", leg)
 		}
