@@ -40,6 +40,7 @@ type Call struct {
 	recording Recording          // tapped
 	opened    Recording          // not yet
 	playing   map[sounding]int   // as the relay numbers what plays
+	unpressed [2]unpressed       // by side
 	out       map[LegID]struct{} // legs that may hold a place of their trunk
 	timers    map[Timer]*time.Timer
 	account   string
@@ -231,6 +232,7 @@ func (c *Call) carryOut(a action) Signal {
 		if c.relay != nil {
 			stats = c.relay.Close()
 			c.tellSilence(&stats)
+			c.tellUnpressed()
 		}
 		return Closed{At{c.now()}, stats}
 	case doCloseRecording:

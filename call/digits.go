@@ -314,9 +314,7 @@ func (c *Call) carryOutKeys(a action) bool {
 			l.Press(a.press)
 		}
 	case doPress:
-		if err := c.relay.Press(a.side, media.BySound, a.press); err != nil {
-			c.log.Info("a key did not reach one side", "side", a.side.String(), "error", err)
-		}
+		c.press(a)
 	case doCodes:
 		if err := c.relay.Codes(a.side, a.codes); err != nil {
 			c.log.Error("codes are not listened for", "error", err)

@@ -1,7 +1,11 @@
 package call
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +69,35 @@ func TestKeysAreCarriedOut(t *testing.T) {
 		}
 		if d := w.events[at].Data.(events.DTMFDetectedData); d.Side != "caller" || d.Class != "key" || d.Count != 1 || !slices.Equal(d.Ways, []string{"info"}) {
 			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// TestKeysThatDoNotArrive: they are counted, and told once; a line for each would
+// tell when each was pressed.
+func TestKeysThatDoNotArrive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.pressErr = errors.New("no tone in this codec")
+		var log bytes.Buffer
+		w.log = slog.NewTextHandler(&log, nil)
+		board := w.board(Config{})
+		a, b := talkingCall(t, w, board)
+		for range 5 {
+			b.send(Untold{Now(), media.Press{Digit: 5}})
+			time.Sleep(time.Second)
+		}
+		b.send(Bye{Now(), Cause{Status: 200, Remote: true}})
+		b.send(Gone{Now()})
+		if err := board.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		said := log.String()
+		if strings.Count(said, "keys did not reach") != 1 || !strings.Contains(said, "keys=5") || !strings.Contains(said, "no tone in this codec") {
+			t.Errorf("the log says %s", said)
+		}
+		if len(w.keys) != 5 || len(a.done()) == 0 {
+			t.Errorf("the relay was asked %q", w.keys)
 		}
 	})
 }

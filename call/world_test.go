@@ -28,6 +28,8 @@ type world struct {
 	relayErr  error
 	recordErr error
 	dialErr   error
+	pressErr  error
+	log       slog.Handler // nil: nobody reads it
 	panicIn   string
 	recordFor time.Duration // how long opening a recording takes
 	diskFor   time.Duration // how long an event takes to be durable
@@ -50,8 +52,12 @@ type world struct {
 func newWorld() *world { return &world{decision: defaultSetup().decision} }
 
 func (w *world) board(c Config) *Switchboard {
+	log := w.log
+	if log == nil {
+		log = slog.DiscardHandler
+	}
 	return NewSwitchboard(c, Ports{Route: w.route, Identify: w.identify, Dial: w.dial, Relay: w.relay,
-		Record: w.record, Publish: w.publish, Transfer: w.direct}, slog.New(slog.DiscardHandler))
+		Record: w.record, Publish: w.publish, Transfer: w.direct}, slog.New(log))
 }
 
 func (w *world) route(_ context.Context, r routing.Request) (routing.Decision, error) {
@@ -327,7 +333,7 @@ func (r fakeRelay) Pressed(from media.Side, p media.Press) {
 
 func (r fakeRelay) Press(to media.Side, way media.Way, keys ...media.Press) error {
 	r.note("press %d for the %s by %s", len(keys), to, way)
-	return nil
+	return r.w.pressErr
 }
 
 func (r fakeRelay) Codes(from media.Side, codes []string) error {
