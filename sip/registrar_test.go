@@ -176,7 +176,7 @@ func TestRegistrarRefuses(t *testing.T) {
 			t.Errorf("a wrong password: %q", m.start)
 		}
 		kari := w.handset("10.1.0.9:5060", "kari", "secret") // of a trunk that takes no phones
-		if m := kari.ask(kari.contact("")); !strings.HasPrefix(m.start, "SIP/2.0 4") {
+		if m := kari.ask(kari.contact("")); !strings.HasPrefix(m.start, "SIP/2.0 405") {
 			t.Errorf("a trunk without a registrar: %q", m.start)
 		}
 		if n := len(w.ep.registrar.phones); n != 0 {

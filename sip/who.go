@@ -47,7 +47,7 @@ func (e *Endpoint) identify(in *incoming) bool {
 	switch {
 	case in.trunk == "":
 		return e.challengeStranger(in, verdict)
-	case len(p.Auth.Users) == 0, v.digest == in.trunk, in.Method != gosip.INVITE && in.Method != gosip.REGISTER:
+	case len(p.Auth.Users) == 0, v.digest == in.trunk, in.Method != gosip.INVITE && !e.mayRegister(in):
 		return true
 	}
 	e.challenge(in, p.Auth, verdict)
