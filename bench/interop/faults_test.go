@@ -211,6 +211,7 @@ func brokenConfig(t *testing.T) {
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d broken files: %v", len(files), err)
 	}
+	t.Chdir(filepath.Dir(folder)) // the sounds that the files name lie beside them
 	faults := 0
 	for _, file := range append(files, filepath.Join(folder, "not-there.yaml")) {
 		wanted := announced(t, file)
