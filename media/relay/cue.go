@@ -20,6 +20,7 @@ type cue struct {
 	at       sound.Player
 	rate     int            // of at; 0: it never began
 	frames   *sound.Encoded // as payloads of our own format; nil: not asked for yet
+	alone    bool           // it is encoded for this listener alone until it begins anew
 	bed      sound.Bed
 
 	heard    time.Duration
@@ -61,6 +62,25 @@ func (c *cue) tune(rate int) {
 		c.at.Retune(rate)
 	}
 	c.rate = rate
+}
+
+// shared returns the payload of the frame that comes next, as it is kept for all
+// who are sent the same. ok is false when that frame has to be encoded for this
+// listener alone: he joined where nobody else has been yet. Then so are those
+// after it, since a decoder expects them of one encoder, up to the next beginning.
+func (c *cue) shared(t *tongue) (payload []byte, ok bool) {
+	i := c.at.Frame()
+	if c.alone = c.alone && i > 0; c.alone {
+		return nil, false
+	}
+	if c.frames == nil {
+		c.frames = t.encoded(c.sound)
+	}
+	if c.frames != nil {
+		payload, ok = c.frames.Frame(i)
+	}
+	c.alone = !ok
+	return payload, ok
 }
 
 // playback says how far a cue came.

@@ -43,12 +43,13 @@ func (r *Relay) Play(order media.Play) (id int, err error) {
 		return 0, fmt.Errorf("sound for the %s: %w", order.To, ErrNoCodec)
 	}
 	t.warm(s)
+	r.warm()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.player(order.To)
-	if p.tongue.rate == 0 || !p.tongue.same(&t) {
-		p.tongue = t
+	if !p.tongue.same(&t) {
+		p.retune(t)
 	}
 	r.plays++
 	p.begin(&cue{id: r.plays, order: order, sound: s}, r.clock(time.Now()))
@@ -112,7 +113,33 @@ func (r *Relay) playSoon(now time.Time) {
 	}
 }
 
-// retune gives the players what a party takes now. The caller holds r.nego and r.mu.
+// warm converts what plays for what the parties take now, before the packet path
+// needs it. No other sound can begin meanwhile. The caller holds r.nego.
+func (r *Relay) warm() {
+	type playing struct {
+		s *sound.Sound
+		t tongue
+	}
+	var all []playing
+	r.mu.Lock()
+	for i, p := range r.players {
+		if p == nil || r.legs[i].desc == nil || p.instead == nil && p.under == nil {
+			continue
+		}
+		t := tongueFor(r.legs[i].desc, r.legs[i].sent)
+		for _, c := range [...]*cue{p.instead, p.under} {
+			if c != nil && !p.tongue.same(&t) {
+				all = append(all, playing{c.sound, t})
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, w := range all {
+		w.t.warm(w.s)
+	}
+}
+
+// retune gives the players what a party takes now, which r.warm has seen to. The caller holds r.nego and r.mu.
 func (r *Relay) retune() {
 	for i, p := range r.players {
 		if p == nil || r.legs[i].desc == nil {

@@ -207,14 +207,10 @@ func (p *player) speak(at int64) {
 func (p *player) frame(b []byte, size int) []byte {
 	c := p.instead
 	if c.on() && !p.under.on() {
-		if c.frames == nil {
-			c.frames, _ = p.tongue.encoded(c.sound) // our own format is one that we know
-		}
-		if c.frames != nil {
-			c.tune(p.tongue.rate)
-			b = append(b, c.frames.Frame(c.at.Frame())...)
+		c.tune(p.tongue.rate)
+		if payload, ok := c.shared(&p.tongue); ok {
 			c.at.Skip(size)
-			return b
+			return append(b, payload...)
 		}
 	}
 	mixed, extra := p.talk[:size], p.extra[:size]
@@ -276,7 +272,7 @@ func (p *player) finish(slot **cue, end media.PlayEnd) {
 func (p *player) retune(t tongue) {
 	p.tongue = t
 	if p.instead != nil {
-		p.instead.frames = nil
+		p.instead.frames, p.instead.alone = nil, false
 	}
 	if t.rate == 0 {
 		p.finish(&p.instead, media.PlayNoCodec)

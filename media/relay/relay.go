@@ -350,6 +350,7 @@ func (r *Relay) apply(from media.Side) {
 	if peer.desc != nil {
 		r.tell(from.Other(), peer.desc, d)
 	}
+	r.warm()
 
 	r.mu.Lock()
 	defer r.mu.Unlock()

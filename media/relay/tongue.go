@@ -17,7 +17,7 @@ type tongue struct {
 	formats []media.Format // that may be sent to the party
 	own     media.Format   // of our own packets
 	rate    int            // of the sounds in them, in Hz; 0: the party takes nothing that we speak
-	enc     codec.Encoder  // for frames of ours that are mixed of two sounds
+	enc     codec.Encoder  // for frames of ours that nobody else is sent
 
 	mixed media.Format // of the packets that are mixed into; those below are of it
 	dec   codec.Decoder
@@ -69,20 +69,25 @@ func (t *tongue) warm(s *sound.Sound) {
 	}
 }
 
-// encoded returns a sound in our own format.
-func (t *tongue) encoded(s *sound.Sound) (*sound.Encoded, error) {
-	f := t.own
+// encoded returns a sound in our own format, as all share it who are sent the
+// same; nil: it is there in too many already.
+func (t *tongue) encoded(s *sound.Sound) *sound.Encoded {
+	f := codec.Heeded(t.own)
 	name := fmt.Sprintf("%s/%d/%d;%s", f.Name, f.Clock, f.Channels, f.Params)
-	return s.As(name, t.rate, func() (func([]byte, []int16) []byte, error) {
+	e, err := s.As(name, t.rate, func() (func([]byte, []int16) []byte, error) {
 		enc, err := codec.NewEncoder(f, t.rate)
 		if err != nil {
 			return nil, err
 		}
 		return enc.Encode, nil
 	})
+	if err != nil {
+		return nil
+	}
+	return e
 }
 
-// speak appends a frame of ours that was mixed.
+// speak appends a frame of ours that nobody else is sent.
 func (t *tongue) speak(dst []byte, pcm []int16) []byte {
 	if t.enc == nil {
 		enc, err := codec.NewEncoder(t.own, t.rate)

@@ -9,6 +9,7 @@ package sound
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"sync"
 	"time"
 )
@@ -22,9 +23,22 @@ type Sound struct {
 	hash    [sha256.Size]byte
 
 	mu    sync.Mutex
-	rates map[int][]int16
+	rates map[int]*resampled
 	codes map[string]*Encoded
 }
+
+// resampled is a sound at another rate. It is made outside the sound's mutex:
+// who wants it at a rate that is there does not wait for one that is not.
+type resampled struct {
+	once    sync.Once
+	samples []int16
+}
+
+// MostForms is how many codecs with their parameters a sound is kept in.
+const MostForms = 8
+
+// ErrForms says that a sound is kept in [MostForms] forms already.
+var ErrForms = errors.New("the sound is kept in too many forms already")
 
 // New makes a sound of samples, which it keeps. rate is in Hz and above 0.
 func New(rate int, samples []int16) *Sound {
@@ -69,16 +83,17 @@ func (s *Sound) At(rate int) []int16 {
 		return s.samples
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	got, ok := s.rates[rate]
-	if !ok {
-		got = Resample(s.samples, s.rate, rate)
+	got := s.rates[rate]
+	if got == nil {
 		if s.rates == nil {
-			s.rates = map[int][]int16{}
+			s.rates = map[int]*resampled{}
 		}
+		got = &resampled{}
 		s.rates[rate] = got
 	}
-	return got
+	s.mu.Unlock()
+	got.once.Do(func() { got.samples = Resample(s.samples, s.rate, rate) })
+	return got.samples
 }
 
 // Frame is the length of the pieces that sounds are played in.
@@ -88,9 +103,9 @@ const Frame = 20 * time.Millisecond
 func FrameSize(rate int) int { return rate / 50 }
 
 // Encoded is a sound as the payloads of one codec, a [Frame] each. Each frame is
-// encoded when it is asked for first, after those before it, and kept: so that a
-// long piece of music costs nobody a pause, and a thousand who hear it one
-// encoder. Safe for concurrent use.
+// encoded when it is asked for first, behind the one before it, and kept: so that
+// a long piece of music costs nobody a pause, and a thousand who hear it from its
+// beginning one encoder. Safe for concurrent use.
 type Encoded struct {
 	frames int
 
@@ -106,21 +121,25 @@ type Encoded struct {
 func (e *Encoded) Frames() int { return e.frames }
 
 // Frame returns the payload of one frame; it is empty where the encoder had
-// nothing worth sending. Nobody may change it.
-func (e *Encoded) Frame(i int) []byte {
+// nothing worth sending. Nobody may change it. It encodes one frame at the most:
+// ok is false for one that is further ahead, which who joins late encodes for
+// himself, and for one behind the end.
+func (e *Encoded) Frame(i int) (payload []byte, ok bool) {
 	e.mu.RLock()
-	ready := len(e.ends) > i
-	if ready {
+	if len(e.ends) > i {
 		defer e.mu.RUnlock()
-		return e.at(i)
+		return e.at(i), true
 	}
 	e.mu.RUnlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for len(e.ends) <= i {
+	if i > len(e.ends) || i >= e.frames {
+		return nil, false
+	}
+	if i == len(e.ends) {
 		e.advance()
 	}
-	return e.at(i)
+	return e.at(i), true
 }
 
 func (e *Encoded) at(i int) []byte {
@@ -148,12 +167,17 @@ func (e *Encoded) advance() {
 // As returns the sound in a codec. name tells the codec with its parameters from
 // every other; encoder is asked for one when the sound was never in that codec.
 // What that returns appends the payload of the next frame of samples at the rate.
+// Fails with [ErrForms] when it was in too many others, since each is kept as long
+// as the sound, and with the encoder's own error.
 func (s *Sound) As(name string, rate int, encoder func() (func(dst []byte, frame []int16) []byte, error)) (*Encoded, error) {
 	samples := s.At(rate)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.codes[name]; e != nil {
 		return e, nil
+	}
+	if len(s.codes) >= MostForms {
+		return nil, ErrForms
 	}
 	encode, err := encoder()
 	if err != nil {

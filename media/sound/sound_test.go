@@ -2,6 +2,7 @@ package sound
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -93,18 +94,32 @@ func TestAsEncodesEachFrameOnce(t *testing.T) {
 	if err != nil || e.Frames() != 3 || calls != 0 {
 		t.Fatalf("%d frames after %d calls, %v", e.Frames(), calls, err)
 	}
-	if f := e.Frame(1); f[0] != 2 || calls != 2 {
+	if _, ok := e.Frame(1); ok || calls != 0 {
+		t.Errorf("frame 1 is there after %d calls", calls)
+	}
+	frame := func(i int) []byte {
+		f, ok := e.Frame(i)
+		if !ok {
+			t.Fatalf("frame %d is not there", i)
+		}
+		return f
+	}
+	frame(0)
+	if f := frame(1); f[0] != 2 || calls != 2 {
 		t.Errorf("frame 1 is %v after %d calls", f, calls)
 	}
-	if f := e.Frame(2); !slices.Equal(f, []byte{3, 160, 0}) {
+	if f := frame(2); !slices.Equal(f, []byte{3, 160, 0}) {
 		t.Errorf("the last frame is %v", f)
 	}
+	if _, ok := e.Frame(3); ok {
+		t.Error("there is a frame behind the last")
+	}
 	again, _ := s.As("X", 8000, encoder)
-	first := again.Frame(0)
+	first, _ := again.Frame(0)
 	if again != e || first[0] != 1 || calls != 3 || made != 1 {
 		t.Errorf("encoded again: %d frames, %d encoders", calls, made)
 	}
-	if _ = append(first, 99); e.Frame(1)[0] != 2 {
+	if _ = append(first, 99); frame(1)[0] != 2 {
 		t.Error("appending to a frame changes the next")
 	}
 	if other, _ := s.As("Y", 8000, encoder); other == e || made != 2 {
@@ -122,6 +137,27 @@ func TestAsEncodesEachFrameOnce(t *testing.T) {
 	}
 }
 
+// However many forms are asked for, few are kept, and those stay shared.
+func TestAsKeepsFewForms(t *testing.T) {
+	s := New(8000, sine(8000, 440, 8000, time.Second))
+	encoder := func() (func([]byte, []int16) []byte, error) {
+		return func(dst []byte, _ []int16) []byte { return append(dst, 1) }, nil
+	}
+	kept := 0
+	for i := range 100 {
+		if _, err := s.As(fmt.Sprint(i), 8000, encoder); err == nil {
+			kept++
+		} else if err != ErrForms {
+			t.Fatal(err)
+		}
+	}
+	a, errA := s.As("0", 8000, encoder)
+	b, errB := s.As("0", 8000, encoder)
+	if kept != MostForms || a == nil || a != b || errA != nil || errB != nil {
+		t.Errorf("%d forms are kept, %v %v", kept, errA, errB)
+	}
+}
+
 func TestAsSharedByMany(t *testing.T) {
 	s := New(8000, sine(8000, 440, 8000, time.Second))
 	e, err := s.As("X", 8000, func() (func([]byte, []int16) []byte, error) {
@@ -135,7 +171,7 @@ func TestAsSharedByMany(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for i := range e.Frames() {
-				if f := e.Frame(i); len(f) != 1 || f[0] != byte(i+1) {
+				if f, ok := e.Frame(i); !ok || len(f) != 1 || f[0] != byte(i+1) {
 					t.Errorf("frame %d is %v", i, f)
 				}
 			}
