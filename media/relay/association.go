@@ -53,12 +53,12 @@ func (r *Relay) encryptByDTLS(of media.Side, said sdp.Security, choice sdp.Choic
 	if to := s.source.target(); active && !to.isZero() && !s.muted {
 		a.begin(to)
 	}
-	if h := s.hello; h != nil && !active && s.source.mayShake(h.src) {
+	if h := s.earlyHello(); h != nil && !active {
 		if a.begin(h.src); a.hand != nil {
 			a.hand.Take(h.pkt)
 		}
 	}
-	s.hello = nil
+	s.hellos = nil
 }
 
 // hello is what began a handshake before the answer came that says by whom.
@@ -67,16 +67,48 @@ type hello struct {
 	pkt []byte
 }
 
+// hellosMost is how many places may have begun before the answer: who comes after
+// them is heard when he says it again, a second later.
+const hellosMost = 8
+
 // greeted keeps a party's first word until its description is here: phones speak
-// as soon as they answer, and would say it again only a second later. One is kept,
-// and it counts for nothing before its source is known.
+// as soon as they answer, and would say it again only a second later. Who the party
+// is nobody knows yet, so each place has one kept, the last, and none takes that of
+// another. It counts for nothing before its source is known.
 func (r *Relay) greeted(p *packet) media.Drop {
 	s := &r.sides[index(p.from)]
-	if !s.checkRate.take(p.at, r.interval) || len(p.buf) > 1500 {
+	if len(p.buf) > 1500 {
+		return media.DropMalformed
+	}
+	for i := range s.hellos {
+		if h := &s.hellos[i]; h.src == p.src {
+			h.pkt = append(h.pkt[:0], p.buf...)
+			return taken
+		}
+	}
+	if len(s.hellos) == hellosMost {
 		return media.DropRate
 	}
-	s.hello = &hello{p.src, bytes.Clone(p.buf)}
+	s.hellos = append(s.hellos, hello{p.src, bytes.Clone(p.buf)})
 	return taken
+}
+
+// earlyHello is the one of those kept that the party said: from where it says it
+// is, before any other place that its rule allows.
+func (s *side) earlyHello() (found *hello) {
+	for i := range s.hellos {
+		h := &s.hellos[i]
+		if !s.source.mayShake(h.src) {
+			continue
+		}
+		if h.src == s.source.exact {
+			return h
+		}
+		if found == nil {
+			found = h
+		}
+	}
+	return found
 }
 
 // forsake ends what a side has of DTLS. The caller holds r.mu.

@@ -23,11 +23,16 @@ func (e *endpoints) has(p endpoint) bool {
 	return false
 }
 
-func (e *endpoints) add(p endpoint) {
-	if !e.has(p) {
-		e.all[e.next] = p
+// add puts a place in the oldest one's stead, but never in that of keep.
+func (e *endpoints) add(p, keep endpoint) {
+	if e.has(p) {
+		return
+	}
+	if e.all[e.next] == keep && !keep.isZero() {
 		e.next = (e.next + 1) % uint8(len(e.all))
 	}
+	e.all[e.next] = p
+	e.next = (e.next + 1) % uint8(len(e.all))
 }
 
 // checked makes connectivity checks the rule of a source: a place is what has
@@ -38,7 +43,7 @@ func (s *source) checked(restarted bool) {
 	if restarted || s.valid == nil {
 		s.valid = &endpoints{}
 		if !s.locked.isZero() {
-			s.valid.add(s.locked)
+			s.valid.add(s.locked, endpoint{})
 		}
 	}
 }
@@ -46,7 +51,7 @@ func (s *source) checked(restarted bool) {
 // passed notes a place that a check came from. The first is used at once, and
 // then whichever is nominated last.
 func (s *source) passed(at endpoint, nominated bool) {
-	s.valid.add(at)
+	s.valid.add(at, s.locked)
 	if nominated || s.locked.isZero() {
 		s.locked = at
 	}
@@ -69,18 +74,25 @@ func (r *Relay) aside(p *packet) (verdict media.Drop, ok bool) {
 }
 
 // check answers a connectivity check. Parties that do without ICE send STUN too,
-// to keep their NAT open; that is counted and wants no answer.
+// to keep their NAT open; that is counted and wants no answer. Who does not know
+// the names costs no HMAC and takes nothing from anybody's rate; who knows them
+// and comes from elsewhere takes nothing from the places that have passed.
 func (r *Relay) check(p *packet) media.Drop {
 	s := &r.sides[index(p.from)]
 	switch {
 	case !s.ready || p.src.isZero():
 		return media.DropSource
-	case !s.checkRate.take(p.at, r.interval):
-		return media.DropRate
 	case s.ice == nil && p.src != s.source.locked && !s.source.permits(p.src):
 		return media.DropSource
-	case s.ice == nil:
+	case s.ice == nil || !s.ice.Names(p.buf):
 		return media.DropSTUN
+	}
+	rate := &s.checkRate
+	if s.source.valid.has(p.src) {
+		rate = &s.passedRate
+	}
+	if !rate.take(p.at, r.interval) {
+		return media.DropRate
 	}
 	from := p.src.addrPort()
 	answer, valid, nominated, err := s.ice.Take(p.buf, from)

@@ -31,10 +31,11 @@ type side struct {
 	takes      *sdp.Description
 	told       []byte      // our last description to it
 	ice        *secure.ICE // our end of its connectivity checks; nil: it does without
-	checkRate  bucket
-	hello      *hello // that came too early; nil: none
-	mux        bool   // its RTCP goes over the port of its RTP (RFC 5761)
-	unreported bool   // it is sent no RTCP: there are no keys for it
+	checkRate  bucket      // of checks from places that have passed none
+	passedRate bucket      // of checks from places that have
+	hellos     []hello     // that came too early
+	mux        bool        // its RTCP goes over the port of its RTP (RFC 5761)
+	unreported bool        // it is sent no RTCP: there are no keys for it
 }
 
 // flow counts what one party sent; written by the packet path, read by anyone.

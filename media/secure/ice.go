@@ -71,6 +71,14 @@ func (i *ICE) Take(pkt []byte, from netip.AddrPort) (answer []byte, valid, nomin
 	return answer, true, m.nominates, nil
 }
 
+// Names reports whether a message is a request in our name and the party's, which
+// costs no HMAC: strangers do not know the names. [ICE.Take] says whether it is the
+// party's.
+func (i *ICE) Names(pkt []byte) bool {
+	m, err := parseSTUN(pkt)
+	return err == nil && m.kind == bindingRequest && i.names(m.username)
+}
+
 // names reports whether a user name is ours and the party's.
 func (i *ICE) names(user string) bool {
 	ours, theirs, ok := strings.Cut(user, ":")
