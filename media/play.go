@@ -7,7 +7,6 @@ import "time"
 type Sound struct {
 	File     string // path of a WAV file
 	Ringback string // the country whose ringback tone it is: "de", "us", …
-	Busy     string // the country whose busy tone it is
 	Beep     bool   // the tone that says that a call is recorded
 }
 

@@ -173,8 +173,6 @@ func (p *Pool) sound(of media.Sound) (*sound.Sound, error) {
 		return s, nil
 	case of.Ringback != "":
 		s = p.sounds.Ringback(of.Ringback)
-	case of.Busy != "":
-		s = p.sounds.Busy(of.Busy)
 	case of.Beep:
 		s = p.sounds.Beep()
 	}

@@ -394,14 +394,14 @@ func TestPlayRefusesAndReplaces(t *testing.T) {
 			t.Errorf("before a description: %v", err)
 		}
 		w.connect(media.Source{}, media.Source{})
-		for _, of := range []media.Sound{{}, {Ringback: "xx"}, {Busy: "xx"}, {File: "/does/not/exist.wav"}} {
+		for _, of := range []media.Sound{{}, {Ringback: "xx"}, {File: "/does/not/exist.wav"}} {
 			if _, err := w.relay.Play(media.Play{To: media.Callee, Sound: of}); err == nil {
 				t.Errorf("%+v plays", of)
 			}
 		}
 		first := w.play(media.Play{To: media.Callee, Sound: media.Sound{Ringback: "us"}, Loop: true})
 		time.Sleep(100 * time.Millisecond)
-		second := w.play(media.Play{To: media.Callee, Sound: media.Sound{Busy: "de"}, Loop: true, Barge: true})
+		second := w.play(media.Play{To: media.Callee, Sound: media.Sound{Ringback: "de"}, Loop: true, Barge: true})
 		if got := w.played(); got.ID != first || got.End != media.PlayReplaced || got.Complete {
 			t.Errorf("played %+v", got)
 		}
@@ -412,7 +412,7 @@ func TestPlayRefusesAndReplaces(t *testing.T) {
 		if got := w.played(); got.ID != second || got.End != media.PlayBarged {
 			t.Errorf("played %+v", got)
 		}
-		w.play(media.Play{To: media.Caller, Sound: media.Sound{Busy: "de"}, Loop: true})
+		w.play(media.Play{To: media.Caller, Sound: media.Sound{Ringback: "de"}, Loop: true})
 		w.relay.Close()
 		if _, err := w.relay.Play(beep); err != errClosed {
 			t.Errorf("after Close: %v", err)

@@ -47,7 +47,7 @@ func (c Choice) Encrypts() bool { return c.Crypto >= 0 || c.DTLS }
 // with which of its keys.
 type Judge func(Security) (Choice, error)
 
-var errInsists = errors.New("audio insists on SRTP, which is not relayed")
+var errInsists = errors.New("audio insists on SRTP, which its trunk does not take")
 
 // PlainOnly is the judge of a party that may not encrypt.
 func PlainOnly(s Security) (Choice, error) {

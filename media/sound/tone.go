@@ -30,7 +30,7 @@ func tone(dBm0 float64, pieces ...piece) cadence { return cadence{pieces, dBm0} 
 func on(d time.Duration, hz ...float64) piece { return piece{hz, d} }
 func off(d time.Duration) piece               { return piece{nil, d} }
 
-// ringbacks and busies are the signals of national networks (ITU-T E.180
+// ringbacks are the signals of national networks (ITU-T E.180
 // supplement 2), by ISO 3166 country; "eu" is what most of Europe has.
 var ringbacks = map[string]cadence{
 	"at": tone(-13, on(1000*ms, 420), off(5000*ms)),
@@ -52,26 +52,6 @@ var ringbacks = map[string]cadence{
 	"us": tone(-16, on(2000*ms, 440, 480), off(4000*ms)),
 }
 
-var busies = map[string]cadence{
-	"at": tone(-13, on(400*ms, 420), off(400*ms)),
-	"au": tone(-13, on(375*ms, 425), off(375*ms)),
-	"be": tone(-13, on(500*ms, 425), off(500*ms)),
-	"ca": tone(-16, on(500*ms, 480, 620), off(500*ms)),
-	"ch": tone(-13, on(500*ms, 425), off(500*ms)),
-	"de": tone(-13, on(480*ms, 425), off(480*ms)),
-	"es": tone(-13, on(200*ms, 425), off(200*ms)),
-	"eu": tone(-13, on(500*ms, 425), off(500*ms)),
-	"fr": tone(-13, on(500*ms, 440), off(500*ms)),
-	"gb": tone(-13, on(375*ms, 400), off(375*ms)),
-	"ie": tone(-13, on(500*ms, 425), off(500*ms)),
-	"it": tone(-13, on(500*ms, 425), off(500*ms)),
-	"nl": tone(-13, on(500*ms, 425), off(500*ms)),
-	"nz": tone(-13, on(500*ms, 400), off(500*ms)),
-	"pl": tone(-13, on(500*ms, 425), off(500*ms)),
-	"se": tone(-13, on(250*ms, 425), off(250*ms)),
-	"us": tone(-16, on(500*ms, 480, 620), off(500*ms)),
-}
-
 // beep is the recording-notice tone: 1400 Hz for 0.2 s, as the rules of the
 // United States describe it (47 CFR 64.501); how often is the caller's choice.
 var beep = tone(-18, on(200*ms, 1400))
@@ -88,9 +68,6 @@ func Countries() []string { return slices.Sorted(maps.Keys(ringbacks)) }
 // Ringback returns one period of a country's ringback tone; nil when the
 // country is not known.
 func (t *Tones) Ringback(country string) *Sound { return t.of("ringback ", country, ringbacks) }
-
-// Busy returns one period of a country's busy tone; nil when it is not known.
-func (t *Tones) Busy(country string) *Sound { return t.of("busy ", country, busies) }
 
 // Beep returns the tone that says that a call is recorded.
 func (t *Tones) Beep() *Sound { return t.of("beep", "", map[string]cadence{"": beep}) }

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -54,9 +53,10 @@ func run(name string, args ...string) error {
 
 // Host is a machine: a thread in a network namespace. Our own has no thread.
 type Host struct {
-	t    *testing.T
-	jobs chan func()
-	ns   string // path
+	t      *testing.T
+	jobs   chan func()
+	ns     string // path
+	cables int    // at least as many as end here
 }
 
 // Us is the machine that the tests themselves run on.
@@ -113,13 +113,12 @@ func (h *Host) Listen(at netip.AddrPort) (c *net.UDPConn, err error) {
 	return c, err
 }
 
-var cables atomic.Uint32
-
 // Cable joins two hosts. Each end gets its addresses, as "10.0.0.1/24", and is up
 // when Cable returns; the names of the ends are returned.
 func Cable(a *Host, addrsA string, b *Host, addrsB string) (endA, endB string) {
 	a.t.Helper()
-	n := cables.Add(1)
+	n := a.cables + b.cables // no end of either has this number, as yet
+	a.cables, b.cables = n+1, n+1
 	endA, endB = fmt.Sprintf("rd%da", n), fmt.Sprintf("rd%db", n)
 	a.Run(fmt.Sprintf("ip link add %s type veth peer name %s netns %s", endA, endB, b.ns))
 	for _, end := range []struct {

@@ -1,0 +1,235 @@
+package call
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"ringdown/events"
+)
+
+// describe writes an action as a transcript has it.
+func describe(a action) string {
+	switch a := a.(type) {
+	case doVerify:
+		return "verify"
+	case doRoute:
+		return "route"
+	case doOffer:
+		return "relay offer"
+	case doDial:
+		return fmt.Sprintf("dial %s target %d", a.leg, a.target)
+	case doProgress:
+		return fmt.Sprintf("progress a %d", a.status)
+	case doEarly:
+		return fmt.Sprintf("early a %d %q", a.status, a.body)
+	case doAgree:
+		if a.offer {
+			return fmt.Sprintf("relay join %s %q target %d", a.leg, a.body, a.target)
+		}
+		return fmt.Sprintf("relay answer %q target %d", a.body, a.target)
+	case doRecord:
+		if a.segment > 1 {
+			return fmt.Sprintf("record segment %d of %s and %s", a.segment, a.caller, a.callee)
+		}
+		return "record"
+	case doDirect:
+		return fmt.Sprintf("direct %s of trunk %q", a.referral.User, a.referral.Trunk)
+	case doRefer:
+		return fmt.Sprintf("refer %s %d: %d", a.leg, a.id, a.status)
+	case doInvite:
+		return strings.TrimRight(fmt.Sprintf("invite %s target %d as %s %s", a.leg, a.target, a.side, a.replaces), " ")
+	case doWelcome:
+		return fmt.Sprintf("welcome %s", a.leg)
+	case doPropose:
+		return fmt.Sprintf("propose %s as %s, told %q", a.leg, a.side, a.told)
+	case doMove:
+		if a.offer {
+			return fmt.Sprintf("move %s to %s by offer %q", a.side, a.leg, a.body)
+		}
+		return fmt.Sprintf("move %s to %s by %q", a.side, a.leg, a.body)
+	case doReply:
+		return fmt.Sprintf("reply %s %q", a.leg, a.body)
+	case doOfferAgain:
+		return fmt.Sprintf("offer %s %q", a.leg, a.body)
+	case doClaim:
+		return "claim"
+	case doGive:
+		return fmt.Sprintf("give %s (%s)", a.leg, a.side)
+	case doRefuseClaim:
+		return "refuse claim"
+	case doSegment:
+		return fmt.Sprintf("next segment at %d%s", a.at.Time.Sub(zero).Milliseconds(), paused(a.pausedBy))
+	case doTap:
+		return "tap" + paused(a.pausedBy)
+	case doAwait:
+		return "await a"
+	case doPlay:
+		return describePlay(a)
+	case doStopPlay:
+		return fmt.Sprintf("stop the %s of the %s", a.what.purpose, a.what.to)
+	case doSilence:
+		return fmt.Sprintf("silence the %s", a.side)
+	case doAnswer:
+		return fmt.Sprintf("answer a %q", a.body)
+	case doReoffer:
+		return strings.TrimRight(fmt.Sprintf("reoffer %s (%s) %d %q, else ask %s", a.leg, a.side, a.id, a.body, a.other), " ")
+	case doRefuseOffer:
+		return fmt.Sprintf("refuse offer %d of %s %d", a.id, a.leg, a.status)
+	case doSettle:
+		return fmt.Sprintf("settle %s (%s) %q, update %s %d", a.leg, a.side, a.body, a.to, a.id)
+	case doPresent:
+		if a.id == 0 {
+			return fmt.Sprintf("offer %s (%s) the session as it is", a.leg, a.side)
+		}
+		return fmt.Sprintf("update %s (%s) %d with the session as it is", a.leg, a.side, a.id)
+	case doTake:
+		return strings.TrimRight(fmt.Sprintf("take %s (%s) %q, else tell %s", a.leg, a.side, a.body, a.other), " ")
+	case doConclude:
+		return fmt.Sprintf("conclude %s %q", a.leg, a.body)
+	case doUndo:
+		return fmt.Sprintf("undo %s", a.side)
+	case doHangup:
+		if a.cause.Q850 != 0 && a.cause.Q850 != 16 {
+			return fmt.Sprintf("hangup %s %s, Q.850 %d", a.leg, a.cause, a.cause.Q850)
+		}
+		line := fmt.Sprintf("hangup %s %s", a.leg, a.cause)
+		if to := a.cause.Redirect; to != nil {
+			line += " to " + strings.Join(to.To, " ")
+		}
+		return line
+	case doAdopt:
+		return fmt.Sprintf("adopt %s", a.leg)
+	case doTimer:
+		return fmt.Sprintf("timer %s %s", a.timer, a.after)
+	case doStopTimer:
+		return strings.TrimRight(fmt.Sprintf("stop timer %s", a.timer), " ")
+	case doPublish:
+		return describePublish(a)
+	case doCloseRelay:
+		return "close relay"
+	case doCloseRecording:
+		if a.fresh {
+			return fmt.Sprintf("close untapped recording at %d", a.ended.Sub(zero).Milliseconds())
+		}
+		return fmt.Sprintf("close recording at %d", a.ended.Sub(zero).Milliseconds())
+	case doFinish:
+		return "finish"
+	case doPressed:
+		return fmt.Sprintf("a %s of the %s by info", a.press.Digit, a.side)
+	case doTell:
+		return fmt.Sprintf("tell %s a %s by info", a.leg, a.press.Digit)
+	case doPress:
+		return fmt.Sprintf("press a %s for the %s", a.press.Digit, a.side)
+	case doCodes:
+		return fmt.Sprintf("codes of the %s: %s", a.side, strings.Join(a.codes, " "))
+	case doSuppress:
+		return fmt.Sprintf("keys of the %s: %s", a.side, a.mode)
+	case doPause:
+		return map[bool]string{true: "pause recording by ", false: "resume recording by "}[a.on] + a.by
+	}
+	return fmt.Sprintf("UNKNOWN %T", a)
+}
+
+func describePlay(a doPlay) string {
+	line := fmt.Sprintf("play %s to the %s:", a.what.purpose, a.what.to)
+	if o := a.order; o.Sound.File != "" {
+		line += " " + o.Sound.File
+	} else {
+		line += " " + cmp.Or(o.Sound.Ringback, "tone")
+	}
+	if a.order.Loop {
+		line += ", on and on"
+	}
+	if a.order.Under {
+		line += fmt.Sprintf(", under talk, every %s", a.order.Every)
+	}
+	return line
+}
+
+func describePublish(a doPublish) string {
+	line := fmt.Sprintf("publish %s at %d", a.kind, a.at.Sub(zero).Milliseconds())
+	if a.wait {
+		line += " and wait"
+	}
+	switch d := a.data.(type) {
+	case events.CallEndedData:
+		line += fmt.Sprintf(" %s by %s, cause %d/%d %s %q, setup %d ring %d talk %d billable %d duration %d",
+			d.Status, d.EndedBy, d.Cause.SIPStatus, d.Cause.Q850, d.Cause.Source, d.Cause.SIPReason,
+			d.SetupMS, d.RingMS, d.TalkMS, d.BillableMS, d.DurationMS)
+		if d.BilledUntil != nil {
+			line += fmt.Sprintf(", billed until %d", time.Time(*d.BilledUntil).Sub(zero).Milliseconds())
+		}
+		if d.HoldMS > 0 {
+			line += fmt.Sprintf(", held %d", d.HoldMS)
+		}
+		if d.RejectReason != "" {
+			line += ", reason " + d.RejectReason
+		}
+		if d.Winner != "" {
+			line += ", winner " + d.Winner
+		}
+		if d.Transfers > 0 {
+			line += fmt.Sprintf(", transfers %d", d.Transfers)
+		}
+	case events.CallTransferRequestedData:
+		line += strings.TrimRight(fmt.Sprintf(" %s by %s of the %s %s", d.Kind, d.By, d.Side, d.Reason), " ")
+	case events.CallTransferredData:
+		line += fmt.Sprintf(" %s by %s of the %s: %s left, %s joined", d.Kind, d.By, d.Side, d.Left, d.Joined)
+		if d.FromCall != "" {
+			line += " from " + d.FromCall
+		}
+		if d.ToCall != "" {
+			line += ", to " + d.ToCall
+		}
+	case events.CallTransferFailedData:
+		line += fmt.Sprintf(" %s by %s of the %s: %d %q", d.Kind, d.By, d.Side, d.Cause.SIPStatus, d.Cause.SIPReason)
+	case events.CallRejectedData:
+		line += fmt.Sprintf(" %s %d", d.RejectReason, d.Cause.SIPStatus)
+		if d.Limit != "" {
+			line += " of the " + d.Limit + ": " + d.Trace[len(d.Trace)-1].Text
+		}
+	case events.LegCreatedData:
+		line += fmt.Sprintf(" %s %s", d.Leg, d.Role)
+		if d.RedirectedBy != "" {
+			line += " redirected by " + d.RedirectedBy
+		}
+		if d.FromCall != "" {
+			line += " from " + d.FromCall
+		}
+	case events.LegRingingData:
+		line += fmt.Sprintf(" %s %d", d.Leg, d.SIP)
+	case events.LegAnsweredData:
+		line += " " + d.Leg
+	case events.LegFailedData:
+		line += fmt.Sprintf(" %s %s %d %q", d.Leg, d.Status, d.Cause.SIPStatus, d.Cause.SIPReason)
+		if d.Redirect != "" {
+			line += ", redirection " + d.Redirect
+		}
+	case events.LegEndedData:
+		line += fmt.Sprintf(" %s by %s %q", d.Leg, d.EndedBy, d.Cause.SIPReason)
+	case events.CallHeldData:
+		line += fmt.Sprintf(" %s %s", d.Party, d.Leg)
+	case events.CallBridgedData:
+		line += " " + d.Winner
+		if d.LateDurable {
+			line += " late-durable"
+		}
+	case events.CallAnsweredData:
+		line += " " + d.Winner
+	case events.DTMFDetectedData:
+		line += fmt.Sprintf(" %d %s of the %s %s by %s", d.Count, d.Class, d.Side, d.Leg, strings.Join(d.Ways, ", "))
+	case events.MediaStartedData:
+		line += " " + d.Side
+	case events.MediaPlayedData:
+		line += fmt.Sprintf(" %s to the %s %s, %d ms, %s", d.Sound, d.Side, d.Leg, d.PlayedMS, d.End)
+	case events.MediaUnheardData:
+		line += strings.TrimRight(fmt.Sprintf(" %s %s of %s: %s for %d %s", d.State, d.Side, d.Leg, d.Verdict, d.LastedMS, d.Source), " ")
+	case events.MediaQualityData:
+		line += fmt.Sprintf(" %s %s of %s: %s, %.2f %% of %d lost, MOS %.2f", d.State, d.Side, d.Leg, d.Codec, d.LossPercent, d.Expected, d.MOSLQ)
+	case events.MediaTimeoutData:
+		line += fmt.Sprintf(" %s %s of %s: silent for %d", d.Limit, d.Side, d.Leg, d.SilentMS)
+	}
+	return line
+}
