@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringdown/media"
+	"ringdown/routing"
 )
 
 const (
@@ -23,7 +24,7 @@ type hiding struct {
 // hide keeps a side's keys from the other party. Said again, it lasts anew.
 func (m *machine) hide(at time.Time, side media.Side) {
 	m.hidden.of[side-1], m.hidden.until = true, at.Add(hideMost)
-	m.do(doSuppress{side, media.SilenceDigits}, doTimer{timerHidden, hideMost})
+	m.do(doSuppress{side, hiddenAs(m.decision.Codes)}, doTimer{timerHidden, hideMost})
 }
 
 // show ends that.
@@ -50,4 +51,15 @@ func (m *machine) hiddenEnough(at time.Time) {
 	if m.state == inProgress && !at.Before(m.hidden.until) {
 		m.showAll()
 	}
+}
+
+// hiddenAs is what is heard in the place of a hidden key.
+func hiddenAs(c routing.StarCodes) media.Suppression {
+	switch c.HiddenAs {
+	case routing.HiddenAsTone:
+		return media.ToneDigits
+	case routing.HiddenAsNothing:
+		return media.DropDigits
+	}
+	return media.SilenceDigits
 }

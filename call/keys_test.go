@@ -174,3 +174,14 @@ func TestDigitTerms(t *testing.T) {
 		}
 	}
 }
+
+// What an account says about hidden keys reaches the relay.
+func TestHiddenAs(t *testing.T) {
+	for word, want := range map[string]media.Suppression{
+		"": media.SilenceDigits, routing.HiddenAsSilence: media.SilenceDigits, routing.HiddenAsTone: media.ToneDigits, routing.HiddenAsNothing: media.DropDigits,
+	} {
+		if got := hiddenAs(routing.StarCodes{HiddenAs: word}); got != want || word != "" && got.String() != word {
+			t.Errorf("%q is %s, want %s", word, got, want)
+		}
+	}
+}

@@ -102,6 +102,8 @@ func (s *setup) set(t *testing.T, line string) {
 		s.decision.Targets = nil
 	case "ringback":
 		s.decision.Ringback = true
+	case "hidden": // as
+		s.decision.Codes.HiddenAs = value
 	case "codes": // *1 pauses, *2 resumes, *3 hides, *4 shows, ** ends; [both]
 		s.decision.Codes = routing.StarCodes{By: value, Pause: "*1", Resume: "*2", Hide: "*3", Show: "*4", HangUp: "**"}
 	case "music":

@@ -41,16 +41,26 @@ type StarCodes struct {
 	Hide   string `yaml:"hide_keys"`        // the keys of the other party reach neither this one nor the recording
 	Show   string `yaml:"show_keys"`        // until this is pressed
 	HangUp string `yaml:"hang_up"`          // ends the call
+	// HiddenAs is what is there in the place of a hidden key: silence (default); tone,
+	// one and the same, which says that a key was pressed; drop, no packet for an event.
+	HiddenAs string `yaml:"hidden_as"`
 }
 
-// Words of StarCodes.By.
+// Words of StarCodes.
 const (
+	HiddenAsSilence = "silence"
+	HiddenAsTone    = "tone"
+	HiddenAsNothing = "drop"
+
 	CodesByCallee = "callee"
 	CodesByBoth   = "both"
 	CodesOff      = "off"
 )
 
-var codesBy = []string{CodesByCallee, CodesByBoth, CodesOff}
+var (
+	codesBy  = []string{CodesByCallee, CodesByBoth, CodesOff}
+	hiddenAs = []string{HiddenAsSilence, HiddenAsTone, HiddenAsNothing}
+)
 
 // Any reports whether there is any code.
 func (s StarCodes) Any() bool {
@@ -155,6 +165,10 @@ func (b *builder) starCodes(s StarCodes, path string) {
 	}
 	if s.Pause != "" && s.Resume == "" {
 		b.fault("is missing: a recording that is paused has to be resumed", "%s.star_codes.resume_recording", path)
+	}
+	b.fault(checkWord(s.HiddenAs, hiddenAs), "%s.star_codes.hidden_as", path)
+	if s.HiddenAs != "" && s.Hide == "" {
+		b.fault("says nothing without hide_keys", "%s.star_codes.hidden_as", path)
 	}
 	if s.Hide != "" && s.Show == "" {
 		b.fault("is missing: keys that are hidden have to be shown again", "%s.star_codes.show_keys", path)
