@@ -16,6 +16,7 @@ const lookBack = 80 * time.Millisecond
 // Figures of listening.
 const (
 	heldMost  = 16                                        // packets that wait for the tap
+	lateMost  = 64                                        // places by which a packet is late, and not of another stream
 	pauseMost = 60 * time.Millisecond                     // without sound, until a key that sounded is over
 	heardMost = int(codec.MaxFrame/time.Millisecond) * 48 // samples of a packet, at the highest rate
 )
@@ -31,8 +32,11 @@ type toneEar struct {
 	detector digits.Detector
 	keep     bool // the key that sounds, or sounded last, is not for the receiver
 
-	ssrc, next uint32 // of the stream, and the timestamp behind its last packet
-	frame      int    // samples of the last packet, at 8 kHz
+	ssrc, next uint32 // of the stream, and the timestamp behind its newest packet
+	seq        uint16 // of its newest packet
+	frame      int    // samples of the packet in hand, or of the last one, at 8 kHz; 0: none came
+	dark       uint32 // timestamp of the newest packet whose sound was replaced
+	darkened   bool   // there was one in this stream
 	phase      int    // of the tone that stands in, in samples
 	pcm        [heardMost]int16
 	narrow     [heardMost]int16
@@ -58,6 +62,7 @@ type heldPacket struct {
 	frame int    // samples, at 8 kHz
 	at    int64
 	blank bool // its payload is silent already
+	late  bool // it came behind later ones, or twice: it adds no time to them
 }
 
 // pass listens to a packet and makes it silent when a key sounds in it that the
@@ -67,20 +72,54 @@ func (e *toneEar) pass(p *packet) media.Drop {
 	if e.tune(h.pt); e.voice.in == nil {
 		return forward
 	}
+	if e.late(h) {
+		return e.passLate(p)
+	}
 	n, err := e.voice.in.Decode(e.pcm[:], p.buf[h.start:h.end])
 	if err != nil || n == 0 {
 		return forward
 	}
-	if ahead := int32(h.ts - e.next); h.ssrc != e.ssrc || ahead < 0 || int64(ahead) > ticks(pauseMost, e.voice.format.Clock) {
+	clock := e.voice.format.Clock
+	if h.ssrc != e.ssrc {
+		e.darkened = false
+	}
+	if ahead := max(int64(int32(h.ts-e.next)), -int64(int32(h.ts-e.next))); h.ssrc != e.ssrc || ahead > ticks(pauseMost, clock) {
 		e.detector.Reset(nil)
 	}
 	sound := e.voice.down.Append(e.narrow[:0], e.pcm[:n])
-	e.ssrc, e.next = h.ssrc, h.ts+uint32(int64(n)*int64(e.voice.format.Clock)/int64(e.voice.in.Rate()))
+	e.ssrc, e.seq, e.next = h.ssrc, h.seq, h.ts+uint32(int64(n)*int64(clock)/int64(e.voice.in.Rate()))
 	e.frame = len(sound)
-	e.hold(p)
+	e.hold(p, false)
 	e.hear(sound, p.at)
 	if !e.silences() {
 		return forward
+	}
+	e.dark, e.darkened = h.ts, true
+	return e.silence(p)
+}
+
+// late reports whether a packet was heard already or comes behind others that
+// were sent after it.
+func (e *toneEar) late(h *header) bool {
+	behind := int16(e.seq - h.seq)
+	return e.frame > 0 && h.ssrc == e.ssrc && behind >= 0 && behind < lateMost && int32(h.ts-e.next) < 0
+}
+
+// passLate takes a packet whose sound the ear has heard, or has gone past: to hear
+// it now would break what sounds. It is silent as those around it are.
+func (e *toneEar) passLate(p *packet) media.Drop {
+	h := &p.header
+	newest := e.frame
+	defer func() { e.frame = newest }()
+	if length := codec.Length(e.voice.format, p.buf[h.start:h.end]); length > 0 {
+		e.frame = int(length * digits.Rate / time.Second)
+	}
+	e.hold(p, true)
+	if !e.silences() && (!e.darkened || int32(h.ts-e.dark) > 0) {
+		return forward
+	}
+	if p.copied {
+		e.blank(&e.held[(e.first+e.count-1)%heldMost])
 	}
 	return e.silence(p)
 }

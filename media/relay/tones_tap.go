@@ -7,7 +7,7 @@ import "ringdown/media"
 // second packet is silent in the first one too.
 
 // hold takes a packet for the tap, when keys are kept from that.
-func (e *toneEar) hold(p *packet) {
+func (e *toneEar) hold(p *packet, late bool) {
 	if e.k.mode == media.PassDigits && e.count == 0 {
 		return
 	}
@@ -26,7 +26,7 @@ func (e *toneEar) hold(p *packet) {
 	q.Packet = media.Packet{
 		Side: p.from, Arrival: p.arrival, PT: h.pt, Marker: h.marker, Seq: h.seq, TS: h.ts, SSRC: h.ssrc, Payload: q.room,
 	}
-	q.frame, q.at, q.blank = e.frame, p.at, false
+	q.frame, q.at, q.blank, q.late = e.frame, p.at, false, late
 	p.copied = true
 	if e.detector.Held() && e.keep {
 		e.blank(q)
@@ -39,6 +39,9 @@ func (e *toneEar) blankHeld() {
 	for i := e.count - 1; i >= 0; i-- {
 		q := &e.held[(e.first+i)%heldMost]
 		e.blank(q)
+		if q.late {
+			continue
+		}
 		if ago -= q.frame; ago <= -q.frame/2 { // one more than it takes: windows see the beginning late
 			return
 		}
