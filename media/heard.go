@@ -93,9 +93,9 @@ func OriginOf(a netip.Addr) Origin {
 // Watchdog bounds how long a party may be silent before its call is ended. 0
 // stands for the default of each, a negative limit for none.
 type Watchdog struct {
-	Initial time.Duration // from the answer, when it never sends; default 30 s
-	Steady  time.Duration // after it has sent; default 60 s
-	Held    time.Duration // while it may not send; default 30 min
+	Initial time.Duration // from the answer, while nothing has come from it; default 30 s
+	Steady  time.Duration // after its last sound or RTCP; default 60 s
+	Held    time.Duration // during a hold of either side, or while it rests; default 30 min
 }
 
 // Defaults fills in what is 0.

@@ -5,9 +5,9 @@ import "time"
 // Watchdog bounds how long the party of a leg may be silent before its call is
 // ended. Each limit is an ISO 8601 duration, or off; empty is its default.
 type Watchdog struct {
-	Initial string `yaml:"initial"` // from the answer, when it never sends any sound; default PT30S
-	Steady  string `yaml:"steady"`  // after it has; default PT1M
-	Held    string `yaml:"held"`    // while a hold keeps it from sending; default PT30M
+	Initial string `yaml:"initial"` // from the answer, while nothing has come from it; default PT30S
+	Steady  string `yaml:"steady"`  // after its last sound or RTCP; default PT1M
+	Held    string `yaml:"held"`    // during a hold of either side, or while it rests; default PT30M
 }
 
 // WatchdogOff stands for no limit.

@@ -169,10 +169,15 @@ func (e *Engine) replace(now *flow, next flow) (before Counts, err error) {
 		if err := e.enter(&next); err != nil {
 			return Counts{}, err
 		}
-		defer e.leave(now.in)
 	}
 	if err := e.write(&next); err != nil {
+		if next.in != now.in {
+			e.leave(next.in)
+		}
 		return Counts{}, err
+	}
+	if next.in != now.in {
+		e.leave(now.in)
 	}
 	before = e.counts(now, e.now())
 	e.counted(now, -1)

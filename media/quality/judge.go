@@ -18,7 +18,7 @@ const (
 type Sight struct {
 	Now      int64
 	Judged   int64 // since when it could be heard: the answer, or when it took its place
-	MaySend  bool  // nobody holds it, and it does not hold itself
+	MaySend  bool  // nobody holds it, and it holds nobody
 	Packets  uint64
 	Strange  uint64                     // of those, of payload types that nobody agreed on
 	LastRTP  int64                      // 0: none

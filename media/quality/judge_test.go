@@ -11,6 +11,7 @@ import (
 // party is one that is looked at each second, from the answer on.
 type party struct {
 	s     Sight
+	peer  Sight // the one it talks to, of whom nothing comes unless a step says so
 	judge Judge
 	watch Watch
 	said  []Finding
@@ -38,7 +39,7 @@ func (p *party) each(seconds int, do func(s *Sight)) {
 		if f, ok := p.judge.See(p.s); ok {
 			p.said, p.at = append(p.said, f), append(p.at, int((p.s.Now-p.s.Judged)/int64(time.Second)))
 		}
-		if e, ok := p.watch.See(p.s, p.limit); ok && p.ended.Limit == "" {
+		if e, ok := p.watch.See(p.s, p.peer, p.limit); ok && p.ended.Limit == "" {
 			p.ended = e
 			p.ended.Since = (p.s.Now - p.s.Judged) / int64(time.Second) // when it barked
 		}
@@ -156,7 +157,8 @@ func TestWatchdog(t *testing.T) {
 	}{
 		"never sends":               {limit, []step{{100, nil}}, media.InitialLimit, 20},
 		"by default":                {media.Watchdog{}, []step{{100, nil}}, media.InitialLimit, 30},
-		"only reports":              {limit, []step{{100, reports}}, media.InitialLimit, 20},
+		"only reports":              {limit, []step{{100, reports}}, "", 0},
+		"reported, and stopped":     {limit, []step{{100, reports}, {100, nil}}, media.SteadyLimit, 140},
 		"stops":                     {limit, []step{{50, talks}, {100, nil}}, media.SteadyLimit, 90},
 		"rests and reports":         {limit, []step{{50, talks}, {300, reports}, {100, nil}}, media.SteadyLimit, 390},
 		"talks":                     {limit, []step{{3000, talks}}, "", 0},

@@ -55,6 +55,10 @@ type kind struct {
 	what  what
 }
 
+// comfortType is that of comfort noise of 8 kHz (RFC 3389 5). Phones send it to
+// whom they never offered it.
+const comfortType = 13
+
 type what uint8
 
 const (
@@ -115,6 +119,9 @@ func (m *Meter) find(pt uint8) (kind, bool) {
 		if k.pt == pt {
 			return k, true
 		}
+	}
+	if pt == comfortType {
+		return kind{clock: 8000, pt: pt, what: comfort}, true
 	}
 	return kind{}, false
 }

@@ -1,6 +1,10 @@
 package quality
 
-import "ringdown/media"
+import (
+	"time"
+
+	"ringdown/media"
+)
 
 // Watch is the watchdog of one party. The zero value has seen nothing.
 type Watch struct {
@@ -14,11 +18,16 @@ type Expired struct {
 	Since int64 // its last sign of life, or when it should have begun
 }
 
-// See takes a look. Only packets of sound, from where they may come, are a sign
-// of life before the party has sent any; afterwards, and while it may not send,
-// its RTCP is one too: a party that is silent on purpose, on hold or between
-// words, still reports, and one that is gone does not.
-func (w *Watch) See(s Sight, limits media.Watchdog) (e Expired, ok bool) {
+// reporting is for how long a party that reports may go without: RFC 3550 6.2 has
+// a report about every five seconds.
+const reporting = 30 * time.Second
+
+// See takes a look at a party and at the one it talks to. A party that sends
+// nothing is gone only when there is a proof: it reported until it fell silent,
+// and its reports have stopped too; or nothing has come from the other one
+// either, for as long. Else it may be one that listens and has neither comfort
+// noise nor RTCP, and whoever talks to it will know.
+func (w *Watch) See(s, peer Sight, limits media.Watchdog) (e Expired, ok bool) {
 	limits = limits.Defaults()
 	switch held := !s.MaySend; {
 	case !w.began && !held:
@@ -26,15 +35,17 @@ func (w *Watch) See(s Sight, limits media.Watchdog) (e Expired, ok bool) {
 	case !w.began || held != w.held:
 		w.began, w.held, w.from = true, held, s.Now
 	}
-	life := max(w.from, s.LastRTP, s.LastRTCP)
+	proven := s.LastRTCP > w.from && s.LastRTP-s.LastRTCP < int64(reporting)
 	limit, name := limits.Steady, media.SteadyLimit
 	switch {
-	case w.held:
+	case w.held, s.Resting, peer.Resting && !proven:
 		limit, name = limits.Held, media.HeldLimit
-	case s.Packets == 0:
-		life, limit, name = w.from, limits.Initial, media.InitialLimit
+	case s.Packets == 0 && s.LastRTCP == 0:
+		limit, name = limits.Initial, media.InitialLimit
 	}
-	if limit < 0 || s.Now-life < int64(limit) {
+	life := max(w.from, s.LastRTP, s.LastRTCP)
+	alone := s.Now - max(peer.Judged, peer.LastRTP, peer.LastRTCP)
+	if limit < 0 || s.Now-life < int64(limit) || !proven && alone < int64(limit) {
 		return Expired{}, false
 	}
 	return Expired{name, life}, true

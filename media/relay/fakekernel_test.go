@@ -17,6 +17,7 @@ type fakeKernel struct {
 	every    time.Duration // how often copies are delivered without being asked for
 	room     int           // copies that wait at most
 	deny     atomic.Pointer[error]
+	fail     atomic.Bool // what is forwarded does not go out
 	deliver  func(tag uint64, at time.Time, pkt []byte)
 	stop     chan struct{}
 	done     chan struct{}
@@ -167,6 +168,10 @@ func (k *fakeKernel) take(from, to netip.AddrPort, b []byte) bool {
 	}
 	f.Packets++
 	f.Bytes += uint64(len(b))
+	failed := k.fail.Load()
+	if failed {
+		f.Failed++
+	}
 	f.Last = at
 	f.follow(&h)
 	if f.Copy {
@@ -178,7 +183,9 @@ func (k *fakeKernel) take(from, to netip.AddrPort, b []byte) bool {
 	}
 	out, peer := f.Out, f.To
 	k.mu.Unlock()
-	k.net.Carry(out, peer, b)
+	if !failed {
+		k.net.Carry(out, peer, b)
+	}
 	return true
 }
 

@@ -34,8 +34,10 @@ func (r *Relay) newObserved(now int64) observed {
 	return observed{session: quality.NewSession(r.start, rand.Uint64(), rand.Uint64()), since: now}
 }
 
-// forgetHeard makes a side's ear that of another party. The caller holds r.mu.
+// forgetHeard makes a side's ear that of another party, with whom it is judged
+// anew whether anybody is gone. The caller holds r.mu.
 func (r *Relay) forgetHeard(side media.Side, now int64) {
+	r.expired = false
 	r.ears[index(side)] = r.newObserved(now)
 }
 
@@ -70,7 +72,8 @@ func (r *Relay) tallied(from media.Side, c, before *kernel.Counts) {
 	octets := c.Bytes - before.Bytes
 	octets -= min(octets, 12*packets)
 	at := r.clock(c.Last)
-	to.out.Add(&e.meter, &to.meter, at, c.Type, c.TS, c.SSRC, packets, octets)
+	out, outOctets := sent(c, before)
+	to.out.Add(&e.meter, &to.meter, at, c.Type, c.TS, c.SSRC, out, outOctets-min(outOctets, 12*out))
 	e.strays[media.NoOrigin] += c.Source - before.Source
 	e.meter.Absorb(quality.Tally{
 		SSRC: c.SSRC, PT: c.Type, Highest: uint16(c.Highest), Jitter: c.Jitter, Packets: packets, Octets: octets,

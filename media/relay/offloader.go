@@ -191,8 +191,10 @@ func (o *offloader) deliver(tag uint64, at time.Time, pkt []byte) {
 // direction. The caller holds r.mu.
 func (r *Relay) merge(f *offloaded, c kernel.Counts) {
 	flow, seen := &r.flows[index(f.side)], &f.seen
-	flow.packets.Add(c.Packets - seen.Packets)
-	flow.bytes.Add(c.Bytes - seen.Bytes)
+	c.Failed = min(c.Failed, seen.Failed+c.Packets-seen.Packets) // one that the packets do not show yet is for the next time
+	packets, octets := sent(&c, seen)
+	flow.packets.Add(packets)
+	flow.bytes.Add(octets)
 	flow.drops[media.DropSource].Add(c.Source - seen.Source)
 	flow.drops[media.DropRate].Add(c.Rate - seen.Rate)
 	flow.drops[media.DropSend].Add(c.Failed - seen.Failed)
@@ -217,6 +219,15 @@ func (r *Relay) merge(f *offloaded, c kernel.Counts) {
 	}
 	r.tallied(f.side, &c, seen)
 	*seen = c
+}
+
+// sent are how many packets went out since an earlier reading, and their bytes.
+// Of those that did not, only the number is known: they are taken as long as the
+// others.
+func sent(c, before *kernel.Counts) (packets, octets uint64) {
+	all := c.Packets - before.Packets
+	packets = all - (c.Failed - before.Failed)
+	return packets, (c.Bytes - before.Bytes) * packets / max(all, 1)
 }
 
 // retapped has the copies of now go to the tap of now. When it returns the tap

@@ -5,6 +5,7 @@ import (
 
 	"ringdown/media"
 	"ringdown/media/quality"
+	"ringdown/media/sdp"
 )
 
 // liveEvery is over how long live figures are taken.
@@ -59,19 +60,20 @@ func (r *Relay) observe(now time.Time) {
 		if !r.sides[i].ready || r.expired {
 			continue
 		}
-		if x, ok := e.watch.See(seen[i], e.limits); ok {
+		if x, ok := e.watch.See(seen[i], seen[1-i], e.limits); ok {
 			r.expired = true
 			r.notice(media.Notice{Kind: media.Expired, Side: side, At: now, Limit: x.Limit, Since: r.time(x.Since)})
 		}
 	}
 }
 
-// sight is what can be seen of a party now.
+// sight is what can be seen of a party now. One that holds may send, its music or
+// nothing at all: it is no more listened for than the one it holds.
 func (r *Relay) sight(side media.Side, at int64) quality.Sight {
 	me, peer, e := &r.sides[index(side)], &r.sides[index(side.Other())], &r.ears[index(side)]
 	s := quality.Sight{
 		Now: at, Judged: max(r.watched, e.since),
-		MaySend: peer.ready && me.direction.Sends() && !me.muted && !me.fax && peer.direction.Receives() && !peer.muted,
+		MaySend: peer.ready && me.direction == sdp.SendRecv && !me.muted && !me.fax && peer.direction.Receives() && !peer.muted,
 		Sends:   e.session.Sends, Strays: e.strays,
 		Own: media.OriginOf(me.source.exact.addr()),
 	}
