@@ -55,6 +55,7 @@ type leg struct {
 	over     bool // its end has been told in an event
 	hung     bool // it has been asked to hang up
 	gone     bool
+	joined   time.Time // when it took the place of another one; zero: it did not
 }
 
 // machine is the call as a function of signals: no clock, no goroutine, no

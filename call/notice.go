@@ -17,6 +17,9 @@ func (m *machine) hears(at time.Time, n media.Notice) {
 	if m.state != inProgress || l == nil {
 		return // it is only judged while the call is connected
 	}
+	if n.Since.Before(l.joined) {
+		return // it was said of who was there before, while his place was taken
+	}
 	switch n.Kind {
 	case media.OneWay:
 		m.publish(events.MediaOneWay, at, unheard(l, at, n))
