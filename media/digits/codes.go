@@ -102,6 +102,9 @@ func (c *Codes) Tick(freed []media.Press, at int64) []media.Press {
 // Holds reports whether keys are held back.
 func (c *Codes) Holds() bool { return c.count > 0 }
 
+// Forget drops what is held back; the codes stay.
+func (c *Codes) Forget() { c.count = 0 }
+
 // match returns a code that begins with what is held, and whether that is all
 // of it; -1 when none does.
 func (c *Codes) match() (code int, whole bool) {

@@ -20,6 +20,7 @@ func (r *Relay) Silence(side media.Side) {
 	s := &r.sides[index(side)]
 	s.ready, s.source, s.ice = false, source{}, nil
 	r.forsake(side)
+	r.forgetKeys(side)
 	r.replan()
 	r.forgetHeard(side, r.clock(time.Now()))
 }

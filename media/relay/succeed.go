@@ -189,6 +189,7 @@ func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in i
 	s := &r.sides[index(from)]
 	// He may go on sending for a while, and from the new one's own host.
 	*s = side{former: s.source.locked.or(s.source.exact), formerRTCP: s.rtcpSeen.or(s.rtcp)}
+	r.forgetKeys(from)
 	r.replan()
 	r.forgetHeard(from, r.clock(time.Now()))
 	r.mu.Unlock()
