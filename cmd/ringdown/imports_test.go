@@ -36,7 +36,7 @@ var house = map[string]struct{ ours, others string }{
 	"recorder/format":          {ours: "media"},
 	"recorder/render":          {ours: "media media/codec recorder/format", others: "github.com/zaf/g711"},
 	"recorder":                 {ours: "media events privacy privacy/seal privacy/keys recorder/format recorder/render recorder/store"},
-	"routing":                  {ours: "media media/digits media/dscp privacy"},
+	"routing":                  {ours: "media/digits media/dscp privacy"},
 	"events":                   {ours: "privacy"},
 	"events/outbox":            {ours: "events privacy/seal"},
 	"events/natsbus":           {ours: "events events/outbox", others: "github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"},

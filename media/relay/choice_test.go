@@ -54,3 +54,15 @@ func TestChoice(t *testing.T) {
 		}
 	}
 }
+
+// The reason of the kernel engine says that packets pass below the packet filter.
+func TestWorksOn(t *testing.T) {
+	for want, names := range map[string][]string{
+		"works on no interface yet, below the host's packet filter": nil,
+		"works on lo, wan0, below the host's packet filter":         {"lo", "wan0"},
+	} {
+		if got := worksOn(names); got != want {
+			t.Errorf("%q: %q", names, got)
+		}
+	}
+}

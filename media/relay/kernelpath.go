@@ -17,11 +17,17 @@ func openKernel(o pathOptions) (fastPath, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	where := "works on no interface yet"
-	if names := e.Stats().Interfaces; len(names) > 0 {
-		where = "works on " + strings.Join(names, ", ")
+	return kernelPath{e}, worksOn(e.Stats().Interfaces), nil
+}
+
+// worksOn is what an operator has to know of the engine: where it works, and that
+// no rule of this machine's packet filter sees what it forwards.
+func worksOn(interfaces []string) string {
+	where := "no interface yet"
+	if len(interfaces) > 0 {
+		where = strings.Join(interfaces, ", ")
 	}
-	return kernelPath{e}, where, nil
+	return "works on " + where + ", below the host's packet filter"
 }
 
 func (k kernelPath) Set(p passage) (kernel.Counts, error) { return k.Engine.Set(p.flow()) }
