@@ -99,7 +99,12 @@ type (
 	}
 	// doUndo takes back what the last new offer of a side has changed; the answer
 	// is Settled.
-	doUndo   struct{ side media.Side }
+	doUndo struct{ side media.Side }
+	// doSpare lets the silence of a side count from a later moment.
+	doSpare struct {
+		side  media.Side
+		heard time.Time
+	}
 	doHangup struct {
 		leg   LegID
 		cause Cause
@@ -149,6 +154,7 @@ func (doPresent) isAction()        {}
 func (doTake) isAction()           {}
 func (doConclude) isAction()       {}
 func (doUndo) isAction()           {}
+func (doSpare) isAction()          {}
 func (doHangup) isAction()         {}
 func (doAdopt) isAction()          {}
 func (doTimer) isAction()          {}

@@ -22,7 +22,7 @@ func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedDat
 
 // bill fills in what is measured of the talk, from what is known by now. It
 // begins when the answer went to the caller and ends with the call, or with the
-// last sign of life of a side that fell silent. Nobody is billed for an answer
+// last sign of life of a side that stopped answering (C13). Nobody is billed for an answer
 // that may never have arrived.
 func (m *machine) bill(d *events.CallEndedData) {
 	if m.bridgedAt.IsZero() {

@@ -163,6 +163,10 @@ func (c *Call) handle(from LegID, s Signal) {
 	if o, ok := s.(opened); ok {
 		c.opened, s = o.rec, o.Recorded
 	}
+	if n, ok := s.(Noticed); ok && n.Notice.Kind == media.Expired {
+		n.Alive = c.alive()
+		s = n
+	}
 	actions, known := c.machine.step(from, s)
 	if !known {
 		c.board.stray.Add(1)
@@ -214,6 +218,8 @@ func (c *Call) carryOut(a action) Signal {
 	case doAnswer:
 		c.a.Answer(a.body)
 		c.relay.Watch()
+	case doSpare:
+		c.relay.Spare(a.side, a.heard)
 	case doHangup:
 		if l := c.legs[a.leg]; l != nil {
 			l.Hangup(a.cause)
@@ -274,7 +280,7 @@ func (c *Call) route() Signal {
 }
 
 func (c *Call) offer() Signal {
-	relay, err := c.ports.Relay(c.ctx, c.id, func(n media.Notice) { c.post("", Noticed{At{n.At}, n}) })
+	relay, err := c.ports.Relay(c.ctx, c.id, func(n media.Notice) { c.post("", Noticed{At: At{n.At}, Notice: n}) })
 	if err != nil {
 		return Offer{At{c.now()}, nil, err}
 	}

@@ -90,6 +90,8 @@ func describe(a action) string {
 		return fmt.Sprintf("conclude %s %q", a.leg, a.body)
 	case doUndo:
 		return fmt.Sprintf("undo %s", a.side)
+	case doSpare:
+		return fmt.Sprintf("spare the %s, heard at %d", a.side, a.heard.Sub(zero).Milliseconds())
 	case doHangup:
 		if a.cause.Q850 != 0 && a.cause.Q850 != 16 {
 			return fmt.Sprintf("hangup %s %s, Q.850 %d", a.leg, a.cause, a.cause.Q850)

@@ -117,7 +117,7 @@ func (m *machine) noticed(s Noticed) bool {
 	case media.Coded:
 		m.coded(s.Time, n)
 	case media.OneWay, media.Silent, media.Quality, media.Expired:
-		m.hears(s.Time, n)
+		m.hears(s)
 	default:
 		return false
 	}

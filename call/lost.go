@@ -17,9 +17,11 @@ type Lost struct {
 	Cause Cause
 }
 
-// silence is a side that stopped answering, and its last sign of life so far.
+// silence is a side that stopped answering, and its last sign of life so far; or
+// that of either side.
 type silence struct {
 	side  media.Side
+	both  bool
 	alive time.Time
 }
 
@@ -30,7 +32,7 @@ func (m *machine) lost(from LegID, s Lost) {
 		return // it speaks no more
 	}
 	by, other := cmp.Or(s.Cause.By, enderOf(side)), m.talk.on(side.Other())
-	m.silent = &silence{side, s.Alive}
+	m.silent = &silence{side: side, alive: s.Alive}
 	m.dropTransfer()
 	m.settle(m.leg(from), s.Time, by, s.Cause)
 	m.hangup(other, s.Cause.onward("other side was lost"))
@@ -47,13 +49,21 @@ func (m *machine) noAck(from LegID, s NoAck) {
 	if !ok {
 		return
 	}
-	m.silent = &silence{side, s.Alive}
+	m.silent = &silence{side: side, alive: s.Alive}
 }
 
 // lastLife takes what the relay counted: sound is a sign of life too.
 func (s *silence) lastLife(stats media.Stats) {
-	if last := stats.Of(s.side).Last; last.After(s.alive) {
-		s.alive = last
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		if s.both || side == s.side {
+			s.heard(stats.Of(side).Last)
+		}
+	}
+}
+
+func (s *silence) heard(at time.Time) {
+	if at.After(s.alive) {
+		s.alive = at
 	}
 }
 

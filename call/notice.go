@@ -12,7 +12,8 @@ import (
 var mediaTimeout = Cause{Status: 408, Q850: 102, Text: "no media"}
 
 // hears takes what the relay says of how its parties are heard.
-func (m *machine) hears(at time.Time, n media.Notice) {
+func (m *machine) hears(s Noticed) {
+	at, n := s.Time, s.Notice
 	l := m.leg(m.talk.on(n.Side))
 	if m.state != inProgress || l == nil {
 		return // it is only judged while the call is connected
@@ -28,18 +29,39 @@ func (m *machine) hears(at time.Time, n media.Notice) {
 	case media.Quality:
 		m.publish(events.MediaQuality, at, heardAs(l, n.Side, "live", *n.Heard))
 	case media.Expired:
-		m.fellSilent(at, l, n)
+		m.fellSilent(s, l)
 	}
 }
 
-// fellSilent ends a call whose party was silent beyond its limit. It is billed
-// until that party's last sign of life (C13).
-func (m *machine) fellSilent(at time.Time, l *leg, n media.Notice) {
+// fellSilent ends a call whose party was silent beyond its limit; but not while its
+// phone speaks in signalling: then the limit counts from its last message. It is
+// billed until the last sign of life of either side, since who hears the other
+// has a call, and to its end while it is held (C13).
+func (m *machine) fellSilent(s Noticed, l *leg) {
+	at, n := s.Time, s.Notice
+	if said := s.Alive[n.Side-1]; said.After(n.Since) {
+		m.do(doSpare{n.Side, said})
+		return
+	}
 	m.publish(events.MediaTimeout, at, events.MediaTimeoutData{
 		Leg: l.ulid, Side: n.Side.String(), Limit: string(n.Limit), Since: events.Stamp(n.Since), SilentMS: ms(n.Since, at),
 	})
-	m.silent = &silence{n.Side, n.Since}
+	m.silent = nil
+	if n.Limit != media.HeldLimit || m.hold.now == (Holds{}) {
+		m.silent = &silence{both: true, alive: n.Since}
+		m.silent.heard(s.Alive[n.Side.Other()-1])
+	}
 	m.endBoth(at, ByMedia, mediaTimeout)
+}
+
+// alive is when the legs that talk were last heard of in signalling, by side.
+func (c *Call) alive() (at [2]time.Time) {
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		if l := c.legs[c.machine.talk.on(side)]; l != nil {
+			at[side-1] = l.Alive()
+		}
+	}
+	return at
 }
 
 func unheard(l *leg, at time.Time, n media.Notice) events.MediaUnheardData {

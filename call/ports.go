@@ -142,6 +142,8 @@ type Leg interface {
 	// Press tells the peer of a key by INFO, once the leg is answered; Untold says
 	// that it takes none.
 	Press(media.Press)
+	// Alive is when the peer was last heard of in signalling; zero: never.
+	Alive() time.Time
 	// Hangup ends the leg in whatever way its state asks for: an error
 	// response with the cause, CANCEL, or BYE. Idempotent. A b leg that answers
 	// after Hangup signals Answered all the same; a second Hangup then sends BYE.
@@ -220,6 +222,9 @@ type Relay interface {
 	// Watch begins to notice who is not heard, and for how long: the call was
 	// answered.
 	Watch()
+	// Spare counts the silence of a party whose time was up (media.Expired) from a
+	// moment at which it was heard of elsewhere.
+	Spare(side media.Side, heard time.Time)
 	// Heard returns how the party on a side was heard until now.
 	Heard(side media.Side) media.Heard
 	// Close frees the ports (into quarantine), waits for the last packet and

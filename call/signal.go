@@ -149,10 +149,12 @@ type (
 		At
 		Timer Timer
 	}
-	// Noticed is the relay speaking up.
+	// Noticed is the relay speaking up. Alive is when the legs of the caller's and
+	// the callee's side were last heard of in signalling, for media.Expired.
 	Noticed struct {
 		At
 		Notice media.Notice
+		Alive  [2]time.Time
 	}
 	// Closed is what the relay counted, after it was closed.
 	Closed struct {

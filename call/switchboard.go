@@ -180,6 +180,7 @@ func (refusedLeg) Refuse(int, Cause)    {}
 func (refusedLeg) Refer(int, int)       {}
 func (refusedLeg) Press(media.Press)    {}
 func (refusedLeg) Hangup(Cause)         {}
+func (refusedLeg) Alive() time.Time     { return time.Time{} }
 
 // Drain refuses all new calls from now on with 503 and Retry-After.
 func (b *Switchboard) Drain() {

@@ -298,16 +298,16 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 				digit = media.CNG
 			}
 			way := map[string]media.Way{"inband": media.BySound, "info": media.ByInfo}[arg(2)]
-			return Noticed{at, media.Notice{Kind: media.Pressed, Side: side, Press: media.Press{Digit: digit}, Way: cmp.Or(way, media.ByEvent)}}
+			return Noticed{At: at, Notice: media.Notice{Kind: media.Pressed, Side: side, Press: media.Press{Digit: digit}, Way: cmp.Or(way, media.ByEvent)}}
 		case "tell":
-			return Noticed{at, media.Notice{Kind: media.Tell, Side: side, Press: media.Press{Digit: 5}}}
+			return Noticed{At: at, Notice: media.Notice{Kind: media.Tell, Side: side, Press: media.Press{Digit: 5}}}
 		case "coded":
-			return Noticed{at, media.Notice{Kind: media.Coded, Side: side, Code: number(arg(2))}}
+			return Noticed{At: at, Notice: media.Notice{Kind: media.Coded, Side: side, Code: number(arg(2))}}
 		case "played": // purpose [side]
 			p := playback(arg(1), arg(2), media.PlayFinished)
-			return Noticed{at, media.Notice{Kind: media.Played, Playback: &p}}
+			return Noticed{At: at, Notice: media.Notice{Kind: media.Played, Playback: &p}}
 		}
-		return Noticed{at, noticeOf(at, arg(0), arg(1), number(arg(2)))}
+		return noticed(at, args)
 	case "closed":
 		heard := media.Flow{Packets: 50}
 		if arg(1) == "heard" {
@@ -315,7 +315,11 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		}
 		if arg(0) != "" { // last packet of both sides
 			heard.Last = zero.Add(time.Duration(number(arg(0))) * time.Millisecond)
-			return Closed{at, media.Stats{Caller: heard, Callee: heard}}
+			other := heard
+			if n := number(arg(2)); n > 0 { // but the callee's
+				other.Last = zero.Add(time.Duration(n) * time.Millisecond)
+			}
+			return Closed{at, media.Stats{Caller: heard, Callee: other}}
 		}
 		return Closed{at, media.Stats{Caller: heard}}
 	case "stop":

@@ -141,6 +141,10 @@ func (w *witness) check(a action, s Signal) {
 		if !w.taps {
 			w.fail("a recording that nobody hears is paused or resumed")
 		}
+	case doSpare:
+		if n := s.(Noticed); n.Notice.Side != a.side || !a.heard.After(n.Notice.Since) || a.heard.After(n.Time) {
+			w.fail("the %s is spared for %s, silent since %s", a.side, a.heard, n.Notice.Since)
+		}
 	case doTimer:
 		w.resumes, w.shows = w.resumes || a.timer == timerPause, w.shows || a.timer == timerHidden
 	case doStopTimer:

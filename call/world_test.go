@@ -162,6 +162,7 @@ type fakeLeg struct {
 	dial Dial
 	did  []string
 	keep bool // does not go by itself
+	last time.Time
 }
 
 func (l *fakeLeg) note(format string, args ...any) {
@@ -182,6 +183,7 @@ func (l *fakeLeg) Update(id int, body []byte)       { l.note("update %d %q", id,
 func (l *fakeLeg) Refuse(id int, c Cause)           { l.note("refuse %d %d", id, c.Status) }
 func (l *fakeLeg) Offer(body []byte)                { l.note("offer %q", body) }
 func (l *fakeLeg) Press(p media.Press)              { l.note("press %s", p.Digit) }
+func (l *fakeLeg) Alive() time.Time                 { l.mu.Lock(); defer l.mu.Unlock(); return l.last }
 func (l *fakeLeg) Refer(id, status int)             { l.note("refer %d %d", id, status) }
 func (l *fakeLeg) Hangup(c Cause) {
 	l.note("hangup %d", c.Status)
@@ -289,6 +291,9 @@ func (r fakeRelay) Stop(id int) (media.Playback, bool) {
 }
 
 func (r fakeRelay) Watch() {}
+func (r fakeRelay) Spare(side media.Side, heard time.Time) {
+	r.note("spare the %s, heard %s ago", side, time.Since(heard))
+}
 func (r fakeRelay) Heard(media.Side) media.Heard {
 	return media.Heard{Codec: "PCMU", Packets: 7, Expected: 8, Lost: 1}
 }

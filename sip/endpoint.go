@@ -385,3 +385,4 @@ func (silent) Refuse(int, call.Cause) {}
 func (silent) Refer(int, int)         {}
 func (silent) Press(media.Press)      {}
 func (silent) Hangup(call.Cause)      {}
+func (silent) Alive() time.Time       { return time.Time{} }

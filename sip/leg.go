@@ -44,7 +44,7 @@ type leg struct {
 	said    []byte            // our description in force
 	theirs  []byte            // the peer's
 	sent    time.Time         // when a 2xx went that had to wait
-	alive   time.Time         // when the peer was last heard of
+	alive   moment            // when the peer was last heard of
 	keys    *telling          // keys that go by INFO; nil: none did
 	refers  *referrals        // REFERs of the peer; nil: none came
 	hung    bool              // Hangup came when nothing could be sent yet
@@ -382,7 +382,7 @@ func (l *leg) noAck(r *repeat) {
 		return
 	}
 	l.stopAnswer()
-	l.tell(call.NoAck{At: call.Now(), Alive: l.alive})
+	l.tell(call.NoAck{At: call.Now(), Alive: l.Alive()})
 	c := l.cause
 	if !l.hung {
 		c = localCause(408)

@@ -17,6 +17,9 @@ func TestLostTellsTheLastSignOfLife(t *testing.T) {
 		w.carrier.want("SIP/2.0 200")
 		heard := time.Now()
 		time.Sleep(20 * time.Second)
+		if got := a.leg.Alive(); !got.Equal(heard) {
+			t.Errorf("the call is told that it was heard of at %v, want %v", got, heard)
+		}
 		l := a.leg.(*inbound)
 		given := time.Now()
 		l.do(func() { l.lost(localCause(408)) })

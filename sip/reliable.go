@@ -140,7 +140,7 @@ func (b *inbound) unacknowledged(p *provisional) {
 	c := localCause(504)
 	c.Text = "provisional response not acknowledged"
 	b.in.reply(504, nil, reasonHeader(c, false))
-	b.tell(call.Lost{At: call.Now(), Alive: b.alive, Cause: c})
+	b.tell(call.Lost{At: call.Now(), Alive: b.Alive(), Cause: c})
 	b.finish()
 }
 

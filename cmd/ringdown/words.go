@@ -139,7 +139,7 @@ func (s *story) outcome() string {
 		}
 		text = "completed: " + how + " after " + span(d.TalkMS) + " of talk"
 		if d.BilledUntil != nil {
-			text += "; the talk is counted to that side's last sign of life"
+			text += "; the talk is counted to " + whose(d.EndedBy) + " last sign of life"
 		}
 	case "busy":
 		text = "busy: the destination was busy or declined"
@@ -191,4 +191,12 @@ func attestationWords(a events.Attestation) string {
 		return "what vouches for the caller's number does not hold: " + strings.ReplaceAll(a.Reason, "-", " ")
 	}
 	return "nobody vouches for the caller's number: " + strings.ReplaceAll(a.Reason, "-", " ")
+}
+
+// whose is whose last sign of life ended the talk, behind "counted to".
+func whose(endedBy string) string {
+	if endedBy == string(call.ByMedia) {
+		return "the parties'"
+	}
+	return "that side's"
 }

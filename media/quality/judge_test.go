@@ -180,6 +180,35 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
+// TestWatchdogSpares: a party that is heard of in another way has its limit from
+// there, before it ever spoke, afterwards and on hold; and only from there.
+func TestWatchdogSpares(t *testing.T) {
+	limit := media.Watchdog{Initial: 20 * time.Second, Steady: 40 * time.Second, Held: 10 * time.Minute}
+	for name, c := range map[string]struct {
+		talks, silent, then int
+		hold                bool
+		want                media.Limit
+		at                  int64
+	}{
+		"initial": {0, 15, 100, false, media.InitialLimit, 35},
+		"steady":  {50, 39, 100, false, media.SteadyLimit, 129},
+		"held":    {10, 500, 1000, true, media.HeldLimit, 1110},
+	} {
+		p := newParty()
+		p.limit = limit
+		idle := func(s *Sight) { s.MaySend = !c.hold }
+		p.each(c.talks, talks)
+		p.each(c.silent, idle)
+		heard := p.s.Now
+		p.watch.Heard(heard)
+		p.watch.Heard(heard - int64(5*time.Second)) // told late: of before
+		p.each(c.then, idle)
+		if p.ended.Limit != c.want || p.ended.Since != c.at {
+			t.Errorf("%s: %q after %d s, want it after %d", name, p.ended.Limit, p.ended.Since, c.at)
+		}
+	}
+}
+
 func TestUnheard(t *testing.T) {
 	p := newParty()
 	p.each(2, nil)

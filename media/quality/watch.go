@@ -10,7 +10,11 @@ import (
 type Watch struct {
 	began, held bool
 	from        int64 // since when it may send, or may not
+	elsewhere   int64 // when it was heard of in another way; 0: never
 }
+
+// Heard says that the party was heard of in another way than by its media.
+func (w *Watch) Heard(at int64) { w.elsewhere = max(w.elsewhere, at) }
 
 // Expired says that a party was silent for too long.
 type Expired struct {
@@ -43,7 +47,7 @@ func (w *Watch) See(s, peer Sight, limits media.Watchdog) (e Expired, ok bool) {
 	case s.Packets == 0 && s.LastRTCP == 0:
 		limit, name = limits.Initial, media.InitialLimit
 	}
-	life := max(w.from, s.LastRTP, s.LastRTCP)
+	life := max(w.from, w.elsewhere, s.LastRTP, s.LastRTCP)
 	alone := s.Now - max(peer.Judged, peer.LastRTP, peer.LastRTCP)
 	if limit < 0 || s.Now-life < int64(limit) || !proven && alone < int64(limit) {
 		return Expired{}, false

@@ -57,7 +57,7 @@ type Relay struct {
 	slot     int             // guarded by beat.mu
 	ears     [2]observed     // by who is heard
 	watched  int64           // since when who is not heard is told of; 0: not yet
-	expired  bool            // a party was silent for too long, and it was said
+	expired  bool            // a party was silent for too long, and it was said; until Spare
 }
 
 // tapBox lets an interface be swapped as one word.

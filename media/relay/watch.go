@@ -22,6 +22,15 @@ func (r *Relay) Watch() {
 	}
 }
 
+// Spare counts the silence of a party whose time was up from a moment at which it
+// was heard of elsewhere. When its time is up since then too, that is said in its turn.
+func (r *Relay) Spare(side media.Side, heard time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expired = false
+	r.ears[index(side)].watch.Heard(r.clock(heard))
+}
+
 // curious reports whether a party's packets have to be seen by us, although they
 // could pass below: after the answer, until a sound was heard of it; for ten
 // seconds, or longer when it was said that it is silent. Copies for a tap show as

@@ -129,6 +129,33 @@ func TestNothingBeforeTheAnswer(t *testing.T) {
 	})
 }
 
+// TestWatchdogSpares: the limit of a party that was heard of elsewhere counts from
+// there, and is said again when it is over since then, with that moment.
+func TestWatchdogSpares(t *testing.T) {
+	inWorld(t, mediatest.Link{}, func(w *world) {
+		off := media.Source{Terms: media.Terms{Watchdog: media.Watchdog{Steady: -1, Initial: -1, Held: -1}}}
+		w.connect(media.Source{}, off)
+		w.relay.Watch()
+		w.duet(5*time.Second, nil)
+		time.Sleep(50 * time.Second)
+		heard := time.Now()
+		time.Sleep(20 * time.Second)
+		w.relay.Spare(media.Caller, heard)
+		time.Sleep(30 * time.Second)
+		if got := w.noticed(media.Expired); len(got) != 1 || !got[0].Since.Before(heard) {
+			t.Fatalf("before its time is up: %+v", got)
+		}
+		time.Sleep(30 * time.Second)
+		got := w.noticed(media.Expired)
+		if len(got) != 2 || got[1].Side != media.Caller || !got[1].Since.Equal(heard) {
+			t.Fatalf("%+v, heard at %s", got, heard)
+		}
+		if d := got[1].At.Sub(heard); d < time.Minute || d > 61*time.Second {
+			t.Errorf("after %s", d)
+		}
+	})
+}
+
 // TestWatchdogBarks: both phones are gone, the limit of one is shorter; the
 // terms are those of each leg, and it is said once. Hold has its own limit.
 func TestWatchdogBarks(t *testing.T) {
