@@ -61,6 +61,14 @@ func (w *world) press(p *phone, keys string) {
 
 // chime sends keys as tones of 80 ms with as much silence behind.
 func (w *world) chime(p *phone, keys string) {
+	for _, pcm := range chimed(keys) {
+		w.say(p, pcm)
+	}
+	w.settle()
+}
+
+// chimed are the packets of keys as tones of 80 ms with as much silence behind.
+func chimed(keys string) (packets [][]int16) {
 	all, _ := media.ParseKeys(keys)
 	for _, d := range all {
 		tone := digits.NewTone(media.Press{Digit: d, For: 80 * time.Millisecond}, mediatest.Rate)
@@ -69,11 +77,11 @@ func (w *world) chime(p *phone, keys string) {
 			frame := make([]int16, mediatest.Samples)
 			tone.Read(frame)
 			pcm = append(pcm, frame...)
-			w.say(p, pcm[:mediatest.Samples])
+			packets = append(packets, pcm[:mediatest.Samples])
 			pcm = pcm[mediatest.Samples:]
 		}
 	}
-	w.settle()
+	return packets
 }
 
 // say sends a packet of sound.

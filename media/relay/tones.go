@@ -2,6 +2,7 @@ package relay
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"ringdown/media"
@@ -16,6 +17,7 @@ const lookBack = 80 * time.Millisecond
 // Figures of listening.
 const (
 	heldMost  = 16                                        // packets that wait for the tap
+	voiceMost = 4                                         // codecs that are spoken here
 	lateMost  = 64                                        // places by which a packet is late, and not of another stream
 	pauseMost = 60 * time.Millisecond                     // without sound, until a key that sounded is over
 	heardMost = int(codec.MaxFrame/time.Millisecond) * 48 // samples of a packet, at the highest rate
@@ -28,7 +30,8 @@ const standInHz, standInAmp = 400.0, 1600.0
 type toneEar struct {
 	k        *keys
 	formats  []media.Format // what the sender's payload types mean
-	voice    hearing        // of the payload type that came last
+	voice    *hearing       // of the last packet of sound; nil: none came
+	voices   [voiceMost]hearing
 	detector digits.Detector
 	keep     bool // the key that sounds, or sounded last, is not for the receiver
 
@@ -47,10 +50,10 @@ type toneEar struct {
 	count int
 }
 
-// hearing is one codec of a sender.
+// hearing is one codec of a sender, under whatever payload types.
 type hearing struct {
-	format media.Format
-	in     codec.Decoder // nil: not spoken here
+	format media.Format  // that came last in it; without a name the place is free
+	in     codec.Decoder // nil: it cannot be had
 	coder  codec.Encoder
 	down   *codec.Resampler // to 8 kHz
 }
@@ -69,7 +72,7 @@ type heldPacket struct {
 // receiver is not to get. While keys are kept from the tap, that gets it later.
 func (e *toneEar) pass(p *packet) media.Drop {
 	h := &p.header
-	if e.tune(h.pt); e.voice.in == nil {
+	if !e.tune(h.pt) {
 		return forward
 	}
 	if e.late(h) {
@@ -127,30 +130,47 @@ func (e *toneEar) passLate(p *packet) media.Drop {
 // ticks is how many of a clock a duration has.
 func ticks(d time.Duration, clock int) int64 { return int64(d) * int64(clock) / int64(time.Second) }
 
-// tune makes the ear hear another payload type.
-func (e *toneEar) tune(pt uint8) {
-	if e.voice.format.PT == pt && e.voice.format.Name != "" {
-		return
+// tune makes the ear hear a payload type; false when that is no sound that is
+// spoken here, and what it heard before stays. What a codec needs is made once,
+// however often the type changes.
+func (e *toneEar) tune(pt uint8) bool {
+	if e.voice != nil && e.voice.format.PT == pt {
+		return true
 	}
-	e.voice = hearing{format: media.Format{PT: pt, Name: "unknown"}}
-	for _, f := range e.formats {
-		if f.PT != pt || !codec.Known(f) {
+	i := slices.IndexFunc(e.formats, func(f media.Format) bool { return f.PT == pt })
+	if i < 0 || !codec.Known(e.formats[i]) {
+		return false
+	}
+	f := e.formats[i]
+	for i := range e.voices {
+		v := &e.voices[i]
+		switch v.format.Name {
+		case f.Name:
+		case "":
+			v.begin(f)
+		default:
 			continue
 		}
-		in, err := codec.NewDecoder(f, digits.Rate)
-		if err != nil {
-			return
+		if v.in != nil {
+			v.format, e.voice = f, v
 		}
-		coder, err := codec.NewEncoder(f, digits.Rate)
-		if err != nil {
-			return
-		}
-		down, err := codec.NewResampler(in.Rate(), digits.Rate)
-		if err != nil {
-			return
-		}
-		e.voice = hearing{f, in, coder, down}
+		return v.in != nil
+	}
+	return false
+}
+
+// begin makes what a format needs, which stays without its decoder when that fails.
+func (v *hearing) begin(f media.Format) {
+	v.format = f
+	in, err := codec.NewDecoder(f, digits.Rate)
+	if err != nil {
 		return
+	}
+	if v.coder, err = codec.NewEncoder(f, digits.Rate); err != nil {
+		return
+	}
+	if v.down, err = codec.NewResampler(in.Rate(), digits.Rate); err == nil {
+		v.in = in
 	}
 }
 
@@ -222,7 +242,7 @@ func (e *toneEar) write(tone bool, samples int) (payload []byte, ok bool) {
 // for each that the event grew by; false: there is none now.
 func (e *toneEar) standIn(p *packet, clock int) bool {
 	h := &p.header
-	if e.voice.in == nil || e.frame == 0 || h.ssrc != e.ssrc || clock != e.voice.format.Clock || h.end-h.start < 4 {
+	if e.voice == nil || e.frame == 0 || h.ssrc != e.ssrc || clock != e.voice.format.Clock || h.end-h.start < 4 {
 		return false
 	}
 	grown := h.ts + uint32(p.buf[h.start+2])<<8 + uint32(p.buf[h.start+3])

@@ -1,6 +1,10 @@
 package relay
 
-import "ringdown/media"
+import (
+	"slices"
+
+	"ringdown/media"
+)
 
 // This file keeps tones out of what the tap gets: while keys are kept from it, it
 // is behind the packets by lookBack, so that a key that is known only in its
@@ -52,10 +56,14 @@ func (e *toneEar) blank(q *heldPacket) {
 	if q.blank {
 		return
 	}
-	payload, ok := e.write(false, q.frame)
-	if !ok {
-		payload = nil
+	var payload []byte
+	voice := e.voice
+	if e.tune(q.PT) { // it may be of another codec than the last one
+		if silence, ok := e.write(false, q.frame); ok {
+			payload = silence
+		}
 	}
+	e.voice = voice
 	q.blank = true
 	q.room = append(q.room[:0], payload...)
 	q.Payload = q.room
@@ -96,7 +104,14 @@ func (k *keys) retune(formats []media.Format) {
 	}
 	if k.tone != nil {
 		k.tone.flush()
-		k.tone.formats, k.tone.voice = formats, hearing{}
+		k.tone.speak(formats)
+	}
+}
+
+// speak forgets what the ear has heard with when the sender's formats are others.
+func (e *toneEar) speak(formats []media.Format) {
+	if !slices.Equal(e.formats, formats) {
+		e.formats, e.voice, e.voices = formats, nil, [voiceMost]hearing{}
 	}
 }
 

@@ -19,7 +19,13 @@ type tongue struct {
 	rate    int            // of the sounds in them, in Hz; 0: the party takes nothing that we speak
 	enc     codec.Encoder  // for frames of ours that nobody else is sent
 
-	mixed media.Format // of the packets that are mixed into; those below are of it
+	mixer           // of the packets that are mixed into
+	mixers [4]mixer // of each codec that came; as many as are spoken here
+}
+
+// mixer is one codec of the other party's packets.
+type mixer struct {
+	mixed media.Format // without a name there is none
 	dec   codec.Decoder
 	re    codec.Encoder
 }
@@ -100,7 +106,7 @@ func (t *tongue) speak(dst []byte, pcm []int16) []byte {
 }
 
 // listen makes the codec ready for packets of a payload type; false when they
-// are none that can be mixed into. It allocates when the type changes.
+// are none that can be mixed into. It allocates for the first of each codec.
 func (t *tongue) listen(pt uint8) bool {
 	if t.dec != nil && t.mixed.PT == pt {
 		return true
@@ -109,14 +115,26 @@ func (t *tongue) listen(pt uint8) bool {
 	if !ok || !codec.Known(f) {
 		return false
 	}
-	dec, err := codec.NewDecoder(f, codec.Rate(f))
-	if err != nil {
-		return false
+	for i := range t.mixers {
+		m := &t.mixers[i]
+		switch m.mixed.Name {
+		case f.Name:
+		case "":
+			dec, err := codec.NewDecoder(f, codec.Rate(f))
+			if err != nil {
+				return false
+			}
+			re, err := codec.NewEncoder(f, codec.Rate(f))
+			if err != nil {
+				return false
+			}
+			m.dec, m.re = dec, re
+		default:
+			continue
+		}
+		m.mixed = f
+		t.mixer = *m
+		return true
 	}
-	re, err := codec.NewEncoder(f, codec.Rate(f))
-	if err != nil {
-		return false
-	}
-	t.mixed, t.dec, t.re = f, dec, re
-	return true
+	return false
 }
