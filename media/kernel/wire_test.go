@@ -282,3 +282,41 @@ func TestAnyAddress(t *testing.T) {
 		})
 	}
 }
+
+// TestReplaceThatFails: a flow whose new rule cannot be written works on as it was,
+// and the port that the new one would have had is free.
+func TestReplaceThatFails(t *testing.T) {
+	w := newWorld(t)
+	e := open(t, Config{})
+	a, b := w.carrier.phone(t, "10.1.0.2:4000"), w.pbx.phone(t, "10.3.0.2:5000")
+	listenAt(t, "0.0.0.0:20000")
+	listenAt(t, "0.0.0.0:20002")
+	f := plain(at("0.0.0.0:20000"), a.at, at("0.0.0.0:20002"), b.at)
+	set(t, e, f)
+
+	rules := e.program.Rules
+	broken, err := rules.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Close()
+	e.program.Rules = broken
+	next := f
+	next.From = at("10.3.0.2:5002") // from where we have another address
+	_, err = e.Set(next)
+	e.program.Rules = rules
+	if err == nil {
+		t.Fatal("a rule was written to a table that is closed")
+	}
+
+	a.send(at("10.1.0.1:20000"), rtp(8, 1, 2, 3))
+	if got, from := b.hear(); !bytes.Equal(got, rtp(8, 1, 2, 3)) || from != at("10.2.0.1:20002") {
+		t.Errorf("as it was: heard %x from %v", got, from)
+	}
+	other := next
+	other.In = at("10.2.0.1:20000")
+	set(t, e, other)
+	if last, ok := e.Remove(f.In); !ok || last.Packets != 1 {
+		t.Errorf("last %+v", last)
+	}
+}
