@@ -30,11 +30,12 @@ func (m *Meter) Absorb(t Tally) {
 		return
 	}
 	n := uint64(t.Highest - uint16(m.seq.max)) // what is expected beyond our newest
+	newer := true
 	switch {
 	case !m.seq.started || m.ssrc != t.SSRC:
 		n = m.adopt(t)
-	case n >= 1<<15: // nothing newer than what we have seen
-		n = 0
+	case n == 0 || n >= 1<<15: // nothing newer than what we have seen
+		n, newer = 0, false
 		fallthrough
 	default:
 		m.seq.flush(&m.gaps)
@@ -54,7 +55,9 @@ func (m *Meter) Absorb(t Tally) {
 	if ok && k.what < comfort {
 		m.now = k
 	}
-	m.resting = ok && k.what == comfort
+	if newer && !m.listened { // else it is known from the packet itself
+		m.resting = ok && k.what == comfort
+	}
 	if m.timing.clock = m.now.clock; m.timing.clock == 0 {
 		m.timing.clock = m.first().clock
 	}

@@ -86,5 +86,9 @@ func TestComfortNoise(t *testing.T) {
 		if !look().Resting {
 			t.Errorf("%s: comfort noise that passed below us is not seen", name)
 		}
+		m.Packet(5, 13, 6, 800, 7, []byte{70})
+		if m.Absorb(Tally{SSRC: 7, PT: 0, Highest: 5, Packets: 1, Unique: 1, Expected: 1}); !look().Resting {
+			t.Errorf("%s: what passed below us before the comfort noise, and is told of after it, has ended the rest", name)
+		}
 	}
 }

@@ -78,7 +78,7 @@ func TestRestIsNoEnd(t *testing.T) {
 	inWorld(t, mediatest.Link{}, func(w *world) {
 		w.connect(media.Source{}, media.Source{})
 		w.relay.Watch()
-		w.duet(5*time.Second, nil)
+		w.duet(15500*time.Millisecond, nil)
 		tone := &w.caller.tone
 		w.caller.rtp.WriteToUDPAddrPort(rtpPacket(13, false, tone.Seq, tone.TS, tone.SSRC, []byte{70}), w.caller.ours)
 		w.sing(w.callee, 50*90)
