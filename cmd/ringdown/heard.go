@@ -56,7 +56,7 @@ func limitWords(limit string) string {
 	case "initial":
 		return " from the answer on"
 	case "held":
-		return " while it was on hold"
+		return " while it was on hold, or rested"
 	}
 	return ""
 }
