@@ -8,6 +8,7 @@ import (
 	"ringdown/media"
 	"ringdown/media/codec"
 	"ringdown/media/sdp"
+	"ringdown/media/sound"
 )
 
 // converting is the stage of a lane whose two parties do not call the same codec
@@ -296,6 +297,17 @@ func (c *converting) turn(now time.Time, at int64) {
 		c.extra = packet{buf: pkt, header: h, from: c.from, arrival: now, at: at}
 		c.push()
 	}
+}
+
+// place is where the receiver's stream stands, as the header of a packet that has
+// just ended, and its clock; false: he gets the sender's own.
+func (c *converting) place(at int64) (h header, clock int64, ok bool) {
+	if c.codec == nil {
+		return header{}, 0, false
+	}
+	seq, ts := c.codec.Position(at)
+	hz := codec.Clock(c.terms.Out)
+	return header{ssrc: c.terms.SSRC, seq: seq - 1, ts: ts - uint32(ticks(sound.Frame, hz))}, int64(hz), true
 }
 
 // tally counts the packets that came and were of no use.

@@ -28,7 +28,8 @@ type lane struct {
 }
 
 // latest is the header of the newest packet of the lane, wherever it passed, and
-// its arrival on the relay's clock. Without any its start is 0.
+// its arrival on the relay's clock. Without any its start is 0. When a conversion
+// has taken that it is the sender's own, which the receiver never sees.
 func (l *lane) latest() (*header, int64) {
 	if l.passed.at > l.packet.at {
 		return &l.passed.header, l.passed.at

@@ -85,14 +85,24 @@ func (p *player) attach(at int64) {
 	l.sound = p
 	p.r.replan() // tells us of what passed below
 	p.voice, p.next, p.spoke = voice{}, 0, false
-	p.look()
+	p.look(at)
 }
 
-// look finds out where the other party's stream stands, which is known when its
-// last packet came to us, whatever became of it, or passed below us.
-func (p *player) look() {
-	h, at := p.r.lanes[p.from()].latest()
-	if !p.voice.known && h.start > 0 && at+1 == p.r.flows[p.from()].last.Load() {
+// look finds out where the stream stands that the listener gets of the other
+// party. A conversion knows; else it is known when the last packet came to us,
+// whatever became of it, or passed below us.
+func (p *player) look(now int64) {
+	if p.voice.known {
+		return
+	}
+	l := &p.r.lanes[p.from()]
+	if c, ok := l.convert.(*converting); ok {
+		if h, clock, ok := c.place(now); ok {
+			p.voice.meet(&h, now, clock)
+			return
+		}
+	}
+	if h, at := l.latest(); h.start > 0 && at+1 == p.r.flows[p.from()].last.Load() {
 		p.voice.meet(h, at, p.clock(h.pt))
 	}
 }
@@ -164,7 +174,7 @@ func (p *player) turn(at int64) {
 		return
 	}
 	if p.instead.start(at) {
-		p.look()
+		p.look(at)
 	}
 	if p.under.start(at) {
 		p.talked = max(p.talked, p.r.flows[p.from()].last.Load()-1)
