@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -126,6 +127,27 @@ func (n *node) rewrite(t *testing.T, pairs ...string) {
 		t.Fatal(err)
 	}
 	must(t, ringdown, "check", "--config", n.config)
+}
+
+// wrong says whether check refuses the configuration with a piece of it replaced,
+// in these words.
+func (n *node) wrong(t *testing.T, piece, by, words string) {
+	t.Helper()
+	b, err := os.ReadFile(n.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(b), piece, by, 1)
+	if text == string(b) {
+		t.Fatalf("the configuration has no %q", piece)
+	}
+	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := n.command("check", "--config", n.config)
+	if out, err := exec.Command(line[0], line[1:]...).CombinedOutput(); err == nil || !strings.Contains(string(out), words) {
+		t.Errorf("check: %v, %s; want %q", err, out, words)
+	}
 }
 
 // given are the addresses that freePort has named: the kernel may offer one

@@ -176,8 +176,8 @@ func eavesdrop(t *testing.T, capture, ip string, plain bool, said ...[]int16) {
 }
 
 // TestEncryptedOverTLS has what is meant for use: signalling over TLS and SRTP
-// required on both legs, with no leave for keys in the clear. A callee who would
-// be reached over UDP is not rung: the caller gets 488.
+// required on both legs, with no leave for keys in the clear. Who calls over UDP
+// gets 488, and check refuses a target that would be reached so.
 func TestEncryptedOverTLS(t *testing.T) {
 	dir := t.TempDir()
 	w := newWire(t)
@@ -206,15 +206,6 @@ func TestEncryptedOverTLS(t *testing.T) {
 	channels := n.export(t, s, filepath.Join(dir, "call.wav"))
 	compare(t, s, channels, readWAV(t, caller.Says)[0], readWAV(t, callee.Says)[0])
 
-	n.stop(t)
-	n.rewrite(t, ":5061;transport=tls\"", ":5060\"")
-	n.start(t)
-	caller.do(t, "dial sip:"+tracking+"@"+nodeIP+":5061;transport=tls")
-	caller.says(t, "488", 10*time.Second)
-	if s := n.settled(t, 2)[1]; s.last("call.ended").Status == "completed" {
-		t.Error("a call whose keys would have crossed UDP was connected")
-	}
-	n.stop(t)
 	capture := stop()
 	if bare := tshark(t, capture, "sdp", "frame.number"); len(bare) > 0 {
 		t.Errorf("%d descriptions in the clear", len(bare))
@@ -222,6 +213,18 @@ func TestEncryptedOverTLS(t *testing.T) {
 	for _, ip := range []string{callerIP, calleeIP} {
 		eavesdrop(t, capture, ip, false, readWAV(t, caller.Says)[0], readWAV(t, callee.Says)[0])
 	}
+
+	caller.do(t, "quit")
+	caller.code(t, 10*time.Second)
+	open := newSoftphone(t, w, dir, "open", callerIP, speak(t, dir, "open", callerText, "en+m1", 0))
+	open.encrypt(t, "srtp-mand")
+	open.start(t, "-e", "d "+n.uri())
+	open.says(t, "488", 10*time.Second)
+	if s := n.settled(t, 2)[1]; s.last("call.ended").Status == "completed" {
+		t.Error("a call whose keys have crossed UDP was connected")
+	}
+	n.stop(t)
+	n.wrong(t, ":5061;transport=tls\"", ":5060\"", "does not promise TLS, and srtp.mode is require")
 }
 
 // TestLinphoneEncrypts has linphone call baresip and be called by it, SDES and DTLS.
