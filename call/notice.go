@@ -34,11 +34,16 @@ func (m *machine) hears(s Noticed) {
 }
 
 // fellSilent ends a call whose party was silent beyond its limit; but not while its
-// phone speaks in signalling: then the limit counts from its last message. It is
+// phone speaks in signalling: then the limit counts from its last message; nor
+// before the ACK, whose own limit (64*T1) says better what went wrong. It is
 // billed until the last sign of life of either side, since who hears the other
 // has a call, and to its end while it is held (C13).
 func (m *machine) fellSilent(s Noticed, l *leg) {
 	at, n := s.Time, s.Notice
+	if !m.acked {
+		m.do(doSpare{n.Side, at})
+		return
+	}
 	if said := s.Alive[n.Side-1]; said.After(n.Since) {
 		m.do(doSpare{n.Side, said})
 		return
