@@ -183,7 +183,7 @@ func (a *association) done(try int, keys secure.Pair, err error) {
 		return
 	}
 	s := &r.sides[index(a.side)]
-	r.lanes[index(a.side)].open = &opening{a.of, s, opener}
+	r.lanes[index(a.side)].open = &opening{of: a.of, side: s, opener: opener}
 	r.lanes[index(a.side.Other())].seal = &sealing{a.of, sealer}
 	s.source.proved(a.from)
 	r.replan()

@@ -115,6 +115,20 @@ func (s *source) accept(from endpoint, h *header, at int64) bool {
 	return true
 }
 
+// may reports whether accept could let a packet from there pass now, whatever is
+// in it.
+func (s *source) may(from endpoint, at int64) bool {
+	switch {
+	case from == s.locked && !s.ice && !from.isZero():
+		return true
+	case !s.permits(from):
+		return false
+	case s.ice, from == s.exact && !s.latch:
+		return true
+	}
+	return s.locked.isZero() || s.latch && at-s.opened <= int64(learnWindow)
+}
+
 // steady counts a candidate's packets. Any break in the sequence, also by
 // another candidate, begins again: two streams block each other.
 func (s *source) steady(from endpoint, h *header, at int64) bool {

@@ -95,7 +95,12 @@ func TestSource(t *testing.T) {
 		var s source
 		s.negotiate(described, c.latch, c.allow, [2]uint64{1}, 0)
 		for i, a := range c.arrivals {
-			if got := s.accept(a.from, &header{pt: a.pt, seq: a.seq, ssrc: a.ssrc}, a.at*ms); got != a.want {
+			may := s.may(a.from, a.at*ms)
+			got := s.accept(a.from, &header{pt: a.pt, seq: a.seq, ssrc: a.ssrc}, a.at*ms)
+			if got && !may {
+				t.Errorf("packet %d is accepted from where none may come", i)
+			}
+			if got != a.want {
 				t.Errorf("%s: packet %d from %v accepted: %v", c.name, i, a.from.addrPort(), got)
 			}
 		}

@@ -28,6 +28,17 @@ func (b *bucket) take(at, interval int64) bool {
 	return true
 }
 
+// guests are the rates of places that are not known to be a party's yet, before
+// anything is spent on their packets. Places share a bucket at random, so that a
+// flood from one leaves the others theirs, and any number of them costs no more
+// than all buckets hold.
+type guests [8]bucket
+
+func (g *guests) take(from endpoint, at int64) bool {
+	mixed := (from.ip.low ^ from.ip.high ^ uint64(from.port)<<32) * 0x9e3779b97f4a7c15
+	return g[mixed>>61].take(at, interval())
+}
+
 // interval is the distance of packets at the cap, for the packet times both
 // sides named; 0 is what a side that names none is taken for.
 func interval(times ...time.Duration) int64 {

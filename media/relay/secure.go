@@ -14,12 +14,18 @@ type opening struct {
 	of     *secrecy
 	side   *side
 	opener *secure.Opener
+	rates  guests
 }
 
-// pass opens an RTP packet. Who may not be the sender at all costs no decryption.
+// pass opens an RTP packet. Who may not be the sender at all costs no decryption,
+// and who is not yet known to be costs few of them.
 func (o *opening) pass(p *packet) media.Drop {
-	if !o.side.ready || p.src != o.side.source.locked && !o.side.source.permits(p.src) {
+	s := &o.side.source
+	if !o.side.ready || !s.may(p.src, p.at) {
 		return media.DropSource
+	}
+	if p.src != s.locked && !s.ice && !o.rates.take(p.src, p.at) {
+		return media.DropRate
 	}
 	out, err := o.opener.RTP(p.buf, p.at)
 	if err != nil {
@@ -102,7 +108,7 @@ func (r *Relay) rekey(of media.Side, c *secrecy, k secure.Key) error {
 		return o.opener.Rekey(k, r.clock(time.Now()))
 	}
 	opener, err := secure.NewOpener(k)
-	in.open = &opening{c, &r.sides[index(of)], opener}
+	in.open = &opening{of: c, side: &r.sides[index(of)], opener: opener}
 	return err
 }
 
@@ -128,6 +134,9 @@ func (r *Relay) openRTCP(from media.Side, src endpoint, pkt []byte, at int64) ([
 	case *opening:
 		if !stage.side.ready || src.ip != stage.side.source.host() && src != stage.side.rtcp {
 			return nil, media.DropSource
+		}
+		if s := stage.side; src != s.rtcpSeen && src != s.rtcp && src != s.source.locked && !stage.rates.take(src, at) {
+			return nil, media.DropRate
 		}
 		out, err := stage.opener.RTCP(pkt, at)
 		if err != nil {
