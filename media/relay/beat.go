@@ -15,11 +15,13 @@ const (
 	slots    = 10
 )
 
-// beat is the clock that the relays of a pool share: one goroutine, which lives
-// while there are any. Safe for concurrent use; its methods are not to be called
+// beat is the clock that the relays of a pool share: one goroutine, and one for its
+// rounds, which live while there are any. Safe for concurrent use; its methods are not to be called
 // with a Relay.mu held, but for hurry and rest.
 type beat struct {
-	round func() // once a second, while there are relays; nil: nothing
+	round func() // once a second, while there are relays, one at a time and in nobody's way; nil: nothing
+
+	rounding sync.Mutex // held while round runs
 
 	mu    sync.Mutex
 	slots [slots][]*Relay
@@ -44,7 +46,9 @@ func (b *beat) join(r *Relay) {
 	r.slot = least
 	if b.count++; b.count == 1 {
 		b.stop, b.woken = make(chan struct{}), make(chan struct{}, 1)
-		go b.run(b.stop, b.woken) // until the last relay leaves
+		due := make(chan struct{}, 1)
+		go b.run(b.stop, b.woken, due) // until the last relay leaves
+		go b.rounds(b.stop, due)       // as long
 	}
 }
 
@@ -90,7 +94,23 @@ func without(all []*Relay, r *Relay) []*Relay {
 	return all[:last]
 }
 
-func (b *beat) run(stop, woken chan struct{}) {
+// rounds runs what is due once a second. It may wait for the kernel, which the
+// clock must not. One that is due while another runs is left out.
+func (b *beat) rounds(stop, due chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-due:
+			if b.rounding.TryLock() { // else that of a clock before still runs
+				b.round()
+				b.rounding.Unlock()
+			}
+		}
+	}
+}
+
+func (b *beat) run(stop, woken, due chan struct{}) {
 	slow, fast := time.NewTicker(slowBeat), time.NewTicker(fastBeat)
 	defer slow.Stop()
 	defer fast.Stop()
@@ -114,7 +134,10 @@ func (b *beat) run(stop, woken chan struct{}) {
 			b.mu.Unlock()
 			each(turn, now, (*Relay).slow)
 			if round && b.round != nil {
-				b.round()
+				select {
+				case due <- struct{}{}:
+				default:
+				}
 			}
 		case now := <-fast.C:
 			b.mu.Lock()

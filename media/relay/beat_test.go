@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,44 @@ func TestBeat(t *testing.T) {
 		b.join(all[0])
 		time.Sleep(time.Second)
 		b.leave(all[0])
+	})
+}
+
+// TestRoundIsInNobodysWay: one that waits for the kernel holds no turn up, and no
+// second one begins beside it, whatever comes and goes meanwhile.
+func TestRoundIsInNobodysWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most, all atomic.Int64
+		open := make(chan struct{})
+		b := beat{round: func() {
+			most.Store(max(most.Load(), running.Add(1)))
+			all.Add(1)
+			<-open
+			running.Add(-1)
+		}}
+		next := func() int {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.next
+		}
+		r := &Relay{pool: &Pool{}}
+		b.join(r)
+		time.Sleep(1550 * time.Millisecond)
+		if got := next(); got != 5 {
+			t.Errorf("the clock stands at turn %d of the second second", got)
+		}
+		b.leave(r) // and another clock begins
+		b.join(r)
+		time.Sleep(3050 * time.Millisecond)
+		if most.Load() != 1 || all.Load() != 1 {
+			t.Errorf("%d rounds, %d at a time", all.Load(), most.Load())
+		}
+		close(open)
+		time.Sleep(2 * time.Second)
+		if most.Load() != 1 || all.Load() < 3 {
+			t.Errorf("%d rounds, %d at a time, after the one that waited", all.Load(), most.Load())
+		}
+		b.leave(r)
 	})
 }
 

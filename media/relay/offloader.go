@@ -138,6 +138,12 @@ func (o *offloader) settle() {
 func (o *offloader) collect() {
 	o.collecting.Lock()
 	defer o.collecting.Unlock()
+	o.mu.Lock()
+	closed := o.closed
+	o.mu.Unlock()
+	if closed {
+		return
+	}
 	o.path.Read(func(tag uint64, c kernel.Counts) {
 		if f := o.flow(tag); f != nil {
 			f.relay.mu.Lock()
@@ -156,7 +162,7 @@ func (o *offloader) flow(tag uint64) *offloaded {
 	return o.flows[tag]
 }
 
-// close ends the fast path, once.
+// close ends the fast path, once, behind a reading that goes on.
 func (o *offloader) close() error {
 	o.mu.Lock()
 	closed := o.closed
@@ -165,6 +171,8 @@ func (o *offloader) close() error {
 	if closed {
 		return nil
 	}
+	o.collecting.Lock()
+	defer o.collecting.Unlock()
 	return o.path.Close()
 }
 
