@@ -26,9 +26,11 @@ var (
 // concurrent use.
 type Sealer struct {
 	context *srtp.Context
-	windows []window // of the RTP's sources
-	last    int      // of them, the one that sent last
-	reports int      // sources of RTCP, at most streamsMost
+	windows []window          // of the RTP's sources that sent last
+	older   map[uint32]uint64 // highest index of each of the others
+	last    int               // of windows, the one that sent last
+	turns   uint64            // how often that was another one than before
+	reports int               // sources of RTCP, at most streamsMost
 	header  rtp.Header
 	report  rtcp.Header
 }
@@ -81,22 +83,52 @@ func sealFault(_ int, header error) error {
 	return ErrSpent
 }
 
+// window is that of a source. One that comes back from among the older ones may go
+// on, and use no index up to its highest again.
 func (s *Sealer) window(ssrc uint32, seq uint16) (*window, error) {
 	if s.last < len(s.windows) && s.windows[s.last].ssrc == ssrc {
 		return &s.windows[s.last], nil
 	}
+	s.turns++
 	for i := range s.windows {
 		if s.windows[i].ssrc == ssrc {
 			s.last = i
+			s.windows[i].used = s.turns
 			return &s.windows[i], nil
 		}
 	}
-	if len(s.windows) == streamsMost {
+	fresh := window{ssrc: ssrc, used: s.turns, top: uint64(seq)}
+	top, known := s.older[ssrc]
+	switch {
+	case known:
+		fresh.top, fresh.seen = top, [2]uint64{^uint64(0), ^uint64(0)}
+		delete(s.older, ssrc)
+	case len(s.windows)+len(s.older) == streamsMost:
 		return nil, ErrStreams
 	}
-	s.last = len(s.windows)
-	s.windows = append(s.windows, window{ssrc: ssrc, top: uint64(seq)})
+	s.last = s.place()
+	s.windows[s.last] = fresh
 	return &s.windows[s.last], nil
+}
+
+// place makes room for a window, where need be that of who has not sent for the
+// longest time.
+func (s *Sealer) place() int {
+	if len(s.windows) < windowsMost {
+		s.windows = append(s.windows, window{})
+		return len(s.windows) - 1
+	}
+	least := 0
+	for i := range s.windows {
+		if s.windows[i].used < s.windows[least].used {
+			least = i
+		}
+	}
+	if s.older == nil {
+		s.older = map[uint32]uint64{}
+	}
+	s.older[s.windows[least].ssrc] = s.windows[least].top
+	return least
 }
 
 // RTCP seals a compound packet in its place, as [Sealer.RTP] does; its index is

@@ -226,6 +226,43 @@ func TestSourcesAreBounded(t *testing.T) {
 	}
 }
 
+// A source whose packets are remembered one by one no more goes on behind the
+// highest of them, and none up to that is sealed again, over a rollover too.
+func TestOlderSourcesGoOn(t *testing.T) {
+	sealer, opener := link(t, AES128GCM)
+	seal := func(seq uint16, ssrc uint32) error {
+		sealed, err := sealer.RTP(rtpPacket(seq, ssrc, "x"))
+		if err == nil {
+			_, err = opener.RTP(sealed, 0)
+		}
+		return err
+	}
+	for _, seq := range []uint16{65534, 65535, 0, 5} {
+		if err := seal(seq, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range uint32(3 * windowsMost) {
+		if err := seal(1, 100+i); err != nil {
+			t.Fatalf("source %d: %v", i, err)
+		}
+	}
+	if len(sealer.windows) != windowsMost || len(sealer.older) != 2*windowsMost+1 {
+		t.Errorf("%d windows, %d older sources", len(sealer.windows), len(sealer.older))
+	}
+	for _, c := range []struct {
+		seq  uint16
+		want error
+	}{{5, ErrReplay}, {3, ErrReplay}, {65535, ErrReplay}, {6, nil}, {8, nil}, {7, nil}, {6, ErrReplay}} {
+		if err := seal(c.seq, 1); !errors.Is(err, c.want) {
+			t.Errorf("%d: %v, want %v", c.seq, err, c.want)
+		}
+	}
+	if err := seal(1, 100); !errors.Is(err, ErrReplay) {
+		t.Errorf("an index of an older source again: %v", err)
+	}
+}
+
 // The sender's mark of his key is cut off with the tag.
 func TestMKI(t *testing.T) {
 	for _, s := range all {

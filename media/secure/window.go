@@ -1,13 +1,19 @@
 package secure
 
 // streamsMost is how many sources (SSRC) one key serves. A call has a handful in
-// its life; whoever makes up more may not fill our memory.
-const streamsMost = 128
+// its life; whoever makes up more may not fill our memory: a source costs a few
+// hundred bytes in the cipher.
+const streamsMost = 4096
+
+// windowsMost is how many of them may come out of order; of the others, that have
+// sent before these, only the highest index is kept.
+const windowsMost = 128
 
 // window knows which packets of one source a key has sealed: the highest index
 // (RFC 3711 3.3.1: rollovers and sequence number) and the 128 up to it.
 type window struct {
 	ssrc uint32
+	used uint64 // when it was turned to, counted by the sealer
 	top  uint64
 	seen [2]uint64 // bit i: index top-i
 }
