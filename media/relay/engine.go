@@ -54,7 +54,8 @@ type room [maxDatagram + 1 + tailroom]byte
 type engine struct {
 	log     *slog.Logger
 	panics  atomic.Uint64
-	buffers sync.Pool // of *room, for readers
+	worked  atomic.Int64 // calls whose packets are worked on in the loops
+	buffers sync.Pool    // of *room, for readers
 	loops   loops
 }
 

@@ -73,6 +73,23 @@ func TestFloodIsNotDecrypted(t *testing.T) {
 	})
 }
 
+// A call that is encrypted counts as worked on, until it is over.
+func TestWorkIsCounted(t *testing.T) {
+	inWorld(t, mediatest.Link{}, func(w *world) {
+		a, b := w.keyed(w.caller, secure.AES128GCM, "RTP/SAVP"), w.keyed(w.callee, 0, "")
+		before := w.pool.engine.worked.Load()
+		if err := w.dial(a, b, srtp(media.SRTPRequire), media.Source{}); err != nil {
+			t.Fatal(err)
+		}
+		w.converse(a, b)
+		during := w.pool.engine.worked.Load()
+		w.relay.Close()
+		if after := w.pool.engine.worked.Load(); before != 0 || during != 1 || after != 0 {
+			t.Errorf("%d worked on before, %d meanwhile, %d after", before, during, after)
+		}
+	})
+}
+
 // However many places a flood comes from, what it costs is bounded.
 func TestGuests(t *testing.T) {
 	var g guests

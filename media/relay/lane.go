@@ -64,6 +64,27 @@ func (l *lane) user() bool {
 	return l.open != nil || l.digits.listens() || l.convert != nil || l.sound != nil || l.seal != nil
 }
 
+// works reports whether a packet of the lane costs its loop more than its passing:
+// cipher, codec, or an ear for tones.
+func (l *lane) works() bool {
+	return l.open != nil || l.digits.listens() || l.convert != nil || l.seal != nil
+}
+
+// weigh tells the engine when a call begins or ends to be worked on. The caller
+// holds r.mu.
+func (r *Relay) weigh() {
+	works := !r.over && (r.lanes[0].works() || r.lanes[1].works())
+	if works == r.worked {
+		return
+	}
+	r.worked = works
+	by := int64(-1)
+	if works {
+		by = 1
+	}
+	r.pool.engine.worked.Add(by)
+}
+
 // pass takes a packet along its lane. The caller holds r.mu.
 func (r *Relay) pass(p *packet) media.Drop {
 	l, f := &r.lanes[index(p.from)], &r.flows[index(p.from)]

@@ -151,6 +151,27 @@ func TestCallsFillOneLoopAfterAnother(t *testing.T) {
 	}
 }
 
+// Calls that are worked on are not put where other cores cannot help.
+func TestWorkedCallsSpread(t *testing.T) {
+	e := &engine{}
+	for range 30 {
+		e.enter()
+	}
+	e.loops.calls = append(e.loops.calls, 0, 0) // as with two cores more
+	e.worked.Add(1)
+	for range 60 {
+		e.enter()
+	}
+	cores := len(e.loops.calls) - 2
+	if a, b := e.loops.calls[cores], e.loops.calls[cores+1]; a < 60/(cores+2) || b < 60/(cores+2) {
+		t.Errorf("90 calls stand as %v", e.loops.calls)
+	}
+	e.worked.Add(-1)
+	if got := e.enter(); got != 0 {
+		t.Errorf("a plain call among plain ones went to loop %d", got)
+	}
+}
+
 func TestClosedEngineOpensNothing(t *testing.T) {
 	e := &engine{}
 	e.close()

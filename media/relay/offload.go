@@ -47,6 +47,7 @@ type passage struct {
 // it decides which directions may pass without us. When it returns nothing passes
 // under what held before.
 func (r *Relay) replan() {
+	r.weigh()
 	o := r.pool.offload
 	if o == nil {
 		return

@@ -54,6 +54,7 @@ type Relay struct {
 	plays    int             // sounds so far
 	over     bool            // closed: the clock has nothing to do here
 	panicked bool            // by the clock, and it was logged
+	worked   bool            // as the engine was told
 	slot     int             // guarded by beat.mu
 	ears     [2]observed     // by who is heard
 	watched  int64           // since when who is not heard is told of; 0: not yet
