@@ -32,12 +32,16 @@ type router struct {
 	buf [4096]byte
 }
 
+// answerTime is how long an answer is waited for: the kernel has made it when the
+// question is put, or never will. The media loop waits as long.
+const answerTime = 5 * time.Millisecond
+
 func openRouter() (*router, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("socket for questions about routes: %w", err)
 	}
-	limit := unix.NsecToTimeval(int64(time.Second)) // the kernel answers at once, or never
+	limit := unix.NsecToTimeval(int64(answerTime))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("socket for questions about routes: %w", err)
