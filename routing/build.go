@@ -19,6 +19,7 @@ func NewTable(s Spec) (*Table, []Fault) {
 	s.Trunks = b.withProfiles(s.Trunks)
 	b.addTrunks(s.Trunks)
 	b.transfers(s.Trunks)
+	b.addLists(s.Lists)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
 	b.addNumbers(s.Numbers)
@@ -36,6 +37,7 @@ type builder struct {
 	table    *Table
 	accounts map[string]*account
 	flows    map[string]*flow
+	lists    map[string]*numberSet
 
 	seenTrunk, seenAccount map[string]int // id to index, for duplicates
 	seenNumber             map[number]int

@@ -8,6 +8,8 @@ type Spec struct {
 	Accounts []Account        `yaml:"accounts"`
 	Numbers  []TrackingNumber `yaml:"numbers"`
 	Flows    map[string]Flow  `yaml:"flows"`
+
+	Lists map[string]NumberList `yaml:"lists" json:",omitempty"` // of telephone numbers, by id
 }
 
 // Trunk is a carrier or gateway: who may call in, and where calls out go.

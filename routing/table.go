@@ -20,6 +20,7 @@ type Table struct {
 	guests    map[string][]string // ids of trunks known by digest alone, by realm
 	certNames map[string]string   // to the trunk
 	numbers   map[number]entry
+	lists     map[string]*numberSet
 	countries []*country // those some number or trunk belongs to, for the nearest miss
 	warnings  []Fault
 }
@@ -167,6 +168,7 @@ func versionOf(s Spec) string {
 		n.Trunks = slices.Sorted(slices.Values(n.Trunks))
 	}
 	slices.SortFunc(s.Numbers, func(a, b TrackingNumber) int { return cmp.Compare(a.Number, b.Number) })
+	s.Lists = canonicalLists(s.Lists)
 	hash := sha256.New()
 	hash.Write([]byte("ringdown routing 1\n"))
 	if err := json.NewEncoder(hash).Encode(s); err != nil {
