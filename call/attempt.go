@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"ringdown/events"
+	"ringdown/routing"
 )
 
-// dialNext starts the next attempt, or gives up when there is none left.
+// dialNext starts the next attempt; when there is none left the flow goes on.
 func (m *machine) dialNext(at time.Time) {
 	if m.next >= len(m.decision.Targets) {
-		m.giveUp(at, m.worst, ByCallee)
+		m.rung(at)
 		return
 	}
 	n := m.next
@@ -38,6 +39,7 @@ func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
 	m.stopRingback()
 	m.silence(l, at)
 	c = truer(c)
+	m.flow.trials = append(m.flow.trials, routing.Trial{Target: l.target - m.flow.base, Result: class(c)})
 	if rank(c) >= rank(m.worst) {
 		m.worst = c
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -253,7 +254,7 @@ func (c *Call) carryOut(a action) Signal {
 
 func (c *Call) route() Signal {
 	in := c.machine.invite
-	d, err := c.ports.Route(c.ctx, routing.Request{Trunk: in.Trunk, From: in.Party.User, To: in.To, At: in.At, Attested: c.machine.attested})
+	d, err := c.ports.Route(c.ctx, routing.Request{Trunk: in.Trunk, From: in.Party.User, To: in.To, At: in.At, Draw: rand.Uint64(), Attested: c.machine.attested})
 	if d.Account != "" {
 		c.account = d.Account
 	}

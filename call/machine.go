@@ -112,6 +112,7 @@ type machine struct {
 	keys   keying
 	hidden hiding
 	sounds map[sounding]bool // that play now
+	flow   flowing
 
 	finished bool
 
@@ -257,13 +258,12 @@ func (m *machine) inRouting(from LegID, s Signal) bool {
 			m.giveUp(s.Time, causeOf(s.Err, 500, "media failed"), ByFlow)
 			return true
 		}
-		m.become(ringing)
 		m.offered = s.Body
 		if m.decision.Recording.Mode == recordFromRinging {
 			m.recording = opening
 			m.record(talking{caller: A})
 		}
-		m.dialNext(s.Time)
+		m.begin(s.Time)
 	default:
 		return m.leftEarly(from, s)
 	}

@@ -83,6 +83,8 @@ func (s *setup) set(t *testing.T, line string) {
 		for len(s.decision.Targets) < n {
 			s.decision.Targets = append(s.decision.Targets, s.decision.Targets[0])
 		}
+	case "flow": // a flow, as JSON
+		s.walk(t, value)
 	case "follow": // how many redirections, to the host of the targets
 		n, err := strconv.Atoi(value)
 		if err != nil {

@@ -1,9 +1,11 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,46 +16,90 @@ func (b *builder) addFlows(all map[string]Flow) {
 			b.flows[id] = nil
 			continue
 		}
-		b.flows[id] = b.flow(id, all[id], "flows."+id)
+		b.flows[id] = &flow{id: id} // redirections lead here before it is compiled
 	}
-}
-
-func (b *builder) flow(id string, steps Flow, path string) *flow {
-	f := &flow{id: id, strategy: Sequential}
-	dials := 0
-	for i, step := range steps {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		switch {
-		case step.Recording != nil && step.Dial != nil || step.Recording == nil && step.Dial == nil:
-			b.fault("is not exactly one of: dial, recording", "%s", at)
-		case step.Recording != nil:
-			if dials > 0 || f.recording.Mode != "" {
-				b.fault("comes once and before the first dial", "%s.recording", at)
-			}
-			if step.Recording.Mode == "" {
-				b.fault("is missing", "%s.recording.mode", at)
-				continue
-			}
-			b.recording(*step.Recording, at)
-			f.recording = *step.Recording
-		default:
-			dials++
-			f.targets = append(f.targets, b.dial(*step.Dial, at+".dial")...)
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if b.flows[id] != nil {
+			b.flow(id, all[id], "flows."+id)
 		}
 	}
-	if dials == 0 {
-		b.fault("has no dial step, so a call of it reaches nobody", "%s", path)
-	}
-	return f
 }
 
-func (b *builder) dial(d Dial, path string) []target {
+// flow compiles a flow. A policy of recording at its top level holds for all of it.
+func (b *builder) flow(id string, steps Flow, path string) {
+	f := b.flows[id]
+	f.steps = &block{}
+	dialled := false
+	for i, s := range steps {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if s.Recording != nil && s.kinds() == 1 {
+			b.flowRecording(f, *s.Recording, dialled, at)
+			continue
+		}
+		dialled = dialled || s.Dial != nil
+		b.add(f.steps, s, at)
+	}
+	if !reaches(steps) {
+		b.fault("has no dial step, so a call of it reaches nobody", "%s", path)
+	}
+}
+
+// flowRecording is the policy of a flow.
+func (b *builder) flowRecording(f *flow, p RecordingPolicy, late bool, path string) {
+	if late || f.recording.Mode != "" {
+		b.fault("comes once and before the first dial", "%s.recording", path)
+	}
+	if p.Mode == "" {
+		b.fault("is missing", "%s.recording.mode", path)
+		return
+	}
+	b.recording(p, path)
+	f.recording = p
+}
+
+// reaches reports whether a list of steps dials anybody.
+func reaches(steps Flow) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.Dial != nil })
+}
+
+// block compiles a list of steps below a flow.
+func (b *builder) block(steps Flow, path string) *block {
+	out := &block{}
+	for i, s := range steps {
+		b.add(out, s, fmt.Sprintf("%s[%d]", path, i))
+	}
+	return out
+}
+
+func (b *builder) add(to *block, s Step, path string) {
+	if s.kinds() != 1 {
+		b.fault("is not exactly one of: "+strings.Join(stepKinds, ", "), "%s", path)
+		return
+	}
+	if n := b.step(s, path); n != nil {
+		to.steps = append(to.steps, n)
+	}
+}
+
+// step compiles a step that is exactly one kind; nil: there is nothing to do when
+// the walk comes to it, or it is faulty.
+func (b *builder) step(s Step, path string) node {
+	switch {
+	case s.Dial != nil:
+		return b.dial(*s.Dial, path+".dial")
+	case s.Recording != nil:
+		b.fault("belongs to the top of a flow", "%s.recording", path)
+	}
+	return nil
+}
+
+func (b *builder) dial(d Dial, path string) node {
 	b.fault(checkWord(d.Strategy, strategies), "%s.strategy", path)
 	ring := b.ring(d.Timeout, defaultRing, path)
 	if len(d.Targets) == 0 {
 		b.fault("is empty: a dial step needs somebody to ring", "%s.targets", path)
 	}
-	var out []target
+	n := &dialStep{path: path, strategy: cmp.Or(d.Strategy, Sequential)}
 	for i, spec := range d.Targets {
 		at := fmt.Sprintf("%s.targets[%d]", path, i)
 		own := b.ring(spec.Timeout, ring, at)
@@ -61,16 +107,16 @@ func (b *builder) dial(d Dial, path string) []target {
 		case spec.URI != "" && spec.Number != "", spec.User != "" && spec.URI+spec.Number != "":
 			b.fault("is one of: a uri, a number with a trunk, a user of a trunk", "%s", at)
 		case spec.User != "":
-			out = append(out, b.registered(spec, own, at)...)
+			n.targets = append(n.targets, b.registered(spec, own, at)...)
 		case spec.URI != "":
-			out = append(out, b.direct(spec, own, at))
+			n.targets = append(n.targets, b.direct(spec, own, at))
 		case spec.Number != "" || spec.Trunk != "":
-			out = append(out, b.through(spec, own, at)...)
+			n.targets = append(n.targets, b.through(spec, own, at)...)
 		default:
 			b.fault("is empty: a uri, a number with a trunk, or a user of a trunk", "%s", at)
 		}
 	}
-	return out
+	return n
 }
 
 // ring is the ring time that was said, else the one given.

@@ -38,7 +38,7 @@ func (t *Table) Decide(r Request) Decision {
 	w.d.Trace = make([]Look, 0, 12)
 	if w.origin() && w.attested() && w.number() && w.flow() {
 		w.record()
-		w.targets()
+		w.begin()
 	}
 	return w.d
 }
@@ -48,6 +48,8 @@ type walk struct {
 	table   *Table
 	request Request
 	trunk   *trunk
+	caller  number
+	dialled number
 	called  entry
 	d       Decision
 }
@@ -86,7 +88,7 @@ func (w *walk) origin() bool {
 		w.look("caller", Missed, how.String())
 		return true
 	}
-	w.d.Caller = caller.private()
+	w.caller, w.d.Caller = caller, caller.private()
 	w.look("caller", Matched, w.d.Caller.String()+", "+how.String())
 	return true
 }
@@ -105,7 +107,7 @@ func (w *walk) number() bool {
 		w.nearest(called)
 		return false
 	}
-	w.called = e
+	w.called, w.dialled = e, called
 	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency
 	w.d.Attribution = maps.Clone(e.attribution)
 	w.d.Sounds = sounds(e.account.sound, e.sound)
@@ -124,11 +126,8 @@ func (w *walk) number() bool {
 
 func (w *walk) flow() bool {
 	f := w.called.flow
-	w.d.Flow, w.d.Strategy = f.id, f.strategy
+	w.d.Flow = f.id
 	w.look("flow", Chosen, "the number starts flow "+f.id)
-	if len(f.targets) == 0 {
-		return w.reject(NoRoute, "flow", Missed, "flow "+f.id+" has nobody to ring")
-	}
 	return true
 }
 
@@ -172,16 +171,18 @@ func (r Recording) words() string {
 	return fmt.Sprintf("%s, %s, on failure %s", r.Mode, r.Channels, r.OnFailure)
 }
 
-func (w *walk) targets() {
-	all := w.called.flow.targets
-	w.d.Targets = make([]Target, len(all))
-	for i, t := range all {
-		w.d.Targets[i] = t.Target
-		w.d.Targets[i].Media = t.Media.clone()
-		w.d.Targets[i].Places = slices.Clone(t.Places)
-		w.d.Targets[i].Redirect.Names = slices.Clone(t.Redirect.Names)
-		w.d.Targets[i].Redirect.Nets = slices.Clone(t.Redirect.Nets)
-		w.look("target", Chosen, t.text)
+// begin walks the flow to its first instruction.
+func (w *walk) begin() {
+	w.d.Walk = newWalk(w.table, walkFacts{request: w.request, caller: w.caller, trunk: w.trunk, called: w.dialled, entry: w.called}, w.called.flow)
+	w.d.First = w.d.Walk.Next(Began{When{w.request.At}})
+	w.d.Trace = append(w.d.Trace, w.d.Walk.Looks()...)
+	switch first := w.d.First.(type) {
+	case Ring:
+		w.d.Targets, w.d.Strategy = first.Targets, first.Strategy
+	case Refuse:
+		w.d.Reject = first.Reason
+	case End:
+		w.reject(NoRoute, "flow", Missed, "flow "+w.called.flow.id+" has nobody to ring")
 	}
 }
 

@@ -23,12 +23,13 @@ type Request struct {
 	From  string    // user part of the caller's address as received
 	To    string    // user part of the called address as received
 	At    time.Time // the clock of the decision
+	Draw  uint64    // chance, drawn once a call
 
 	Attested Attested
 }
 
 // Decision is the answer, complete: nothing else is looked up during the call.
-// Either Reject is empty and there is at least one target, or Reject says why not.
+// Either Reject is empty and there is something to do first, or Reject says why not.
 type Decision struct {
 	Version      string // of the table that decided
 	Account      string // empty when no account could be named
@@ -36,13 +37,15 @@ type Decision struct {
 	Number       string         // the tracking number, E.164; empty when unknown
 	Caller       privacy.Number // normalised; zero when withheld or not a number
 	Flow         string
-	Strategy     string   // of the dial step: "sequential"
-	Targets      []Target // in the order to try
+	Strategy     string   // of the first dial step, where nothing comes before it: "sequential"
+	Targets      []Target // of it, in the order to try
 	Recording    Recording
 	Attribution  map[string]string
 	OfAccount    Limits // how many calls the account takes
 	OfNumber     Limits // and the number
 	Codes        StarCodes
+	First        Instruction // what is to be done first; nil when the call is refused before its flow
+	Walk         *Walk       // what follows it: the decision's own; nil as First
 	Reject       Reason
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk

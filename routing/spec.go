@@ -90,17 +90,6 @@ type TrackingNumber struct {
 	Sound       SoundPolicy       `yaml:"sound"`
 }
 
-// Flow is the list of steps a call walks.
-type Flow []Step
-
-// Step is exactly one of its fields.
-type Step struct {
-	// Recording says how calls of this flow are recorded.
-	Recording *RecordingPolicy `yaml:"recording"`
-	// Dial rings destinations. When none answers, the next dial step goes on.
-	Dial *Dial `yaml:"dial"`
-}
-
 // Dial rings destinations.
 type Dial struct {
 	Strategy string        `yaml:"strategy"` // sequential (default)

@@ -44,9 +44,8 @@ type account struct {
 
 type flow struct {
 	id        string
-	strategy  string
 	recording RecordingPolicy
-	targets   []target
+	steps     *block
 }
 
 // target is a Target with the line about it that a trace shows.

@@ -1,0 +1,78 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/routing"
+)
+
+// flowing is a call's walk through its flow, as the machine has it.
+type flowing struct {
+	ring   *routing.Ring // the dialling under way, or the last one
+	base   int           // index of its first target in the decision's targets
+	trials []routing.Trial
+}
+
+// begin does what the decision says is first.
+func (m *machine) begin(at time.Time) {
+	if first := m.decision.First; first != nil {
+		m.perform(at, first)
+		return
+	}
+	m.perform(at, routing.Ring{Targets: m.decision.Targets})
+}
+
+// goOn tells the walk what became of its instruction and does the next one.
+func (m *machine) goOn(at time.Time, o routing.Outcome) {
+	if m.decision.Walk == nil {
+		m.perform(at, routing.End{})
+		return
+	}
+	m.perform(at, m.decision.Walk.Next(o))
+}
+
+// perform begins an instruction.
+func (m *machine) perform(at time.Time, i routing.Instruction) {
+	switch i := i.(type) {
+	case routing.Ring:
+		m.ring(at, i)
+	default:
+		m.giveUp(at, m.worst, ByCallee)
+	}
+}
+
+// ring begins to dial.
+func (m *machine) ring(at time.Time, r routing.Ring) {
+	m.become(ringing)
+	if m.flow.ring != nil { // a further one: its targets come behind those that were tried
+		m.flow.base = len(m.decision.Targets)
+		m.next = m.flow.base
+		m.decision.Targets = append(m.decision.Targets[:m.next:m.next], r.Targets...)
+	}
+	m.flow.ring, m.flow.trials = &r, nil
+	m.dialNext(at)
+}
+
+// rung tells the walk that nobody took the call.
+func (m *machine) rung(at time.Time) {
+	result := routing.Unreachable
+	if m.worst.Status != 0 {
+		result = class(m.worst)
+	}
+	m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: result, Trials: m.flow.trials})
+}
+
+// class is what a failure means for whoever decides what comes next.
+func class(c Cause) routing.RingResult {
+	switch c = truer(c); {
+	case c.Reason == ReasonConcurrencyLimit || c.Reason == ReasonCPSLimit:
+		return routing.Full
+	case c.Status >= 600:
+		return routing.Declined
+	case c.Status == 486:
+		return routing.Busy
+	case c.Status == 480 && (c.Remote || c.Q850 == 19), c.Status == 408 && c.Remote, c.Status == 487:
+		return routing.NoAnswer
+	}
+	return routing.Unreachable
+}

@@ -1,0 +1,196 @@
+package routing
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"ringdown/privacy"
+)
+
+// Walk is a call's way through its flow: a cursor without clock, chance or
+// memory of its own, that says what is to be done next and is told what became
+// of it. The call's machine, explain, replay and the invariants drive it in the
+// same way. It keeps the table that decided. One goroutine at a time.
+type Walk struct {
+	table *Table
+	facts walkFacts
+
+	stack []frame
+	local local // of the step under way
+	under bool  // a step is under way
+	moved bool  // it has gone elsewhere: the walk is not to go on behind it
+	steps int   // done so far
+	now   time.Time
+	state walkState
+	looks []Look
+	over  bool
+}
+
+// walkFacts are what the walk knows of its call from the beginning.
+type walkFacts struct {
+	request Request
+	caller  number // 0: withheld, or none
+	trunk   *trunk
+	called  number
+	entry   entry
+}
+
+// walkState is what steps leave behind for those after them.
+type walkState struct {
+	tags    map[string]string // never changed in place
+	consent string
+	whisper *Whispered
+	screen  *Screened
+	reached map[string]RingResult // by a target's identity: declined or busy; never changed in place
+	flow    *flow                 // the one the walk is in
+	jumps   int                   // redirections so far
+}
+
+// frame is a place in a list of steps.
+type frame struct {
+	block *block
+	at    int // the step to do next, or under way
+}
+
+// block is a compiled list of steps.
+type block struct {
+	steps []node
+}
+
+// node is a compiled step. run takes the outcome of the step's last instruction,
+// [Began] at first, and returns the next one, or nil when the step is over. A step
+// that branches calls enter and returns nil. A node is shared by all walks: what
+// one walk has to remember stands in w.local.
+type node interface {
+	run(w *Walk, o Outcome) Instruction
+}
+
+// local is what a step under way remembers: plain values, so that a walk can be
+// cloned. A new step finds it empty.
+type local struct {
+	phase  int
+	tries  int
+	number uint64
+	text   string
+	ring   *Ring
+}
+
+// Bounds of a walk: a flow cannot keep a call for ever.
+const (
+	maxSteps = 1000
+	maxJumps = 20
+)
+
+// Words of consent.
+const (
+	NoConsent   = ""
+	Announced   = "announced"
+	Interrupted = "interrupted" // the notice was not heard to its end
+	OptedIn     = "opted-in"
+	OptedOut    = "opted-out"
+)
+
+// newWalk stands before the first step of a flow.
+func newWalk(t *Table, f walkFacts, start *flow) *Walk {
+	w := &Walk{table: t, facts: f, state: walkState{flow: start}}
+	w.enter(start.steps)
+	return w
+}
+
+// Next takes the outcome of the instruction it returned last ([Began] at first)
+// and returns the next one. Behind the last one it always returns [End].
+func (w *Walk) Next(o Outcome) Instruction {
+	w.now = o.at()
+	for !w.over {
+		n := w.current()
+		if n == nil {
+			w.over = true
+			break
+		}
+		if !w.under {
+			if w.steps++; w.steps > maxSteps {
+				w.look("flow", Missed, "the flow takes too many steps")
+				w.over = true
+				break
+			}
+			w.under, w.local, o = true, local{}, Began{When{w.now}}
+		}
+		w.moved = false
+		switch i := n.run(w, o).(type) {
+		case nil:
+			if w.under = false; !w.moved {
+				w.stack[len(w.stack)-1].at++
+			}
+		case Refuse, Hang:
+			w.over = true
+			return i
+		default:
+			return i
+		}
+	}
+	return End{}
+}
+
+// current is the step under way, or to be done; nil: there is none left.
+func (w *Walk) current() node {
+	for len(w.stack) > 0 {
+		f := &w.stack[len(w.stack)-1]
+		if f.at < len(f.block.steps) {
+			return f.block.steps[f.at]
+		}
+		w.stack = w.stack[:len(w.stack)-1]
+	}
+	return nil
+}
+
+// enter goes into a list of steps; the walk comes back behind the step that
+// called it.
+func (w *Walk) enter(b *block) {
+	if n := len(w.stack); n > 0 {
+		w.stack[n-1].at++
+	}
+	w.stack = append(w.stack, frame{block: b})
+	w.moved = true
+}
+
+// jump leaves all lists for the flow.
+func (w *Walk) jump(f *flow) {
+	w.stack = []frame{{block: f.steps}}
+	w.state.flow, w.moved = f, true
+}
+
+func (w *Walk) look(what, result, text string) {
+	w.looks = append(w.looks, Look{what, result, text})
+}
+
+// Looks returns what was looked at since it was asked last.
+func (w *Walk) Looks() []Look {
+	out := w.looks
+	w.looks = nil
+	return out
+}
+
+// Tags returns the tags of the call so far.
+func (w *Walk) Tags() map[string]string { return maps.Clone(w.state.tags) }
+
+// Consent is what holds of the caller's consent to a recording.
+func (w *Walk) Consent() string { return w.state.consent }
+
+// Flow is the id of the flow that the walk is in.
+func (w *Walk) Flow() string { return w.state.flow.id }
+
+// Caller is who calls, zero when that is withheld or no number.
+func (w *Walk) Caller() privacy.Number {
+	if w.facts.caller == 0 {
+		return privacy.Number{}
+	}
+	return w.facts.caller.private()
+}
+
+// Clone returns a walk that stands at the same place and goes its own way.
+func (w *Walk) Clone() *Walk {
+	c := *w
+	c.stack, c.looks = slices.Clone(w.stack), slices.Clone(w.looks)
+	return &c
+}
