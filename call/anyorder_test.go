@@ -142,7 +142,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 			}
 		}
 		if args[0] == "expired" {
-			args[2] = fmt.Sprint(at.Time.Sub(zero).Milliseconds() - int64(rapid.IntRange(0, 60_000).Draw(r, "silent")))
+			args[2] = fmt.Sprint(at.Time.Sub(zero).Milliseconds() - int64(rapid.IntRange(1, 60_000).Draw(r, "silent")))
 			args = append(args, rapid.SampledFrom([]string{"initial", "steady", "held"}).Draw(r, "limit"))
 			for range 2 {
 				args = append(args, fmt.Sprint(at.Time.Sub(zero).Milliseconds()-int64(rapid.IntRange(0, 120_000).Draw(r, "said"))))

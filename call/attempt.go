@@ -35,7 +35,7 @@ func (m *machine) attemptFailed(at time.Time, l *leg, c Cause) {
 func (m *machine) attemptOver(at time.Time, l *leg, status string, c Cause) {
 	l.over = true
 	followed := m.redirect(l, c)
-	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event(), Redirect: followed})
+	m.publish(events.LegFailed, at, events.LegFailedData{Leg: l.ulid, Status: status, Cause: c.event(), Redirect: followed, Reason: c.Reason, Limit: c.Limit})
 	m.stopRingback()
 	m.silence(l, at)
 	c = truer(c)

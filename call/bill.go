@@ -12,6 +12,9 @@ import (
 func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedData {
 	d := times{m.invite.At, m.firstRing, m.answeredAt, m.bridgedAt, m.endedAt}.summary()
 	d.Status, d.EndedBy, d.Cause, d.RejectReason = status, string(by), c.event(), c.Reason
+	if by == ByLimit {
+		d.Limit = c.Limit
+	}
 	d.ConfigVersion, d.Transfers = m.decision.Version, m.transfers
 	if l := m.leg(m.winner); l != nil {
 		d.Winner = l.ulid

@@ -17,7 +17,7 @@ type Cause struct {
 	Remote   bool        // told by the peer; otherwise our own decision
 	Reason   string      // reject_reason when we refused; empty otherwise
 	By       Ender       // who ended it, when somebody did
-	Limit    string      // whose limit was reached, when one was: node, trunk, account, number
+	Limit    string      // whose limit was reached, when one was: node, trunk, agency, account, number, destination
 	Retry    int         // Retry-After in seconds for a refusal, 0: none
 	Redirect *Redirected // of a 3xx: where the peer says to go instead
 	Pass     bool        // the caller may be told that

@@ -169,6 +169,9 @@ func describePublish(a doPublish) string {
 		if d.RejectReason != "" {
 			line += ", reason " + d.RejectReason
 		}
+		if d.Limit != "" {
+			line += ", limit of the " + d.Limit
+		}
 		if d.Winner != "" {
 			line += ", winner " + d.Winner
 		}
@@ -208,6 +211,9 @@ func describePublish(a doPublish) string {
 		line += fmt.Sprintf(" %s %s %d %q", d.Leg, d.Status, d.Cause.SIPStatus, d.Cause.SIPReason)
 		if d.Redirect != "" {
 			line += ", redirection " + d.Redirect
+		}
+		if d.Limit != "" {
+			line += fmt.Sprintf(", %s of the %s", d.Reason, d.Limit)
 		}
 	case events.LegEndedData:
 		line += fmt.Sprintf(" %s by %s %q", d.Leg, d.EndedBy, d.Cause.SIPReason)

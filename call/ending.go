@@ -114,7 +114,10 @@ func (m *machine) giveUp(at time.Time, c Cause, by Ender) {
 	case c.Status == 480 && c.Q850 == 19, c.Status == 408 && c.Remote, c.Status == 480 && c.Remote:
 		status = "no-answer"
 	}
-	if !c.Remote {
+	switch {
+	case c.Limit != "":
+		by = ByLimit
+	case !c.Remote:
 		by = ByFlow
 	}
 	// The call's cause is what the caller heard; the legs keep their own.

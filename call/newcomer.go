@@ -42,7 +42,7 @@ func (m *machine) newcomerSays(t *transfer, s Signal) bool {
 		m.newcomerOver(s.Time, t, "failed", s.Cause)
 	case Failed:
 		l.over = true
-		m.publish(events.LegFailed, s.Time, events.LegFailedData{Leg: l.ulid, Status: "failed", Cause: s.Cause.event()})
+		m.publish(events.LegFailed, s.Time, events.LegFailedData{Leg: l.ulid, Status: "failed", Cause: s.Cause.event(), Reason: s.Cause.Reason, Limit: s.Cause.Limit})
 		m.newcomerOver(s.Time, t, "failed", s.Cause)
 	case Bye:
 		m.newcomerOver(s.Time, t, "failed", Cause{Status: 480, Q850: 16, Text: "newcomer hung up", Remote: true})

@@ -3,21 +3,25 @@ package call
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"ringdown/routing"
 )
 
-// Whose limit a claim is made under: values of call.rejected's limit.
+// Whose limit a claim is made under: values of limit in the events.
 const (
-	limitNode    = "node"
-	limitTrunk   = "trunk"
-	limitAccount = "account"
-	limitNumber  = "number"
+	limitNode        = routing.ScopeNode
+	limitTrunk       = routing.ScopeTrunk
+	limitAgency      = routing.ScopeAgency
+	limitAccount     = routing.ScopeAccount
+	limitNumber      = routing.ScopeNumber
+	limitDestination = routing.ScopeDestination
 )
 
-// place is one limit: of the node, or of a trunk, an account or a number.
+// place is one limit: of the node, or of a trunk, an agency, an account, a number
+// or a destination. The key of the last two is personal data, and goes nowhere.
 type place struct{ kind, key string }
 
 // claim is a call's wish for a place.
@@ -42,7 +46,8 @@ type holder struct {
 type places struct {
 	held    map[place]map[holder]struct{}
 	of      map[ID][]hold
-	buckets map[place]*bucket // one for each limit of calls a second that was asked for
+	buckets map[place]*bucket // one for each limit of calls a second that was asked for lately
+	sweep   int               // as many of them as make it worth to look for those that are full again
 }
 
 // bucket holds up to one second of calls.
@@ -101,6 +106,7 @@ func (p *places) bucket(c claim, at time.Time) *bucket {
 	full := float64(c.limits.CPS)
 	b := p.buckets[c.place]
 	if b == nil {
+		p.forget(at)
 		b = &bucket{full, at}
 		p.buckets[c.place] = b
 	}
@@ -110,6 +116,18 @@ func (p *places) bucket(c claim, at time.Time) *bucket {
 	}
 	return b
 }
+
+// forget drops the buckets that were asked for last more than a second ago: they
+// are full, as a new one is. It costs each new bucket about one look at another.
+func (p *places) forget(at time.Time) {
+	if len(p.buckets) < max(p.sweep, fewBuckets) {
+		return
+	}
+	maps.DeleteFunc(p.buckets, func(_ place, b *bucket) bool { return at.Sub(b.filled) > time.Second })
+	p.sweep = 2 * len(p.buckets)
+}
+
+const fewBuckets = 256
 
 // leave gives back what a call and its legs hold, if they hold anything.
 func (p *places) leave(id ID) {
@@ -140,9 +158,9 @@ func (p *places) free(at place, who holder) {
 }
 
 // refusal words a limit that is reached. The node's and a trunk's are 503: the
-// carrier may take another way, and should. An account's or number's are the
-// customer's own lines, all taken: busy (486), which no carrier answers by
-// trying elsewhere or by leaving the trunk alone; too many in a second is 480.
+// carrier may take another way, and should. The others' are the customer's own
+// lines, all taken: busy (486), which no carrier answers by trying elsewhere or
+// by leaving the trunk alone; too many in a second is 480.
 func (c claim) refusal(reason string) *Cause {
 	text := "call limit reached"
 	if reason == ReasonCPSLimit {
@@ -153,7 +171,7 @@ func (c claim) refusal(reason string) *Cause {
 	}
 	out := Refused(reason, text)
 	out.Limit = c.kind
-	if c.kind == limitAccount || c.kind == limitNumber {
+	if c.kind != limitNode && c.kind != limitTrunk {
 		out.Status = 480
 		if reason == ReasonConcurrencyLimit {
 			out.Status, out.Q850 = 486, 17

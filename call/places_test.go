@@ -15,34 +15,38 @@ import (
 )
 
 // capped is a world whose decisions and trunks have limits.
-func capped(w *world, trunk, account, number routing.Limits) Ports {
-	w.decision.OfAccount, w.decision.OfNumber = account, number
+func capped(w *world, trunk, agency, account, number routing.Limits) Ports {
+	w.decision.Agency = "reseller"
+	w.decision.OfAgency, w.decision.OfAccount, w.decision.OfNumber = agency, account, number
 	p := w.board(Config{Calls: 1000, CPS: 1000}).ports
 	p.Limits = func(string) routing.Limits { return trunk }
 	return p
 }
 
-func TestLimitsOfTrunkAccountAndNumber(t *testing.T) {
+func TestLimitsOfTrunkAgencyAccountAndNumber(t *testing.T) {
 	two, none := routing.Limits{Calls: 2}, routing.Limits{}
 	fast := routing.Limits{CPS: 2}
 	for _, c := range []struct {
-		name                   string
-		trunk, account, number routing.Limits
-		status, q850, retry    int
-		reason, limit          string
+		name                           string
+		trunk, agency, account, number routing.Limits
+		status, q850, retry            int
+		reason, limit                  string
 	}{
-		{"trunk", two, none, none, 503, 34, 10, ReasonConcurrencyLimit, "trunk"},
-		{"account", none, two, none, 486, 17, 10, ReasonConcurrencyLimit, "account"},
-		{"number", none, none, two, 486, 17, 10, ReasonConcurrencyLimit, "number"},
-		{"trunk, a second", fast, none, none, 503, 42, 1, ReasonCPSLimit, "trunk"},
-		{"account, a second", none, fast, none, 480, 42, 1, ReasonCPSLimit, "account"},
-		{"number, a second", none, none, fast, 480, 42, 1, ReasonCPSLimit, "number"},
-		{"the account's is named first", none, two, two, 486, 17, 10, ReasonConcurrencyLimit, "account"},
+		{"trunk", two, none, none, none, 503, 34, 10, ReasonConcurrencyLimit, "trunk"},
+		{"agency", none, two, none, none, 486, 17, 10, ReasonConcurrencyLimit, "agency"},
+		{"account", none, none, two, none, 486, 17, 10, ReasonConcurrencyLimit, "account"},
+		{"number", none, none, none, two, 486, 17, 10, ReasonConcurrencyLimit, "number"},
+		{"trunk, a second", fast, none, none, none, 503, 42, 1, ReasonCPSLimit, "trunk"},
+		{"agency, a second", none, fast, none, none, 480, 42, 1, ReasonCPSLimit, "agency"},
+		{"account, a second", none, none, fast, none, 480, 42, 1, ReasonCPSLimit, "account"},
+		{"number, a second", none, none, none, fast, 480, 42, 1, ReasonCPSLimit, "number"},
+		{"the account's is named before the number's", none, none, two, two, 486, 17, 10, ReasonConcurrencyLimit, "account"},
+		{"the agency's before both", none, two, two, two, 486, 17, 10, ReasonConcurrencyLimit, "agency"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
-				ports := capped(w, c.trunk, c.account, c.number)
+				ports := capped(w, c.trunk, c.agency, c.account, c.number)
 				b := NewSwitchboard(Config{Calls: 1000, CPS: 1000}, ports, w.board(Config{}).log)
 				_, first := admitted(t, b)
 				_, second := admitted(t, b)
@@ -107,7 +111,7 @@ func TestBrokenAndLingeringCallsHoldNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		one := routing.Limits{Calls: 1}
-		b := NewSwitchboard(Config{Calls: 1000, CPS: 1000}, capped(w, one, one, one), w.board(Config{}).log)
+		b := NewSwitchboard(Config{Calls: 1000, CPS: 1000}, capped(w, one, one, one, one), w.board(Config{}).log)
 		w.panicIn = "dial"
 		a := &fakeLeg{keep: true} // never says Gone
 		in := defaultSetup().invite
@@ -189,6 +193,57 @@ func TestCallsOutOfATrunk(t *testing.T) {
 	})
 }
 
+// A destination takes as many calls as it says, from wherever they are rung; who
+// finds it full goes on, and hears busy when nobody else is left.
+func TestCallsToADestination(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		narrow := w.decision.Targets[0]
+		narrow.URI, narrow.Limits = "sip:narrow@127.0.0.1", routing.Limits{Calls: 1}
+		w.decision.Targets = append([]routing.Target{narrow}, w.decision.Targets...)
+		b := w.board(Config{})
+		_, first := admitted(t, b)
+		synctest.Wait()
+		_, second := admitted(t, b)
+		synctest.Wait()
+		if got := []string{w.b(0).dial.Target.URI, w.b(1).dial.Target.URI}; !slices.Equal(got, []string{"sip:narrow@127.0.0.1", "sip:one@127.0.0.1"}) {
+			t.Errorf("dialled %v", got)
+		}
+		w.mu.Lock()
+		i := slices.IndexFunc(w.events, func(e events.Event) bool { return e.Type == events.LegFailed })
+		if i < 0 {
+			t.Fatal("the attempt that found no place is not told of")
+		}
+		d := w.events[i].Data.(events.LegFailedData)
+		w.decision.Targets = w.decision.Targets[:1]
+		w.mu.Unlock()
+		if d.Cause.SIPStatus != 486 || d.Cause.Q850 != 17 || d.Cause.Source != "local" || d.Reason != ReasonConcurrencyLimit || d.Limit != "destination" {
+			t.Errorf("failed with %+v", d)
+		}
+		busy, third := admitted(t, b)
+		synctest.Wait()
+		wantDid(t, busy, "hangup 486")
+		w.b(0).send(Failed{At{time.Now()}, Cause{Status: 486, Remote: true}})
+		w.b(0).send(Gone{Now()})
+		synctest.Wait()
+		_, fourth := admitted(t, b)
+		synctest.Wait()
+		if l := w.b(3); l == nil || w.b(2).dial.Target.URI != "sip:one@127.0.0.1" || l.dial.Target.URI != "sip:narrow@127.0.0.1" {
+			t.Error("the place that was given back is not taken")
+		}
+		for _, send := range []func(Signal){first, second, third, fourth} {
+			send(Cancelled{At: Now()})
+			send(Gone{Now()})
+		}
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.places.held)+len(b.places.of) != 0 {
+			t.Errorf("places are held by nobody: %v", b.places.held)
+		}
+	})
+}
+
 func TestBusyNodeRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -219,7 +274,7 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPlaces()
 		limits := map[place]routing.Limits{}
-		for _, kind := range []string{limitNode, limitTrunk, limitAccount, limitNumber} {
+		for _, kind := range []string{limitNode, limitTrunk, limitAgency, limitAccount, limitNumber, limitDestination} {
 			for _, key := range []string{"a", "b"} {
 				limits[place{kind, key}] = routing.Limits{Calls: rapid.IntRange(0, 4).Draw(t, "calls"), CPS: rapid.IntRange(0, 5).Draw(t, "cps")}
 			}
@@ -241,7 +296,7 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 				continue
 			}
 			var claims []claim
-			for _, kind := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{limitNode, limitTrunk, limitAccount, limitNumber}), 1, 3, rapid.ID[string]).Draw(t, "kinds") {
+			for _, kind := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{limitNode, limitTrunk, limitAgency, limitAccount, limitNumber, limitDestination}), 1, 3, rapid.ID[string]).Draw(t, "kinds") {
 				at := place{kind, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key")}
 				if !in[who][at] { // nobody asks for a place twice
 					claims = append(claims, claim{place: at, limits: limits[at]})
@@ -294,6 +349,25 @@ func TestPlacesAreThoseOfLiveCalls(t *testing.T) {
 			t.Fatalf("held by nobody: %v %v", p.held, p.of)
 		}
 	})
+}
+
+// A million numbers with a limit of calls a second leave no bucket each behind.
+func TestBucketsAreForgotten(t *testing.T) {
+	p := newPlaces()
+	now := zero
+	for i := range 20_000 {
+		c := claim{place: place{limitNumber, fmt.Sprint(i)}, limits: routing.Limits{CPS: 1}}
+		if why := p.take(holder{call: "x"}, now, c); why != nil {
+			t.Fatal(why)
+		}
+		if why := p.take(holder{call: "x"}, now, c); why == nil || why.Reason != ReasonCPSLimit {
+			t.Fatalf("the second call of a second is let in: %v", why)
+		}
+		now = now.Add(10 * time.Millisecond)
+	}
+	if n := len(p.buckets); n > 2*fewBuckets {
+		t.Errorf("%d buckets are kept for the 100 numbers of the last second", n)
+	}
 }
 
 func count(in map[holder]map[place]bool, at place) (n int) {

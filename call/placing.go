@@ -1,9 +1,10 @@
 package call
 
-// dialOut starts an attempt when the trunk it leaves by has a place for it. A
-// trunk that is full is one way that cannot be taken: the hunt goes on.
+// dialOut starts an attempt when the trunk it leaves by and its destination have
+// a place for it. One that is full is one way that cannot be taken: the hunt goes
+// on.
 func (c *Call) dialOut(leg LegID, d Dial, send func(Signal)) (Leg, error) {
-	if full := c.board.claimOut(c, leg, d.Target.Trunk, c.now()); full != nil {
+	if full := c.board.claimOut(c, leg, originOfTarget(d.Target), c.now()); full != nil {
 		return nil, *full
 	}
 	c.placed(leg)
@@ -22,7 +23,7 @@ func (c *Call) placed(leg LegID) {
 func (c *Call) welcome(a doWelcome) {
 	c.legs[a.leg], c.lines[a.leg] = a.dial, a.line
 	c.placed(a.leg)
-	c.board.putIn(c, a.leg, c.machine.leg(a.leg).origin.trunk)
+	c.board.putIn(c, a.leg, c.machine.leg(a.leg).origin)
 	a.line.connect(c, a.leg)
 }
 

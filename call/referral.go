@@ -82,6 +82,9 @@ type origin struct {
 	source    netip.AddrPort
 	transport string // udp, tcp, tls
 	media     routing.Media
+
+	destination string         // identity of the target it was dialled as; empty: it called
+	limits      routing.Limits // of that
 }
 
 func originOfCaller(in Invite) origin {
@@ -89,7 +92,7 @@ func originOfCaller(in Invite) origin {
 }
 
 func originOfTarget(t routing.Target) origin {
-	return origin{trunk: t.Trunk, dialled: t.URI, media: t.Media}
+	return origin{trunk: t.Trunk, dialled: t.URI, media: t.Media, destination: t.Identity(), limits: t.Limits}
 }
 
 // Transfer kinds, as events show them.

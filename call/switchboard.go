@@ -110,39 +110,48 @@ func (b *Switchboard) refusal(id ID, in Invite) *Cause {
 	return b.places.take(holder{call: id}, in.At, claims...)
 }
 
-// claim asks for the places of a call that is routed: its account's and its
-// number's. Nothing of the relay's is taken yet.
+// claim asks for the places of a call that is routed: its agency's, its account's
+// and its number's. Nothing of the relay's is taken yet.
 func (b *Switchboard) claim(c *Call, d routing.Decision) *Cause {
 	if d.Reject != "" {
 		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.places.take(holder{call: c.id}, c.machine.invite.At,
+	return b.places.take(holder{call: c.id}, c.machine.invite.At, claim{place: place{limitAgency, d.Agency}, limits: d.OfAgency},
 		claim{place: place{limitAccount, d.Account}, limits: d.OfAccount}, claim{place: place{limitNumber, d.Number}, limits: d.OfNumber})
 }
 
-// claimOut asks for an attempt's place on the trunk it is to leave by.
-func (b *Switchboard) claimOut(c *Call, leg LegID, trunk string, at time.Time) *Cause {
-	if trunk == "" || b.ports.Limits == nil {
-		return nil
-	}
-	limits := b.ports.Limits(trunk)
+// claimOut asks for an attempt's places: on the trunk it is to leave by, and at
+// its destination.
+func (b *Switchboard) claimOut(c *Call, leg LegID, o origin, at time.Time) *Cause {
+	claims := b.claimsOut(o)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.places.take(holder{c.id, leg}, at, claim{place: place{limitTrunk, trunk}, limits: limits})
+	return b.places.take(holder{c.id, leg}, at, claims...)
+}
+
+// claimsOut are the places of a leg on a trunk and at a destination.
+func (b *Switchboard) claimsOut(o origin) (out []claim) {
+	if o.trunk != "" && b.ports.Limits != nil {
+		out = append(out, claim{place: place{limitTrunk, o.trunk}, limits: b.ports.Limits(o.trunk)})
+	}
+	if o.limits.Calls > 0 || o.limits.CPS > 0 {
+		out = append(out, claim{place: place{limitDestination, o.destination}, limits: o.limits})
+	}
+	return out
 }
 
 // putIn counts a leg that came over from another call, or takes somebody's place,
-// with the calls of its trunk. It is not refused: one goes as it comes.
-func (b *Switchboard) putIn(c *Call, leg LegID, trunk string) {
-	if trunk == "" || b.ports.Limits == nil {
-		return
-	}
-	limits := b.ports.Limits(trunk)
+// with the calls of its trunk and destination. It is not refused: one goes as it
+// comes.
+func (b *Switchboard) putIn(c *Call, leg LegID, o origin) {
+	claims := b.claimsOut(o)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.places.put(holder{c.id, leg}, claim{place: place{limitTrunk, trunk}, limits: limits})
+	for _, cl := range claims {
+		b.places.put(holder{c.id, leg}, cl)
+	}
 }
 
 // freeOut gives back the place of an attempt that came to nothing.

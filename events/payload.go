@@ -95,7 +95,7 @@ type (
 	CallRejectedData struct {
 		Status       string `json:"status"` // rejected
 		RejectReason string `json:"reject_reason"`
-		Limit        string `json:"limit,omitempty"` // whose limit was reached: node, trunk, account, number
+		Limit        string `json:"limit,omitempty"` // whose limit was reached: node, trunk, agency, account, number
 		Cause        Cause  `json:"cause"`
 		Trace        []Look `json:"trace"`
 	}
@@ -128,6 +128,7 @@ type (
 		EndedBy       string       `json:"ended_by"`
 		Cause         Cause        `json:"cause"`
 		RejectReason  string       `json:"reject_reason,omitempty"`
+		Limit         string       `json:"limit,omitempty"` // ended_by limit: whose
 		ReceivedAt    Stamp        `json:"received_at"`
 		FirstRingAt   *Stamp       `json:"first_ring_at,omitempty"`
 		AnsweredAt    *Stamp       `json:"answered_at,omitempty"`
@@ -189,6 +190,8 @@ type (
 		Status   string `json:"status"` // failed | canceled
 		Cause    Cause  `json:"cause"`
 		Redirect string `json:"redirect,omitempty"` // of a 3xx: followed | refused
+		Reason   string `json:"reason,omitempty"`   // why we did not try, or not on: concurrency-limit | cps-limit | …
+		Limit    string `json:"limit,omitempty"`    // whose limit it was: trunk, destination, …
 	}
 	LegEndedData struct {
 		Leg     string `json:"leg"`

@@ -11,8 +11,8 @@ import (
 // once, in the order of the Spec; with any, the table is nil.
 func NewTable(s Spec) (*Table, []Fault) {
 	b := builder{
-		table:    &Table{trunks: map[string]*trunk{}, certNames: map[string]string{}, guests: map[string][]string{}, numbers: make(map[number]entry, len(s.Numbers))},
-		accounts: map[string]*account{}, flows: map[string]*flow{},
+		table:        &Table{trunks: map[string]*trunk{}, certNames: map[string]string{}, guests: map[string][]string{}, numbers: make(map[number]entry, len(s.Numbers))},
+		destinations: map[string]destination{}, accounts: map[string]*account{}, flows: map[string]*flow{},
 		seenTrunk: map[string]int{}, seenAccount: map[string]int{}, seenNumber: make(map[number]int, len(s.Numbers)),
 		prefix: map[netip.Prefix]string{}, certName: map[string]string{}, user: map[string]string{}, algorithms: map[string][2]string{}, used: map[string]bool{},
 	}
@@ -20,6 +20,7 @@ func NewTable(s Spec) (*Table, []Fault) {
 	b.addTrunks(s.Trunks)
 	b.transfers(s.Trunks)
 	b.addLists(s.Lists)
+	b.addAgencies(s.Agencies)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
 	b.addNumbers(s.Numbers)
@@ -36,8 +37,11 @@ func NewTable(s Spec) (*Table, []Fault) {
 type builder struct {
 	table    *Table
 	accounts map[string]*account
-	flows    map[string]*flow
-	lists    map[string]*numberSet
+	agencies map[string]*agency
+
+	destinations map[string]destination // by identity
+	flows        map[string]*flow
+	lists        map[string]*numberSet
 
 	seenTrunk, seenAccount map[string]int // id to index, for duplicates
 	seenNumber             map[number]int
@@ -161,15 +165,13 @@ func (b *builder) addAccounts(all []Account) {
 	for i, spec := range all {
 		path := fmt.Sprintf("accounts[%d]", i)
 		unique := b.unique("account", spec.ID, i, b.seenAccount)
-		if spec.Agency != "" {
-			b.fault(checkID(spec.Agency), "%s.agency", path)
-		}
+		over := b.agencyOf(spec.Agency, path)
 		b.recording(spec.Recording, path)
 		b.limits(spec.Limits, path)
 		b.soundPolicy(spec.Sound, path, true)
 		b.starCodes(spec.StarCodes, path)
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, spec.Agency, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound}
+			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound}
 		}
 	}
 }

@@ -103,6 +103,7 @@ func (b *builder) dial(d Dial, path string) node {
 	for i, spec := range d.Targets {
 		at := fmt.Sprintf("%s.targets[%d]", path, i)
 		own := b.ring(spec.Timeout, ring, at)
+		before := len(n.targets)
 		switch {
 		case spec.URI != "" && spec.Number != "", spec.User != "" && spec.URI+spec.Number != "":
 			b.fault("is one of: a uri, a number with a trunk, a user of a trunk", "%s", at)
@@ -115,6 +116,7 @@ func (b *builder) dial(d Dial, path string) node {
 		default:
 			b.fault("is empty: a uri, a number with a trunk, or a user of a trunk", "%s", at)
 		}
+		b.bound(n.targets[before:], spec, at)
 	}
 	return n
 }

@@ -37,6 +37,7 @@ func (t *Table) Decide(r Request) Decision {
 	w.d.Version = t.version
 	w.d.Trace = make([]Look, 0, 12)
 	if w.origin() && w.attested() && w.number() && w.flow() {
+		w.limit()
 		w.record()
 		w.begin()
 	}
@@ -108,10 +109,9 @@ func (w *walk) number() bool {
 		return false
 	}
 	w.called, w.dialled = e, called
-	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency
+	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency.id
 	w.d.Attribution = maps.Clone(e.attribution)
 	w.d.Sounds = sounds(e.account.sound, e.sound)
-	w.d.OfAccount, w.d.OfNumber = e.account.limits, e.limits
 	w.d.Codes = e.codes.or(e.account.codes)
 	w.look("number", Matched, called.String()+", "+how.String()+", belongs to account "+e.account.id)
 	if len(e.trunks) > 0 && !slices.Contains(e.trunks, w.trunk.id) {

@@ -43,6 +43,8 @@ type Decision struct {
 	Attribution  map[string]string
 	OfAccount    Limits // how many calls the account takes
 	OfNumber     Limits // and the number
+	OfAgency     Limits // and all accounts of the agency together
+	Spans        Spans  // how long the call may last, ring and be without an answer
 	Codes        StarCodes
 	First        Instruction // what is to be done first; nil when the call is refused before its flow
 	Walk         *Walk       // what follows it: the decision's own; nil as First
@@ -78,6 +80,9 @@ type Target struct {
 	Media   Media         // acceptance rule of the callee's RTP
 
 	Redirect Redirection // how far a 3xx is followed
+
+	Limits Limits // of the calls to it, from whatever flow; only Calls, CPS and Duration
+	Talk   Span   // how long a call with it may last, by its own limit and its trunk's
 }
 
 // Recording is what to record and how sure we must be of it.

@@ -50,7 +50,7 @@ func checkRank(n int) string {
 // through is the target of a number by a trunk, as the trunk wants it written:
 // all the places of the trunk, of which one takes the call.
 func (t *trunk) through(n number, ring time.Duration) Target {
-	out := Target{Trunk: t.id, Number: n.e164(), Timeout: ring, Media: t.media.clone(), Redirect: t.redirect}
+	out := Target{Trunk: t.id, Number: n.e164(), Timeout: ring, Media: t.media.clone(), Redirect: t.redirect, Talk: t.talk()}
 	user := strings.ReplaceAll(t.spec.NumberFormat.Called(n.e164()), "#", "%23")
 	for _, s := range t.targets {
 		u := s.uri

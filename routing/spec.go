@@ -6,6 +6,7 @@ package routing
 type Spec struct {
 	Trunks   []Trunk          `yaml:"trunks"`
 	Accounts []Account        `yaml:"accounts"`
+	Agencies []Agency         `yaml:"agencies" json:",omitempty"`
 	Numbers  []TrackingNumber `yaml:"numbers"`
 	Flows    map[string]Flow  `yaml:"flows"`
 
@@ -109,6 +110,8 @@ type Destination struct {
 	MediaRule    string   `yaml:"media_rule"`    // of a URI: strict | latch; left out: its trunk's, or strict
 	MediaSources []string `yaml:"media_sources"` // of a URI; empty: its trunk's, or the address in the SDP
 	Redirect     Bounds   `yaml:"redirect"`      // of a URI; left out: its trunk's, if it has one
+
+	Limits DestinationLimits `yaml:"limits"`
 }
 
 // The words of a Spec; the first of each list is the default.

@@ -35,11 +35,12 @@ type trunk struct {
 }
 
 type account struct {
-	id, agency string
-	recording  RecordingPolicy
-	limits     Limits
-	codes      StarCodes
-	sound      SoundPolicy
+	id        string
+	agency    *agency
+	recording RecordingPolicy
+	limits    Limits
+	codes     StarCodes
+	sound     SoundPolicy
 }
 
 type flow struct {
@@ -159,6 +160,7 @@ func versionOf(s Spec) string {
 		t.TLS.Names = slices.Sorted(slices.Values(t.TLS.Names))
 	}
 	slices.SortFunc(s.Trunks, func(a, b Trunk) int { return cmp.Compare(a.ID, b.ID) })
+	s.Agencies = slices.SortedFunc(slices.Values(s.Agencies), func(a, b Agency) int { return cmp.Compare(a.ID, b.ID) })
 	s.Accounts = slices.SortedFunc(slices.Values(s.Accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
 	s.Numbers = slices.Clone(s.Numbers)
 	for i := range s.Numbers {

@@ -161,7 +161,7 @@ func (w *transfer) add(t Target, text string) {
 // peer looks for the target where the referrer himself is.
 func (w *transfer) peer() Transferred {
 	for _, u := range w.places() {
-		w.add(Target{URI: u.to(w.r.User), Trunk: w.from.id, Timeout: w.ring, Media: w.from.media.clone()},
+		w.add(Target{URI: u.to(w.r.User), Trunk: w.from.id, Timeout: w.ring, Media: w.from.media.clone(), Talk: w.from.talk()},
 			fmt.Sprintf("by trunk %s at %s, rings %s", w.from.id, u.place(), w.ring))
 	}
 	if len(w.d.Targets) == 0 {
