@@ -21,6 +21,7 @@ func NewTable(s Spec) (*Table, []Fault) {
 	b.transfers(s.Trunks)
 	b.addLists(s.Lists)
 	b.addAgencies(s.Agencies)
+	b.addCalendars(s.Calendars)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
 	b.addNumbers(s.Numbers)
@@ -41,7 +42,7 @@ type builder struct {
 
 	destinations map[string]destination // by identity
 	flows        map[string]*flow
-	lists        map[string]*numberSet
+	named
 
 	seenTrunk, seenAccount map[string]int // id to index, for duplicates
 	seenNumber             map[number]int

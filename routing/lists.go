@@ -14,6 +14,12 @@ type NumberList struct {
 	Prefixes []string `yaml:"prefixes"` // all numbers that begin so: "+4722"
 }
 
+// named are the things that steps refer to by their ids.
+type named struct {
+	lists     map[string]*numberSet
+	calendars map[string]*calendar
+}
+
 // numberSet is a NumberList to look into: a look-up for each length of its
 // prefixes, none of which allocates.
 type numberSet struct {

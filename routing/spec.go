@@ -10,7 +10,8 @@ type Spec struct {
 	Numbers  []TrackingNumber `yaml:"numbers"`
 	Flows    map[string]Flow  `yaml:"flows"`
 
-	Lists map[string]NumberList `yaml:"lists" json:",omitempty"` // of telephone numbers, by id
+	Lists     map[string]NumberList `yaml:"lists" json:",omitempty"`     // of telephone numbers, by id
+	Calendars map[string]Calendar   `yaml:"calendars" json:",omitempty"` // when somebody is there, by id
 }
 
 // Trunk is a carrier or gateway: who may call in, and where calls out go.

@@ -21,6 +21,7 @@ type Table struct {
 	certNames map[string]string   // to the trunk
 	numbers   map[number]entry
 	lists     map[string]*numberSet
+	calendars map[string]*calendar
 	countries []*country // those some number or trunk belongs to, for the nearest miss
 	warnings  []Fault
 }
