@@ -107,6 +107,8 @@ var refusals = map[string]Cause{
 	ReasonAnonymousRefused:    {Status: 433, Q850: 24},
 	"number-unassigned":       {Status: 404, Q850: 1},
 	"number-suspended":        {Status: 480, Q850: 20},
+	"number-ported-out":       {Status: 410, Q850: 22},
+	"number-quarantined":      {Status: 410, Q850: 1},
 	"no-route":                {Status: 480, Q850: 3},
 	"policy-error":            {Status: 500, Q850: 41},
 	ReasonOverload:            {Status: 503, Q850: 41, Retry: retryLater},

@@ -10,12 +10,34 @@ import (
 // NewTable checks a Spec and builds the table of it. It reports every fault at
 // once, in the order of the Spec; with any, the table is nil.
 func NewTable(s Spec) (*Table, []Fault) {
-	b := builder{
-		table:        &Table{trunks: map[string]*trunk{}, certNames: map[string]string{}, guests: map[string][]string{}, numbers: make(map[number]entry, len(s.Numbers))},
+	b := newBuilder()
+	rest := b.build(s)
+	b.table.accounts, b.table.flows = b.table.accounts.with(b.accounts), b.table.flows.with(b.flows)
+	ops := b.addNumbers(s.Numbers)
+	if len(b.faults) > 0 {
+		return nil, b.faults
+	}
+	t := b.table
+	t.rest, t.restDigest, t.builder = rest, digestOf(rest), b
+	t.enter(ops)
+	rest.Numbers = s.Numbers
+	said := b.warn(rest)
+	t.warnings = func() []Fault { return said }
+	return t, nil
+}
+
+func newBuilder() *builder {
+	return &builder{
+		table:        &Table{trunks: map[string]*trunk{}, certNames: map[string]string{}, guests: map[string][]string{}},
 		destinations: map[string]destination{}, accounts: map[string]*account{}, flows: map[string]*flow{},
-		seenTrunk: map[string]int{}, seenAccount: map[string]int{}, seenNumber: make(map[number]int, len(s.Numbers)),
+		seenTrunk: map[string]int{}, seenAccount: map[string]int{},
 		prefix: map[netip.Prefix]string{}, certName: map[string]string{}, user: map[string]string{}, algorithms: map[string][2]string{}, used: map[string]bool{},
 	}
+}
+
+// build builds all but the numbers, and returns what of, profiles merged in.
+func (b *builder) build(s Spec) Spec {
+	s.Numbers = nil
 	s.Trunks = b.withProfiles(s.Trunks)
 	b.addTrunks(s.Trunks)
 	b.transfers(s.Trunks)
@@ -24,13 +46,7 @@ func NewTable(s Spec) (*Table, []Fault) {
 	b.addCalendars(s.Calendars)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
-	b.addNumbers(s.Numbers)
-	if len(b.faults) > 0 {
-		return nil, b.faults
-	}
-	b.warn(s)
-	b.table.version = versionOf(s)
-	return b.table, nil
+	return s
 }
 
 // builder collects the table and what is wrong with it. What has a fault is
@@ -44,13 +60,13 @@ type builder struct {
 	flows        map[string]*flow
 	named
 
-	seenTrunk, seenAccount map[string]int // id to index, for duplicates
-	seenNumber             map[number]int
+	seenTrunk, seenAccount map[string]int          // id to index, for duplicates
 	prefix                 map[netip.Prefix]string // path of each trunk source
 	user                   map[string]string       // path of each realm and user name
 	algorithms             map[string][2]string    // of each realm that is asked for: path and words
 	certName               map[string]string       // path of each trunk's name in certificates
-	used                   map[string]bool         // "trunk x", "account x", "flow x" somebody refers to
+	used                   map[string]bool         // "trunk x", "account x", "flow x" somebody but a number refers to
+	within                 string                  // what the paths of numbers begin with: "put." in a change
 	faults                 []Fault
 }
 
@@ -186,40 +202,16 @@ func (b *builder) recording(p RecordingPolicy, path string) {
 	}
 }
 
+// isUsed reports whether anybody refers to it.
+func (b *builder) isUsed(kind, id string) bool {
+	t := b.table
+	return b.used[kind+" "+id] || kind == "account" && t.tally.of(t.tally.accounts, t.accounts.of[id]) > 0 ||
+		kind == "flow" && t.tally.of(t.tally.flows, t.flows.of[id]) > 0
+}
+
 // attributionLimit is the longest key or value of an attribution, and how many
 // there may be.
 const attributionLimit = 256
-
-func (b *builder) addNumbers(all []TrackingNumber) {
-	for i, spec := range all {
-		path := fmt.Sprintf("numbers[%d]", i)
-		n, msg := checkE164(spec.Number)
-		if !b.fault(msg, "%s.number", path) {
-			if first, dup := b.seenNumber[n]; dup {
-				b.fault(fmt.Sprintf("is the number of numbers[%d] already", first), "%s.number", path)
-			} else {
-				b.seenNumber[n] = i
-			}
-		}
-		b.refer("account", spec.Account, path+".account", b.hasAccount, b.accountIDs)
-		b.refer("flow", spec.Flow, path+".flow", b.hasFlow, b.flowIDs)
-		b.fault(checkWord(spec.State, states), "%s.state", path)
-		b.soundPolicy(spec.Sound, path, false)
-		for j, id := range spec.Trunks {
-			b.refer("trunk", id, fmt.Sprintf("%s.trunks[%d]", path, j), b.hasTrunk, b.trunkIDs)
-		}
-		b.recording(spec.Recording, path)
-		b.attribution(spec.Attribution, path+".attribution")
-		b.limits(spec.Limits, path)
-		b.starCodes(spec.StarCodes, path)
-		b.table.numbers[n] = entry{
-			account: b.accounts[spec.Account], flow: b.flows[spec.Flow],
-			suspended: spec.State == Suspended, trunks: slices.Clone(spec.Trunks),
-			recording: spec.Recording, attribution: maps.Clone(spec.Attribution), limits: spec.Limits,
-			codes: spec.StarCodes, sound: spec.Sound,
-		}
-	}
-}
 
 func (b *builder) attribution(all map[string]string, path string) {
 	if len(all) > attributionLimit {

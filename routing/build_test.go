@@ -74,7 +74,7 @@ func TestFaults(t *testing.T) {
 			`accounts[0].recording.channels: "stereo" is not known; allowed: dual, mono`,
 			`accounts[0].recording.on_failure: is not known; allowed: continue-unrecorded, refuse-call`,
 			`flows.sales[0].dial.strategy: "simultaneous" is not known; allowed: sequential`,
-			`numbers[0].state: "dead" is not known; allowed: active, suspended`,
+			`numbers[0].state: "dead" is not known; allowed: active, suspended, unassigned, ported-out, quarantined`,
 		}},
 		{"channels without a mode", func(s *Spec) { s.Numbers[0].Recording.Channels = Mono }, []string{"numbers[0].recording.mode: is missing: channels and on_failure belong to a mode beside them"}},
 		{"bad sources", func(s *Spec) {

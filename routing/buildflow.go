@@ -199,20 +199,19 @@ func (t Trunk) callsIn() bool {
 	return len(t.Sources) > 0 || len(t.TLS.Names) > 0 || len(t.Auth.Users) > 0 || t.Register.Registrar != ""
 }
 
-// warn notes what is allowed but probably not meant, and which plans the
-// numbers belong to.
-func (b *builder) warn(s Spec) {
+// warn tells what is allowed but probably not meant.
+func (b *builder) warn(s Spec) (out []Fault) {
 	say := func(msg, path string, args ...any) {
-		b.table.warnings = append(b.table.warnings, Fault{fmt.Sprintf(path, args...), msg})
+		out = append(out, Fault{fmt.Sprintf(path, args...), msg})
 	}
 	if len(s.Trunks) == 0 {
 		say("is empty: nobody can call in", "trunks")
 	}
-	if len(s.Numbers) == 0 {
+	if b.table.Len() == 0 {
 		say("is empty: there is no number to call", "numbers")
 	}
 	for i, t := range s.Trunks {
-		if !t.callsIn() && !b.used["trunk "+t.ID] {
+		if !t.callsIn() && !b.isUsed("trunk", t.ID) {
 			say("nobody can call in through this trunk and nothing goes out through it", "trunks[%d]", i)
 		}
 		if t.MediaRule == MediaLatch && len(t.MediaSources) == 0 {
@@ -225,36 +224,15 @@ func (b *builder) warn(s Spec) {
 		}
 	}
 	for i, a := range s.Accounts {
-		if !b.used["account "+a.ID] {
+		if !b.isUsed("account", a.ID) {
 			say("no number belongs to this account", "accounts[%d]", i)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Flows)) {
-		if !b.used["flow "+id] {
+		if !b.isUsed("flow", id) {
 			say("no number starts this flow", "flows.%s", id)
 		}
 	}
 	b.warnOfCodes(s, say)
-	b.table.countries = b.plans()
-}
-
-// plans are the countries that trunks write numbers in or numbers belong to.
-func (b *builder) plans() []*country {
-	var out []*country
-	enter := func(c *country) {
-		if c != nil && !slices.ContainsFunc(out, func(have *country) bool { return have.code == c.code }) {
-			out = append(out, c)
-		}
-	}
-	for _, id := range b.table.Trunks() {
-		enter(b.table.trunks[id].country)
-	}
-	heads := map[number]bool{}
-	for n := range b.table.numbers {
-		heads[n.head()] = true
-	}
-	for _, head := range slices.Sorted(maps.Keys(heads)) {
-		enter(countryOfHead(head))
-	}
 	return out
 }

@@ -2,7 +2,6 @@ package routing
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -98,8 +97,11 @@ func (w *walk) origin() bool {
 func (w *walk) number() bool {
 	w.request.To = w.trunk.spec.NumberFormat.stripped(w.request.To)
 	called, how := read(w.request.To, w.trunk.country)
-	e, found := w.table.numbers[called]
-	if !found || called == 0 {
+	r, found := w.table.numbers.at(called, w.request.At.Unix())
+	if !found {
+		if called != 0 && w.table.numbers.has(called) {
+			return w.between(called, how)
+		}
 		text := "the called address is " + how.String()
 		if called != 0 {
 			text = called.String() + ", " + how.String() + ", is not in the table"
@@ -108,18 +110,19 @@ func (w *walk) number() bool {
 		w.nearest(called)
 		return false
 	}
+	e := w.table.entry(r)
 	w.called, w.dialled = e, called
 	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency.id
-	w.d.Attribution = maps.Clone(e.attribution)
+	w.d.Attribution = unpack(e.attribution)
 	w.d.Sounds = sounds(e.account.sound, e.sound)
 	w.d.Codes = e.codes.or(e.account.codes)
-	w.look("number", Matched, called.String()+", "+how.String()+", belongs to account "+e.account.id)
+	w.look("number", Matched, called.String()+", "+how.String()+e.owner())
 	if len(e.trunks) > 0 && !slices.Contains(e.trunks, w.trunk.id) {
 		return w.reject(ACLDenied, "number", Near,
 			"the number belongs to trunk "+strings.Join(e.trunks, ", ")+", the source is in "+w.trunk.id)
 	}
-	if e.suspended {
-		return w.reject(NumberSuspended, "number", Near, "the number is suspended")
+	if reason, text := e.state.refuses(); reason != "" {
+		return w.reject(reason, "number", Near, text)
 	}
 	return true
 }

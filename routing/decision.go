@@ -108,6 +108,8 @@ const (
 	ACLDenied        Reason = "acl-denied"
 	NumberUnassigned Reason = "number-unassigned"
 	NumberSuspended  Reason = "number-suspended"
+	NumberPortedOut  Reason = "number-ported-out"
+	NumberResting    Reason = "number-quarantined"
 	NoRoute          Reason = "no-route"
 	PolicyError      Reason = "policy-error"
 

@@ -123,8 +123,13 @@ func (b *builder) dtmf(d DTMF, path string) DTMF {
 func (b *builder) warnOfCodes(s Spec, say func(msg, path string, args ...any)) {
 	said := map[string]bool{}
 	for i, n := range s.Numbers {
+		owner := b.accounts[n.Account]
+		if owner == nil || n.StarCodes.By != CodesByBoth && owner.codes.By != CodesByBoth {
+			continue // one look-up spared for each of a million
+		}
 		e164, _ := checkE164(n.Number)
-		e := b.table.numbers[e164]
+		r, _ := b.table.numbers.at(e164, n.ValidFrom.or(beginless))
+		e := b.table.entry(r)
 		codes := e.codes.or(e.account.codes)
 		if codes.By != CodesByBoth || codes.Pause == "" || !e.mustRecord() {
 			continue

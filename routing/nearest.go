@@ -45,10 +45,7 @@ func (w *walk) nearest(called number) {
 	}
 }
 
-func (w *walk) has(n number) bool {
-	_, ok := w.table.numbers[n]
-	return ok
-}
+func (w *walk) has(n number) bool { return w.table.numbers.has(n) }
 
 // slips says which numbers are one slip of a finger away. Digits are counted
 // from 1 behind the +, because the numbers themselves are masked.

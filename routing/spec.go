@@ -83,8 +83,10 @@ type TrackingNumber struct {
 	Number      string            `yaml:"number"` // E.164 with the +
 	Account     string            `yaml:"account"`
 	Flow        string            `yaml:"flow"`
-	State       string            `yaml:"state"`  // active (default) | suspended
-	Trunks      []string          `yaml:"trunks"` // the trunks it may be called through; empty: all
+	State       string            `yaml:"state"`       // active (default) | suspended | unassigned | ported-out | quarantined
+	ValidFrom   Instant           `yaml:"valid_from"`  // empty: from the beginning
+	ValidUntil  Instant           `yaml:"valid_until"` // not included; empty: without end
+	Trunks      []string          `yaml:"trunks"`      // the trunks it may be called through; empty: all
 	Recording   RecordingPolicy   `yaml:"recording"`
 	Attribution map[string]string `yaml:"attribution"` // copied into the events as it is
 	Limits      Limits            `yaml:"limits"`
@@ -130,8 +132,11 @@ const (
 	ContinueUnrecorded = "continue-unrecorded"
 	RefuseCall         = "refuse-call"
 
-	Active    = "active"
-	Suspended = "suspended"
+	Active      = "active"
+	Suspended   = "suspended"   // its account has to do something first
+	Unassigned  = "unassigned"  // nobody's at present
+	PortedOut   = "ported-out"  // with another carrier now
+	Quarantined = "quarantined" // resting between two owners
 
 	MediaStrict = "strict"
 	MediaLatch  = "latch"
@@ -142,6 +147,6 @@ var (
 	modes      = []string{DoNotRecord, RecordFromRinging, RecordFromAnswer, OnDemand}
 	channels   = []string{Dual, Mono}
 	onFailures = []string{ContinueUnrecorded, RefuseCall}
-	states     = []string{Active, Suspended}
+	states     = []string{Active, Suspended, Unassigned, PortedOut, Quarantined}
 	mediaRules = []string{MediaStrict, MediaLatch}
 )

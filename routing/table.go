@@ -2,9 +2,6 @@ package routing
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"net/netip"
 	"slices"
@@ -19,11 +16,19 @@ type Table struct {
 	sources   sources
 	guests    map[string][]string // ids of trunks known by digest alone, by realm
 	certNames map[string]string   // to the trunk
-	numbers   map[number]entry
+	numbers   pages
+	accounts  places[account]
+	flows     places[flow]
+	tally     tally
 	lists     map[string]*numberSet
 	calendars map[string]*calendar
 	countries []*country // those some number or trunk belongs to, for the nearest miss
-	warnings  []Fault
+	warnings  func() []Fault
+
+	rest       Spec     // what it was built from, without the numbers; the profiles of trunks merged in
+	restDigest digest   // of rest
+	total      total    // of the numbers
+	builder    *builder // of rest: what a change refers to
 }
 
 type trunk struct {
@@ -56,19 +61,6 @@ type target struct {
 	text string
 }
 
-// entry is a tracking number.
-type entry struct {
-	account     *account
-	flow        *flow
-	suspended   bool
-	trunks      []string // empty: all
-	recording   RecordingPolicy
-	attribution map[string]string
-	limits      Limits
-	codes       StarCodes
-	sound       SoundPolicy
-}
-
 // What holds when nobody says otherwise.
 const (
 	defaultRing = 30 * time.Second
@@ -81,7 +73,7 @@ const (
 func (t *Table) Version() string { return t.version }
 
 // Warnings are what is allowed but probably not meant, with the path in the Spec.
-func (t *Table) Warnings() []Fault { return slices.Clone(t.warnings) }
+func (t *Table) Warnings() []Fault { return slices.Clone(t.warnings()) }
 
 // Trunks returns the ids of all trunks in order.
 func (t *Table) Trunks() []string { return slices.Sorted(maps.Keys(t.trunks)) }
@@ -95,8 +87,8 @@ func (t *Table) Trunk(id string) (spec Trunk, ok bool) {
 	return Trunk{}, false
 }
 
-// Len is the count of tracking numbers.
-func (t *Table) Len() int { return len(t.numbers) }
+// Len is the count of tracking numbers, each as often as it has validities.
+func (t *Table) Len() int { return t.tally.numbers }
 
 // TrunkOf returns the trunk a source address belongs to: the longest prefix of
 // all trunks wins, and IPv4 in IPv6 counts as IPv4. It does not allocate.
@@ -144,9 +136,9 @@ func (s *sources) of(addr netip.Addr) (string, bool) {
 	return "", false
 }
 
-// versionOf hashes a Spec in its canonical form: lists whose order means nothing
-// sorted, defaults written out. The prefix keeps versions of other forms apart.
-func versionOf(s Spec) string {
+// digestOf hashes a Spec but for its numbers in its canonical form: lists whose
+// order means nothing sorted, defaults written out.
+func digestOf(s Spec) digest {
 	s.Trunks = slices.Clone(s.Trunks)
 	for i := range s.Trunks {
 		t := &s.Trunks[i]
@@ -163,18 +155,7 @@ func versionOf(s Spec) string {
 	slices.SortFunc(s.Trunks, func(a, b Trunk) int { return cmp.Compare(a.ID, b.ID) })
 	s.Agencies = slices.SortedFunc(slices.Values(s.Agencies), func(a, b Agency) int { return cmp.Compare(a.ID, b.ID) })
 	s.Accounts = slices.SortedFunc(slices.Values(s.Accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
-	s.Numbers = slices.Clone(s.Numbers)
-	for i := range s.Numbers {
-		n := &s.Numbers[i]
-		n.State = cmp.Or(n.State, Active)
-		n.Trunks = slices.Sorted(slices.Values(n.Trunks))
-	}
-	slices.SortFunc(s.Numbers, func(a, b TrackingNumber) int { return cmp.Compare(a.Number, b.Number) })
+	s.Numbers = nil
 	s.Lists = canonicalLists(s.Lists)
-	hash := sha256.New()
-	hash.Write([]byte("ringdown routing 1\n"))
-	if err := json.NewEncoder(hash).Encode(s); err != nil {
-		panic("routing: a Spec is plain data: " + err.Error())
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:6])
+	return hashed("rest", s)
 }

@@ -65,6 +65,12 @@ func (a ask) request(t *testing.T) Request {
 			r.From = value
 		case "to":
 			r.To = value
+		case "at":
+			at, err := time.Parse(time.RFC3339, value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.At = at
 		default:
 			t.Fatalf("unknown key %q in request %q", key, a.line)
 		}

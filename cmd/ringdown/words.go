@@ -37,6 +37,8 @@ func rejectedFor(reason, limit string) string {
 		"auth-failed":          "the caller's side could not prove who it is",
 		"number-unassigned":    "the called number is not assigned to an account",
 		"number-suspended":     "the called number is suspended",
+		"number-ported-out":    "the called number is with another carrier now",
+		"number-quarantined":   "the called number rests between two owners",
 		"blocked-caller":       "the caller is on the block list",
 		"anonymous-refused":    "the caller withheld his number, and the account takes no such calls",
 		"attestation-too-low":  "the caller's number was not attested well enough",
