@@ -26,6 +26,7 @@ import (
 	"ringdown/privacy/keys"
 	"ringdown/recorder"
 	"ringdown/routing"
+	"ringdown/routing/hook"
 	"ringdown/sip"
 )
 
@@ -41,6 +42,7 @@ type Config struct {
 	Keys       keys.Config     `yaml:"keys"`
 	Recordings recorder.Config `yaml:"recordings"`
 	Limits     call.Config     `yaml:"limits"`
+	Hooks      hook.Config     `yaml:"hooks"`
 
 	// Trunks, accounts, numbers and flows stand at the top level.
 	routing.Spec
@@ -100,7 +102,7 @@ type section interface {
 func (c *Config) sections() map[string]section {
 	return map[string]section{
 		"node": &c.Node, "sip": &c.SIP, "media": &c.Media, "http": &c.HTTP, "nats": &c.NATS,
-		"outbox": &c.Outbox, "keys": &c.Keys, "recordings": &c.Recordings, "limits": &c.Limits,
+		"outbox": &c.Outbox, "keys": &c.Keys, "recordings": &c.Recordings, "limits": &c.Limits, "hooks": &c.Hooks,
 	}
 }
 

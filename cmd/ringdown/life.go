@@ -198,6 +198,9 @@ func (n *node) close() error {
 	if n.web != nil {
 		n.web.Close()
 	}
+	if n.hooks != nil {
+		n.hooks.Close()
+	}
 	if n.pool != nil {
 		errs = append(errs, n.pool.Close())
 	}

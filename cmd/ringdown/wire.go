@@ -24,6 +24,7 @@ import (
 	"ringdown/recorder"
 	"ringdown/recorder/store"
 	"ringdown/routing"
+	"ringdown/routing/hook"
 	"ringdown/sip"
 	"ringdown/sip/locate"
 )
@@ -38,6 +39,7 @@ type node struct {
 	disk     *store.Dir
 	recorder *recorder.Recorder
 	pool     *relay.Pool
+	hooks    *hook.Asker
 	lag      lag
 	board    *call.Switchboard
 	sip      *sip.Endpoint
@@ -85,6 +87,9 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 		return n, err
 	}
 	if n.pool, err = relay.NewPool(c.Media, nil, log); err != nil {
+		return n, err
+	}
+	if n.hooks, err = hook.New(c.Hooks, n.bus.Request, log); err != nil {
 		return n, err
 	}
 	n.board = call.NewSwitchboard(c.Limits, n.ports(), log)
