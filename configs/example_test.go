@@ -85,7 +85,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 	}
 	bare.HTTP.Token, bare.NATS.Token, bare.NATS.Listen = example.HTTP.Token, example.NATS.Token, example.NATS.Listen
 	bare.NATS.Embedded = true
-	bare.SIP.Networks, bare.Media.Addresses = example.SIP.Networks, example.Media.Addresses
+	bare.SIP.Networks, bare.Media.Addresses, bare.Hooks.Networks = example.SIP.Networks, example.Media.Addresses, example.Hooks.Networks
 	if len(example.SIP.DNS.Servers) == 0 { // an empty list and none are the same
 		example.SIP.DNS.Servers = nil
 	}
