@@ -170,6 +170,6 @@ func (m *machine) bridge(at time.Time, late bool) {
 	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
 	m.tellHolds(at)
 	m.beeps()
-	m.do(doTimer{timerMax, m.max})
+	m.boundTalk(at, m.leg(m.winner))
 	m.listenForCodes()
 }

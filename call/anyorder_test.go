@@ -70,6 +70,13 @@ func anySetup(t *testing.T, r *rapid.T) setup {
 		set.invite.Identity = []string{"passport"}
 	}
 	set.set(t, fmt.Sprint("follow ", rapid.IntRange(0, 3).Draw(r, "follow")))
+	span := func(of string) routing.Span {
+		return routing.Span{For: time.Duration(rapid.SampledFrom([]int{0, 0, 1, 30, 90}).Draw(r, of)) * time.Second, Of: of}
+	}
+	set.decision.Spans = routing.Spans{Talk: span("account"), Ring: span("number"), PreAnswer: span("agency")}
+	for i := range set.decision.Targets {
+		set.decision.Targets[i].Talk = span("destination")
+	}
 	set.decision.PassRedirect = rapid.Bool().Draw(r, "pass")
 	if rapid.Bool().Draw(r, "codes") {
 		set.set(t, "codes both")
@@ -155,7 +162,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 		w.claims--
 		args = pick("", "refused")
 	case "timeout":
-		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "linger", "keys", "keys", "paused", "hidden")
+		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "rings", "pre-answer", "linger", "keys", "keys", "paused", "hidden")
 		if w.m.state != ended && args[0] == "linger" {
 			return "", nil
 		}

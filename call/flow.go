@@ -43,6 +43,10 @@ func (m *machine) perform(at time.Time, i routing.Instruction) {
 
 // ring begins to dial.
 func (m *machine) ring(at time.Time, r routing.Ring) {
+	if !m.mayRing(at) {
+		m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: routing.Full})
+		return
+	}
 	m.become(ringing)
 	if m.flow.ring != nil { // a further one: its targets come behind those that were tried
 		m.flow.base = len(m.decision.Targets)

@@ -66,7 +66,7 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 func (m *machine) inProgressTimeout(s Timeout) bool {
 	switch s.Timer {
 	case timerMax:
-		m.endBoth(s.Time, ByLimit, Cause{Status: 200, Q850: 16, Text: "longest call allowed"})
+		m.talkedEnough(s.Time)
 	case timerDurable, timerRecord, timerRingback, timerTransfer: // fired while it was being stopped
 	default:
 		return false

@@ -111,6 +111,7 @@ type machine struct {
 
 	keys   keying
 	hidden hiding
+	spans  spanning
 	sounds map[sounding]bool // that play now
 	flow   flowing
 
@@ -142,6 +143,7 @@ func (m *machine) step(from LegID, s Signal) (out []action, known bool) {
 	m.out = nil
 	m.mark(from, s)
 	handled := m.dispatch(from, s)
+	m.span(s.at())
 	return m.out, handled || ignored[m.state][reflect.TypeOf(s).Name()]
 }
 
@@ -420,6 +422,10 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 	case Timeout:
 		switch s.Timer {
 		case timerVerify: // fired while it was being stopped
+		case timerRings:
+			m.rangEnough(s.Time)
+		case timerPreAnswer:
+			m.waitedEnough(s.Time)
 		case timerKeys:
 			m.keysDue(s.Time)
 		case timerPause:

@@ -85,6 +85,7 @@ type origin struct {
 
 	destination string         // identity of the target it was dialled as; empty: it called
 	limits      routing.Limits // of that
+	talk        routing.Span   // how long a talk with it may last
 }
 
 func originOfCaller(in Invite) origin {
@@ -92,7 +93,7 @@ func originOfCaller(in Invite) origin {
 }
 
 func originOfTarget(t routing.Target) origin {
-	return origin{trunk: t.Trunk, dialled: t.URI, media: t.Media, destination: t.Identity(), limits: t.Limits}
+	return origin{trunk: t.Trunk, dialled: t.URI, media: t.Media, destination: t.Identity(), limits: t.Limits, talk: t.Talk}
 }
 
 // Transfer kinds, as events show them.

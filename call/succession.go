@@ -113,6 +113,7 @@ func (m *machine) moved(t *transfer, s Moved) {
 	m.move = nil
 	m.heardFinally(s.Time, left, t.side, s.Left)
 	l.joined = s.Time
+	m.boundTalk(s.Time, l)
 	m.talk.put(t.side, l.id)
 	m.cutExchange(m.talk.on(t.side.Other()))
 	m.holdsNow(s.Time, s.Holds)

@@ -104,6 +104,27 @@ func (s *setup) set(t *testing.T, line string) {
 		s.decision.Targets = nil
 	case "ringback":
 		s.decision.Ringback = true
+	case "may": // talk|ring|pre-answer seconds of [target]
+		f := strings.Fields(value)
+		n, err := strconv.Atoi(f[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		span := routing.Span{For: time.Duration(n) * time.Second, Of: f[2]}
+		switch {
+		case len(f) > 3:
+			i, err := strconv.Atoi(f[3])
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.decision.Targets[i].Talk = span
+		case f[0] == "talk":
+			s.decision.Spans.Talk = span
+		case f[0] == "ring":
+			s.decision.Spans.Ring = span
+		default:
+			s.decision.Spans.PreAnswer = span
+		}
 	case "hidden": // as
 		s.decision.Codes.HiddenAs = value
 	case "codes": // *1 pauses, *2 resumes, *3 hides, *4 shows, ** ends; [both]

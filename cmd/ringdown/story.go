@@ -55,6 +55,8 @@ type attempt struct {
 	EndedBy   string        `json:"ended_by,omitempty"`
 	Cause     *events.Cause `json:"cause,omitempty"`
 	Redirect  string        `json:"redirect,omitempty"`      // of a 3xx: followed or refused
+	Reason    string        `json:"reason,omitempty"`        // why we did not try it, or not on
+	Limit     string        `json:"limit,omitempty"`         // whose limit that was
 	Led       string        `json:"redirected_by,omitempty"` // the leg whose 3xx led here
 	dialled   time.Time
 }
@@ -178,6 +180,8 @@ func (s *story) foldLeg(e events.Event, data []byte) error {
 
 		Redirect     string `json:"redirect"`
 		RedirectedBy string `json:"redirected_by"`
+		Reason       string `json:"reason"`
+		Limit        string `json:"limit"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return err
@@ -200,6 +204,7 @@ func (s *story) foldLeg(e events.Event, data []byte) error {
 		l.AnswerMS, l.Result = &after, "answered"
 	case events.LegFailed:
 		l.OverMS, l.Result, l.Cause, l.Redirect = &after, d.Status, d.Cause, d.Redirect
+		l.Reason, l.Limit = d.Reason, d.Limit
 	case events.LegEnded:
 		l.OverMS, l.Result, l.Cause, l.EndedBy = &after, "ended", d.Cause, d.EndedBy
 	}

@@ -203,8 +203,14 @@ func (l *attempt) words() string {
 		case "refused":
 			parts = append(parts, "the redirection was not followed: it leads where the configuration allows none, or in a circle")
 		}
+		if l.Limit != "" {
+			parts = append(parts, notTried(l.Reason, l.Limit))
+		}
 	case "canceled":
 		parts = append(parts, "given up after "+span(*l.OverMS)+": "+causeWords(l.Cause))
+		if l.Limit != "" {
+			parts = append(parts, notTried(l.Reason, l.Limit))
+		}
 	case "ended":
 		end := "ended after " + span(*l.OverMS)
 		if !l.Winner {

@@ -29,6 +29,33 @@ func endedBy(by string) string {
 	return "ended by " + by
 }
 
+// limited says whose limit ended a call, in the place of [endedBy]'s words where
+// that is told.
+func limited(d *events.CallEndedData) string {
+	if d.EndedBy == string(call.ByLimit) && d.Limit != "" {
+		return "the limit of the " + d.Limit + " ended it"
+	}
+	return endedBy(d.EndedBy)
+}
+
+// notTried says in words why an attempt was not made, or not gone on with.
+func notTried(reason, limit string) string {
+	if limit == "" {
+		return strings.ReplaceAll(reason, "-", " ")
+	}
+	words := map[string]string{
+		"concurrency-limit": "it takes no more calls at once",
+		"cps-limit":         "it takes no more calls a second",
+		"ring-limit":        "a call may be rung for no longer",
+		"pre-answer-limit":  "a call may wait for an answer no longer",
+	}
+	w, ok := words[reason]
+	if !ok {
+		w = strings.ReplaceAll(reason, "-", " ")
+	}
+	return w + ", says the limit of the " + limit
+}
+
 // rejectedFor says in words why a call was not taken.
 func rejectedFor(reason, limit string) string {
 	words := map[string]string{
@@ -135,7 +162,7 @@ func (s *story) outcome() string {
 	var text string
 	switch d.Status {
 	case "completed":
-		how := endedBy(d.EndedBy)
+		how := limited(d)
 		if t := s.Transfers; len(t) > 0 && t[len(t)-1].Result == "given" {
 			how = "the " + t[len(t)-1].Side + " put the other side through to another call"
 		}
@@ -147,6 +174,9 @@ func (s *story) outcome() string {
 		text = "busy: the destination was busy or declined"
 	case "no-answer":
 		text = "not answered: nobody picked up"
+		if d.Limit != "" {
+			text += " before the limit of the " + d.Limit + " ended it"
+		}
 	case "abandoned":
 		text = "abandoned: the caller gave up after " + span(d.DurationMS) + ", before anybody answered"
 	case "canceled":
