@@ -25,6 +25,11 @@ func samples() []Event {
 	cause := Cause{SIPStatus: 486, SIPReason: "Busy Here", Q850: 17, Q850Text: "user busy", Source: "remote"}
 	trace := []Look{{What: "number", Result: "match", Text: "number belongs to account demo"}}
 	flow := MediaFlow{Packets: 400, Bytes: 64000, RTCP: 2, Drops: map[string]uint64{"wrong-source": 1}, Codec: "PCMU", Lost: 4, JitterMS: 1.5, MOSLQ: 4.31}
+	seven := uint64(7)
+	consent := func(outcome, choice string) ConsentData {
+		return ConsentData{Step: "flows.sales[0].greeting", Party: "caller", Outcome: outcome, Prompt: "notice", Language: "en",
+			Hash: "00ff00ff00ff00ff", PlayedMS: 3200, Choice: choice}
+	}
 	data := map[string]any{
 		CallReceived: CallReceivedData{Agency: "demo-agency", Trunk: "carrier", Transport: "udp", Direction: "inbound",
 			Caller:         Party{Subject: "sub_01ARZ3NDEKTSV4RRFFQ69G5FAY", Masked: "+47*****12", Sealed: "c2VhbGVk"},
@@ -34,13 +39,22 @@ func samples() []Event {
 		CallRejected: CallRejectedData{Status: "rejected", RejectReason: "number-unassigned", Limit: "trunk", Cause: cause, Trace: trace},
 		CallRouted: CallRoutedData{ConfigVersion: "3f2a", Flow: "sales", Strategy: "sequential", Targets: 1,
 			RecordingMode: "record-from-answer", RecordingFrom: "account", Trace: trace},
-		CallRinging:  CallRingingData{Status: "ringing"},
-		CallAnswered: CallAnsweredData{Winner: goldenLeg},
-		CallBridged:  CallBridgedData{Winner: goldenLeg, LateDurable: true},
-		CallHeld:     CallHeldData{Party: "callee", Leg: goldenLeg},
-		CallResumed:  CallHeldData{Party: "callee", Leg: goldenLeg},
+		CallAttended: CallAttendedData{Leg: goldenLeg, Step: "flows.sales[0].greeting"},
+		CallStepped: CallSteppedData{Step: "flows.sales[1].menu", Kind: "menu", Result: "pressed", Choice: "1", Keys: 1, Number: &seven, Flow: "night",
+			Trials: []StepTrial{{Target: 0, Result: "busy"}}, Trace: trace},
+		CallTagged:       CallTaggedData{Step: "flows.sales[2].tag", Tags: map[string]string{"team": "sales"}},
+		ConsentAnnounced: consent("announced", ""),
+		ConsentGranted:   consent("opted-in", "1"),
+		ConsentRefused:   consent("opted-out", "9"),
+		VoicemailLeft:    VoicemailLeftData{Step: "flows.sales[3].voicemail", Mailbox: "sales", Recording: goldenRec, DurationMS: 12000, EndedBy: "silence"},
+		RecordingBlocked: RecordingBlockedData{Reason: "consent-interrupted", Policy: "announced", Consent: "interrupted"},
+		CallRinging:      CallRingingData{Status: "ringing"},
+		CallAnswered:     CallAnsweredData{Winner: goldenLeg},
+		CallBridged:      CallBridgedData{Winner: goldenLeg, LateDurable: true},
+		CallHeld:         CallHeldData{Party: "callee", Leg: goldenLeg},
+		CallResumed:      CallHeldData{Party: "callee", Leg: goldenLeg},
 		CallEnded: CallEndedData{Status: "completed", EndedBy: "caller", Cause: cause, RejectReason: "no-route", Limit: "account", ReceivedAt: stamp,
-			FirstRingAt: &stamp, AnsweredAt: &stamp, BridgedAt: &stamp, EndedAt: stamp, BilledUntil: &stamp, SetupMS: 1, RingMS: 2, TalkMS: 3, HoldMS: 4,
+			FirstRingAt: &stamp, AnsweredAt: &stamp, AttendedAt: &stamp, AttendedMS: 5, BridgedAt: &stamp, EndedAt: stamp, BilledUntil: &stamp, SetupMS: 1, RingMS: 2, TalkMS: 3, HoldMS: 4,
 			DurationMS: 4, BillableMS: 3, Estimated: true, ConfigVersion: "3f2a", Winner: goldenLeg, Transfers: 1,
 			Media: &MediaTotals{Caller: flow, Callee: flow}},
 		LegCreated:            LegCreatedData{Leg: goldenLeg, Role: "b", Attempt: 1, Trunk: "carrier", FromCall: goldenCall},
@@ -73,12 +87,12 @@ func samples() []Event {
 		RecordingFailed:    RecordingFailedData{Recording: goldenRec, Reason: "disk full"},
 	}
 	var all []Event
-	for i, t := range Types() {
+	for _, t := range Types() {
 		if OfNode(t) {
 			all = append(all, Event{Account: System, Call: "node_01ARZ3NDEKTSV4RRFFQ69G5FAZ", Type: t, Time: at, Seq: 1, Data: data[t]})
 			continue
 		}
-		all = append(all, Event{Account: "demo", Call: goldenCall, Type: t, Time: at, Seq: uint64(i + 1), Data: data[t]})
+		all = append(all, Event{Account: "demo", Call: goldenCall, Type: t, Time: at, Seq: 1, Data: data[t]})
 	}
 	return all
 }

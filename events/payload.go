@@ -132,12 +132,14 @@ type (
 		ReceivedAt    Stamp        `json:"received_at"`
 		FirstRingAt   *Stamp       `json:"first_ring_at,omitempty"`
 		AnsweredAt    *Stamp       `json:"answered_at,omitempty"`
+		AttendedAt    *Stamp       `json:"attended_at,omitempty"` // we answered the caller ourselves
 		BridgedAt     *Stamp       `json:"bridged_at,omitempty"`
 		EndedAt       Stamp        `json:"ended_at"`
 		SetupMS       int64        `json:"setup_ms"` // received to first ring or answer
 		RingMS        int64        `json:"ring_ms"`
 		BilledUntil   *Stamp       `json:"billed_until,omitempty"` // last sign of life of a side that stopped answering
 		TalkMS        int64        `json:"talk_ms"`                // bridged to ended, or to billed_until
+		AttendedMS    int64        `json:"attended_ms,omitempty"`  // connected to us and not to a destination: before and after the talk
 		HoldMS        int64        `json:"hold_ms,omitempty"`      // of the talk: while either party held
 		DurationMS    int64        `json:"duration_ms"`            // received to ended
 		BillableMS    int64        `json:"billable_ms"`

@@ -8,10 +8,11 @@ import (
 // Types lists every type of this version, in the order of a call's life.
 func Types() []string {
 	return []string{
-		CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
+		CallReceived, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
+		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
 		SIPSourceBanned,
 	}
@@ -20,10 +21,11 @@ func Types() []string {
 // Known reports whether t is a type of this version.
 func Known(t string) bool {
 	switch t {
-	case CallReceived, CallRejected, CallRouted, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
+	case CallReceived, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
 		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
+		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
 		SIPSourceBanned:
 		return true
@@ -42,6 +44,8 @@ func Terminal(t string) bool {
 func RecordingOf(data any) string {
 	switch d := plain(data).(type) {
 	case RecordingStartedData:
+		return d.Recording
+	case VoicemailLeftData:
 		return d.Recording
 	case RecordingPausedData:
 		return d.Recording
@@ -86,6 +90,18 @@ func fits(t string, data any) bool {
 		return t == CallRejected
 	case CallRoutedData:
 		return t == CallRouted
+	case CallAttendedData:
+		return t == CallAttended
+	case CallSteppedData:
+		return t == CallStepped
+	case CallTaggedData:
+		return t == CallTagged
+	case ConsentData:
+		return t == ConsentAnnounced || t == ConsentGranted || t == ConsentRefused
+	case VoicemailLeftData:
+		return t == VoicemailLeft
+	case RecordingBlockedData:
+		return t == RecordingBlocked
 	case CallRingingData:
 		return t == CallRinging
 	case CallAnsweredData:

@@ -24,6 +24,9 @@ type story struct {
 	Rejected *events.CallRejectedData `json:"rejected,omitempty"`
 	Ended    *events.CallEndedData    `json:"ended,omitempty"`
 
+	Steps   []*stepStory                 `json:"steps,omitempty"`   // what the flow did
+	Blocked *events.RecordingBlockedData `json:"blocked,omitempty"` // why there is no recording
+
 	Transfers  []*transferStory         `json:"transfers,omitempty"`
 	Attempts   []*attempt               `json:"attempts"`
 	Recordings []*recordingStory        `json:"recordings"`
@@ -155,6 +158,9 @@ func (s *story) fold(e events.Event) error {
 		err := json.Unmarshal(data, &d)
 		s.Played = append(s.Played, d)
 		return err
+	case events.CallAttended, events.CallStepped, events.CallTagged, events.ConsentAnnounced, events.ConsentGranted, events.ConsentRefused,
+		events.VoicemailLeft, events.RecordingBlocked:
+		return s.foldStep(e, data)
 	case events.LegCreated, events.LegRinging, events.LegEarlyMedia, events.LegAnswered, events.LegFailed, events.LegEnded:
 		return s.foldLeg(e, data)
 	case events.RecordingStarted, events.RecordingPaused, events.RecordingResumed, events.RecordingDegraded, events.RecordingCompleted, events.RecordingFailed:

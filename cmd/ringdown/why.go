@@ -52,6 +52,7 @@ func (s *story) text() string {
 	s.who(&b)
 	s.times(&b)
 	s.decision(&b)
+	s.steps(&b)
 	s.attempts(&b)
 	s.transfers(&b)
 	s.recordings(&b)
@@ -117,7 +118,13 @@ func (s *story) times(b *strings.Builder) {
 	if d.FirstRingAt != nil || d.AnsweredAt != nil {
 		line(b, "Set up", "in %s, rang %s", span(d.SetupMS), span(d.RingMS))
 	}
-	if d.AnsweredAt != nil {
+	if d.AttendedAt != nil {
+		line(b, "Attended", "%s by Ringdown itself, outside of a talk; %s billable in all", span(d.AttendedMS), span(d.BillableMS))
+	}
+	switch {
+	case d.AnsweredAt != nil && d.AttendedAt != nil:
+		line(b, "Talked", "%s", span(d.TalkMS))
+	case d.AnsweredAt != nil:
 		line(b, "Talked", "%s, %s of it billable", span(d.TalkMS), span(d.BillableMS))
 	}
 	if until := d.BilledUntil; until != nil {
@@ -135,7 +142,11 @@ func (s *story) decision(b *strings.Builder) {
 		d := s.Routed
 		trace = d.Trace
 		b.WriteByte('\n')
-		line(b, "Decision", "flow %s, %s, %s; recording %s (%s); table %s", d.Flow, count(d.Targets, "destination"), d.Strategy, d.RecordingMode, decidedBy(d.RecordingFrom), d.ConfigVersion)
+		begins := ""
+		if d.Targets > 0 { // else another step comes first
+			begins = ", " + count(d.Targets, "destination") + ", " + d.Strategy
+		}
+		line(b, "Decision", "flow %s%s; recording %s (%s); table %s", d.Flow, begins, d.RecordingMode, decidedBy(d.RecordingFrom), d.ConfigVersion)
 	case s.Rejected != nil:
 		d := s.Rejected
 		trace = d.Trace
@@ -240,6 +251,8 @@ func (s *story) recordings(b *strings.Builder) {
 func (s *story) unrecorded() string {
 	d := s.Routed
 	switch {
+	case s.Blocked != nil:
+		return blockedWords(s.Blocked)
 	case d == nil:
 		return "none: the call was not routed"
 	case d.RecordingMode == "do-not-record":

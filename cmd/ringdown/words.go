@@ -163,6 +163,10 @@ func (s *story) outcome() string {
 	switch d.Status {
 	case "completed":
 		how := limited(d)
+		if d.AttendedAt != nil && d.BridgedAt == nil {
+			text = "completed without a talk: " + how + " after " + span(d.AttendedMS) + " with Ringdown itself"
+			break
+		}
 		if t := s.Transfers; len(t) > 0 && t[len(t)-1].Result == "given" {
 			how = "the " + t[len(t)-1].Side + " put the other side through to another call"
 		}
@@ -179,6 +183,9 @@ func (s *story) outcome() string {
 		}
 	case "abandoned":
 		text = "abandoned: the caller gave up after " + span(d.DurationMS) + ", before anybody answered"
+		if d.AttendedAt != nil {
+			text += " but Ringdown itself"
+		}
 	case "canceled":
 		if d.Cause.Q850 == 26 {
 			text = "answered elsewhere: another place of the caller's side took the call"
