@@ -95,30 +95,36 @@ func (b *builder) step(s Step, path string) node {
 
 func (b *builder) dial(d Dial, path string) node {
 	b.fault(checkWord(d.Strategy, strategies), "%s.strategy", path)
-	ring := b.ring(d.Timeout, defaultRing, path)
+	n := &dialStep{path: path, strategy: cmp.Or(d.Strategy, Sequential)}
 	if len(d.Targets) == 0 {
 		b.fault("is empty: a dial step needs somebody to ring", "%s.targets", path)
 	}
-	n := &dialStep{path: path, strategy: cmp.Or(d.Strategy, Sequential)}
+	n.targets = b.destinationsOf(d, path+".targets")
+	return n
+}
+
+// destinationsOf compiles the targets of a dial; path is that of the list.
+func (b *builder) destinationsOf(d Dial, path string) (out []target) {
+	ring := b.ring(d.Timeout, defaultRing, strings.TrimSuffix(path, ".targets"))
 	for i, spec := range d.Targets {
-		at := fmt.Sprintf("%s.targets[%d]", path, i)
+		at := fmt.Sprintf("%s[%d]", path, i)
 		own := b.ring(spec.Timeout, ring, at)
-		before := len(n.targets)
+		before := len(out)
 		switch {
 		case spec.URI != "" && spec.Number != "", spec.User != "" && spec.URI+spec.Number != "":
 			b.fault("is one of: a uri, a number with a trunk, a user of a trunk", "%s", at)
 		case spec.User != "":
-			n.targets = append(n.targets, b.registered(spec, own, at)...)
+			out = append(out, b.registered(spec, own, at)...)
 		case spec.URI != "":
-			n.targets = append(n.targets, b.direct(spec, own, at))
+			out = append(out, b.direct(spec, own, at))
 		case spec.Number != "" || spec.Trunk != "":
-			n.targets = append(n.targets, b.through(spec, own, at)...)
+			out = append(out, b.through(spec, own, at)...)
 		default:
 			b.fault("is empty: a uri, a number with a trunk, or a user of a trunk", "%s", at)
 		}
-		b.bound(n.targets[before:], spec, at)
+		b.bound(out[before:], spec, at)
 	}
-	return n
+	return out
 }
 
 // ring is the ring time that was said, else the one given.
