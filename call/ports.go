@@ -217,11 +217,16 @@ type Relay interface {
 	// when it was over already.
 	Play(order media.Play) (id int, err error)
 	Stop(id int) (done media.Playback, ok bool)
-	// Tap gives t a copy of each packet forwarded from now on.
+	// Tap gives t a copy of each packet forwarded from now on. Dictate gives it, in
+	// place of that, each packet of one side, forwarded or not, and none of the other.
 	Tap(t media.Tap)
-	// Watch begins to notice who is not heard, and for how long: the call was
-	// answered.
-	Watch()
+	Dictate(from media.Side, t media.Tap)
+	// Apart keeps the sides from hearing each other, and the tap from hearing either;
+	// each is judged, can be played to, and its keys are noticed.
+	Apart(on bool)
+	// Watch begins to notice who is not heard, and for how long: both sides, or those
+	// named, have been answered.
+	Watch(sides ...media.Side)
 	// Spare counts the silence of a party whose time was up (media.Expired) from a
 	// moment at which it was heard of elsewhere.
 	Spare(side media.Side, heard time.Time)

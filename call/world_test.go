@@ -290,7 +290,12 @@ func (r fakeRelay) Stop(id int) (media.Playback, bool) {
 	return media.Playback{ID: id, To: order.To, For: order.For, Complete: true, Heard: time.Second, Times: 1, End: media.PlayStopped}, true
 }
 
-func (r fakeRelay) Watch() {}
+func (r fakeRelay) Watch(...media.Side) {}
+func (r fakeRelay) Apart(on bool)       { r.note("apart: %t", on) }
+func (r fakeRelay) Dictate(from media.Side, t media.Tap) {
+	r.note("the %s dictates", from)
+	r.Tap(t)
+}
 func (r fakeRelay) Spare(side media.Side, heard time.Time) {
 	r.note("spare the %s, heard %s ago", side, time.Since(heard))
 }

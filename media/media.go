@@ -200,11 +200,12 @@ const (
 	DropCodec                  // of a codec that had to be converted and could not be
 	DropLate                   // after its place in a converted stream was made up for, or once more
 	DropSTUN                   // a STUN message that is not for us to answer
+	DropApart                  // the parties are kept from hearing each other
 	DropCount
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "fax", "replaced", "auth", "replay", "codec", "late", "stun", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "fax", "replaced", "auth", "replay", "codec", "late", "stun", "apart", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

@@ -35,6 +35,7 @@ func TestWords(t *testing.T) {
 		{DropAuth.String(), "auth"},
 		{DropReplay.String(), "replay"},
 		{DropSTUN.String(), "stun"},
+		{DropApart.String(), "apart"},
 		{SRTPOff.String(), "off"},
 		{SRTPOffer.String(), "offer"},
 		{SRTPRequire.String(), "require"},

@@ -119,6 +119,7 @@ func droppedFor(reason string) string {
 		"auth":       "not authentic SRTP",
 		"replay":     "repeated SRTP",
 		"stun":       "a STUN message not meant for us",
+		"apart":      "said while the two were kept apart",
 	}
 	if w, ok := words[reason]; ok {
 		return w

@@ -29,6 +29,7 @@ var behaviours = []behaviour{
 	{"injection (A-16)", injected},
 	{"malformed flood (A-17)", malformedFlood},
 	{"keys", keysPressed},
+	{"apart", apart},
 	{"moves under load", movedUnderLoad},
 	{"impaired network", impaired},
 }

@@ -94,6 +94,9 @@ func (k *keys) pressed(press media.Press, way media.Way, at int64) (keep bool) {
 	}
 	k.say(media.Pressed, press, way, at)
 	k.r.bargeIn(k.from)
+	if k.r.isAlone(k.from) {
+		return true
+	}
 	if press.Digit.Class() != media.KeyEvent {
 		return k.mode != media.PassDigits || way == media.ByEvent && !k.native
 	}

@@ -57,6 +57,7 @@ type packet struct {
 	arrival time.Time
 	at      int64 // arrival on the relay's clock
 	copied  bool  // a stage gives it to the tap itself
+	alone   bool  // nobody is to hear it but us
 }
 
 // user reports whether packets of the lane have to come up to us, one and all.
@@ -116,6 +117,9 @@ func (r *Relay) pass(p *packet) media.Drop {
 	if l.meter != nil {
 		l.meter.pass(p)
 	}
+	if verdict == media.DropApart || verdict == media.DropNoPeer {
+		r.hearAlone(p)
+	}
 	if verdict != forward {
 		return verdict
 	}
@@ -143,13 +147,9 @@ func (r *Relay) pass(p *packet) media.Drop {
 
 // copy gives the tap what the sender said.
 func (r *Relay) copy(p *packet) {
-	tap := r.tap.Load()
-	if tap == nil {
-		return
-	}
 	h := &p.header
-	tap.Packet(media.Packet{
+	r.give(media.Packet{
 		Side: p.from, Arrival: p.arrival, PT: h.pt, Marker: h.marker, Seq: h.seq, TS: h.ts, SSRC: h.ssrc,
 		Payload: p.buf[h.start:h.end],
-	})
+	}, p.alone)
 }

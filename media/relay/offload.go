@@ -70,7 +70,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	lane := &r.lanes[index(from)]
 	switch {
-	case r.over, !me.ready, !peer.ready, !me.started, peer.muted, lane.user(), me.fax, peer.fax:
+	case r.over, r.apart, !me.ready, !peer.ready, !me.started, peer.muted, lane.user(), me.fax, peer.fax:
 		return passage{}, false
 	case !me.direction.Sends(), !peer.direction.Receives():
 		return passage{}, false
@@ -89,7 +89,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 		In: in, From: src.addrPort(), Only: me.source.settled(),
 		Out: out, To: to.addrPort(),
 		Types: me.source.types, Timed: lane.timing.types, Clock: lane.timing.clock, Every: r.interval, Burst: rateBurst,
-		Copy: r.tap.Load() != nil, TOS: r.tos[index(from.Other())],
+		Copy: r.copies(from) != nil, TOS: r.tos[index(from.Other())],
 	}
 	if p.Types == [2]uint64{} {
 		p.Types = [2]uint64{^uint64(0), ^uint64(0)}

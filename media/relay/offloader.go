@@ -52,7 +52,7 @@ func newOffloader(log *slog.Logger) *offloader {
 func (o *offloader) send(r *Relay, from media.Side, want passage) {
 	now := r.below[index(from)]
 	if now != nil {
-		if want.Tag = now.flow.Tag; want == now.flow && now.tap == r.tap.Load() {
+		if want.Tag = now.flow.Tag; want == now.flow && now.tap == r.copies(from) {
 			return
 		}
 		if want.In != now.flow.In {
@@ -60,7 +60,7 @@ func (o *offloader) send(r *Relay, from media.Side, want passage) {
 			now = nil
 		}
 	}
-	next := &offloaded{relay: r, side: from, tap: r.tap.Load(), since: time.Now()}
+	next := &offloaded{relay: r, side: from, tap: r.copies(from), since: time.Now()}
 	o.mu.Lock()
 	o.last++
 	want.Tag = o.last

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringdown/media"
+	"ringdown/media/codec"
 	"ringdown/media/sdp"
 )
 
@@ -55,14 +56,18 @@ type Relay struct {
 	over     bool            // closed: the clock has nothing to do here
 	panicked bool            // by the clock, and it was logged
 	worked   bool            // as the engine was told
+	apart    bool            // neither side hears the other
 	slot     int             // guarded by beat.mu
 	ears     [2]observed     // by who is heard
-	watched  int64           // since when who is not heard is told of; 0: not yet
+	watched  [2]int64        // since when who is not heard is told of, by who is heard; 0: not yet
 	expired  bool            // a party was silent for too long, and it was said; until Spare
 }
 
 // tapBox lets an interface be swapped as one word.
-type tapBox struct{ media.Tap }
+type tapBox struct {
+	media.Tap
+	only media.Side // it hears nobody else, and him also while he is alone; 0: whatever is forwarded
+}
 
 // leg is the negotiation with one party.
 type leg struct {
@@ -174,7 +179,8 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 // Reoffer takes a new offer of a side in a session both agreed on and returns
 // our answer: the codecs agreed on, our ports as before. The other side is not
 // asked; what the offer says about direction holds at once, and audio that it
-// takes out of the session (port 0) may come back in a later one. What it did
+// takes out of the session (port 0) may come back in a later one. To a side that has
+// nobody to talk to yet ([Relay.Await]) it is what we speak ourselves. What it did
 // can be taken back by [Relay.Undo]. Errors as of [Relay.Offer].
 func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 	r.nego.Lock()
@@ -183,7 +189,7 @@ func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 	switch {
 	case r.closed:
 		return nil, errClosed
-	case me.desc == nil || peer.desc == nil:
+	case me.desc == nil || peer.desc == nil && me.sent == nil:
 		return nil, errNoCall
 	}
 	if d, err := sdp.ParseFor(body, sdp.PlainOnly); err == nil && d.Dropped() {
@@ -194,7 +200,12 @@ func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
 	r.remember(from)
-	ours, err := r.answerTo(from, d, func(us sdp.Ours) ([]byte, error) { return sdp.Reanswer(d, me.desc, peer.desc, us) })
+	ours, err := r.answerTo(from, d, func(us sdp.Ours) ([]byte, error) {
+		if peer.desc == nil {
+			return sdp.AnswerAlone(d, us, codec.Known)
+		}
+		return sdp.Reanswer(d, me.desc, peer.desc, us)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("new offer of the %s: %w", from, err)
 	}
@@ -205,7 +216,15 @@ func (r *Relay) Reoffer(from media.Side, body []byte) ([]byte, error) {
 // Tap gives t a copy of each RTP packet forwarded from now on, after telling it
 // the formats known; nil ends it. There is one tap at a time: when Tap returns, the
 // one before has all of its copies and is not called again.
-func (r *Relay) Tap(t media.Tap) {
+func (r *Relay) Tap(t media.Tap) { r.listenBy(t, 0) }
+
+// Dictate gives t, in place of the tap there is, a copy of each packet that is
+// accepted from a side, whether there is anybody to forward it to or not, and
+// nothing of the other side: somebody leaves a message. nil ends it. The rest is as
+// of [Relay.Tap].
+func (r *Relay) Dictate(from media.Side, t media.Tap) { r.listenBy(t, from) }
+
+func (r *Relay) listenBy(t media.Tap, only media.Side) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	defer r.retapped()
@@ -219,7 +238,7 @@ func (r *Relay) Tap(t media.Tap) {
 			t.Formats(media.Side(i+1), formats)
 		}
 	}
-	r.tap.Store(&tapBox{t})
+	r.tap.Store(&tapBox{t, only})
 }
 
 // Close puts the ports into quarantine, waits for the packet in hand and

@@ -82,8 +82,10 @@ func (r *Relay) Join(from media.Side, body []byte, src media.Source) (toOther, t
 }
 
 // Present returns an offer to a side that describes the session as it stands:
-// what the other side said last, every m= line in its place. Nothing changes
-// before [Relay.Take].
+// what the other side said last, every m= line in its place. Without another side it
+// is what every telephone speaks: the first offer to a caller who made none and whom
+// we answer by ourselves, or the answer to his asking for one while he waits. Nothing
+// changes before [Relay.Take].
 func (r *Relay) Present(to media.Side) ([]byte, error) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
@@ -91,12 +93,21 @@ func (r *Relay) Present(to media.Side) ([]byte, error) {
 	switch {
 	case r.closed:
 		return nil, errClosed
-	case me.desc == nil || peer.desc == nil:
+	case me.desc == nil && peer.desc != nil:
 		return nil, errNoCall
 	}
-	write := me.desc.Drop // it stays so until the side itself brings its audio back
-	if !me.dropped {
-		write = r.offering(to, r.terms(to), peer.desc, func(us sdp.Ours) ([]byte, error) { return sdp.Renew(peer.desc, me.desc, us) })
+	of := peer.desc
+	if of == nil {
+		of = sdp.Own()
+	}
+	var write func(sdp.Ours) ([]byte, error)
+	switch {
+	case me.dropped: // it stays so until the side itself brings its audio back
+		write = me.desc.Drop
+	case me.desc != nil:
+		write = r.offering(to, r.terms(to), of, func(us sdp.Ours) ([]byte, error) { return sdp.Renew(of, me.desc, us) })
+	default:
+		write = r.offering(to, r.terms(to), of, of.Offer)
 	}
 	ours, err := r.describe(to, nil, write)
 	if err != nil {
@@ -117,22 +128,26 @@ func (r *Relay) Take(from media.Side, body []byte, src media.Source) (again []by
 	switch {
 	case r.closed:
 		return nil, errClosed
-	case peer.desc == nil:
+	case peer.desc == nil && me.sent == nil:
 		return nil, errNoCall
 	case me.desc != nil:
 		src = me.rule
+	}
+	of := peer.desc
+	if of == nil {
+		of = sdp.Own()
 	}
 	d, err := r.hear(from, body, src, true)
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
-	d = r.answered(d, peer.desc, src.Terms.Speech)
-	narrower, err := sdp.Take(d, peer.desc)
-	if err != nil && !r.convertible(err, d, peer.desc) {
+	d = r.answered(d, of, src.Terms.Speech)
+	narrower, err := sdp.Take(d, of)
+	if err != nil && !r.convertible(err, d, of) {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
 	var ask description
-	if narrower {
+	if narrower = narrower && peer.desc != nil; narrower {
 		ask, err = r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d,
 			func(us sdp.Ours) ([]byte, error) { return sdp.Renew(d, peer.desc, us) }))
 		if err != nil {

@@ -35,7 +35,7 @@ func (r *Relay) acceptRTCP(from media.Side, src endpoint, pkt []byte, arrival ti
 func (r *Relay) report(at int64) {
 	for _, side := range []media.Side{media.Caller, media.Callee} {
 		e := &r.ears[index(side)]
-		if ready := r.sides[index(side)].ready && r.sides[index(side.Other())].ready; ready && !e.rtcp {
+		if s := &r.sides[index(side)]; s.ready && s.told != nil && !e.rtcp { // he was answered
 			e.rtcp = true
 			e.session.Begin(at)
 		}

@@ -24,8 +24,8 @@ func TestSilence(t *testing.T) {
 		if to, from := len(w.callee.rtp.Drain()), len(w.caller.rtp.Drain()); to != 0 || from != 0 {
 			t.Errorf("%d packets to the one who is gone, %d from him", to, from)
 		}
-		if _, err := w.relay.Reoffer(media.Caller, w.caller.body("")); err == nil {
-			t.Error("a new offer has nobody to be agreed on with, and is answered")
+		if answer, err := w.relay.Reoffer(media.Caller, w.caller.body("")); err != nil || led(t, answer) != w.caller.ours {
+			t.Errorf("a new offer, while there is nobody else: %q, %v", answer, err)
 		}
 
 		w.answer(w.callee, media.Source{})

@@ -88,6 +88,9 @@ func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, a
 		return endpoint{}, media.DropRate, false
 	}
 	first, me.started = !me.started, true
+	if r.apart && me.direction.Sends() {
+		return endpoint{}, media.DropApart, first
+	}
 	if !peer.ready {
 		return endpoint{}, media.DropNoPeer, first
 	}

@@ -66,6 +66,7 @@ type heldPacket struct {
 	at    int64
 	blank bool // its payload is silent already
 	late  bool // it came behind later ones, or twice: it adds no time to them
+	alone bool // as of packet
 }
 
 // pass listens to a packet and makes it silent when a key sounds in it that the

@@ -30,7 +30,7 @@ func (e *toneEar) hold(p *packet, late bool) {
 	q.Packet = media.Packet{
 		Side: p.from, Arrival: p.arrival, PT: h.pt, Marker: h.marker, Seq: h.seq, TS: h.ts, SSRC: h.ssrc, Payload: q.room,
 	}
-	q.frame, q.at, q.blank, q.late = e.frame, p.at, false, late
+	q.frame, q.at, q.blank, q.late, q.alone = e.frame, p.at, false, late, p.alone
 	p.copied = true
 	if e.detector.Held() && e.keep {
 		e.blank(q)
@@ -86,8 +86,8 @@ func (e *toneEar) flush() {
 func (e *toneEar) deliver() {
 	q := &e.held[e.first]
 	e.first, e.count = (e.first+1)%heldMost, e.count-1
-	if tap := e.k.r.tap.Load(); tap != nil && len(q.Payload) > 0 {
-		tap.Packet(q.Packet)
+	if len(q.Payload) > 0 {
+		e.k.r.give(q.Packet, q.alone)
 	}
 }
 

@@ -11,15 +11,22 @@ import (
 // liveEvery is over how long live figures are taken.
 const liveEvery = 10 * time.Second
 
-// Watch begins to judge how the parties are heard: the call was answered. Before
-// that a party may be as silent as it likes. Idempotent.
-func (r *Relay) Watch() {
+// Watch begins to judge how parties are heard, of both sides or of those that are
+// named: they have been answered, or have answered. Before that a party may be as
+// silent as it likes, so a caller whom we have answered by ourselves is named alone,
+// and the callee when he is put through. Idempotent.
+func (r *Relay) Watch(sides ...media.Side) {
+	if len(sides) == 0 {
+		sides = []media.Side{media.Caller, media.Callee}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.watched == 0 {
-		r.watched = max(1, r.clock(time.Now()))
-		r.replan()
+	for _, side := range sides {
+		if since := &r.watched[index(side)]; *since == 0 {
+			*since = max(1, r.clock(time.Now()))
+		}
 	}
+	r.replan()
 }
 
 // Spare counts the silence of a party whose time was up from a moment at which it
@@ -37,10 +44,11 @@ func (r *Relay) Spare(side media.Side, heard time.Time) {
 // much.
 func (r *Relay) curious(side media.Side) bool {
 	e := &r.ears[index(side)]
-	if r.watched == 0 || r.tap.Load() != nil || !e.meter.Undecided() {
+	since := r.watched[index(side)]
+	if since == 0 || r.copies(side) != nil || !e.meter.Undecided() {
 		return false
 	}
-	return e.told == media.Silent || r.clock(time.Now())-max(r.watched, e.since) < int64(liveEvery)
+	return e.told == media.Silent || r.clock(time.Now())-max(since, e.since) < int64(liveEvery)
 }
 
 // observe is what a relay does each second for its figures, its RTCP and its
@@ -48,17 +56,14 @@ func (r *Relay) curious(side media.Side) bool {
 func (r *Relay) observe(now time.Time) {
 	at := r.clock(now)
 	r.report(at)
-	if r.watched == 0 {
-		return
-	}
 	var seen [2]quality.Sight
 	for i, side := range []media.Side{media.Caller, media.Callee} {
-		if r.sides[i].ready {
+		if r.judged(side) {
 			seen[i] = r.sight(side, at)
 		}
 	}
-	for i, side := range []media.Side{media.Caller, media.Callee} {
-		if !r.sides[i].ready {
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		if !r.judged(side) {
 			continue
 		}
 		r.find(side, seen, now)
@@ -66,7 +71,7 @@ func (r *Relay) observe(now time.Time) {
 	}
 	for i, side := range []media.Side{media.Caller, media.Callee} {
 		e := &r.ears[i]
-		if !r.sides[i].ready || r.expired {
+		if !r.judged(side) || r.expired {
 			continue
 		}
 		if x, ok := e.watch.See(seen[i], seen[1-i], e.limits); ok {
@@ -76,13 +81,19 @@ func (r *Relay) observe(now time.Time) {
 	}
 }
 
+// judged reports whether it matters how a party is heard.
+func (r *Relay) judged(side media.Side) bool {
+	return r.sides[index(side)].ready && r.watched[index(side)] != 0
+}
+
 // sight is what can be seen of a party now. One that holds may send, its music or
 // nothing at all: it is no more listened for than the one it holds.
 func (r *Relay) sight(side media.Side, at int64) quality.Sight {
 	me, peer, e := &r.sides[index(side)], &r.sides[index(side.Other())], &r.ears[index(side)]
+	lone := r.isAlone(side) // then it may speak to us
 	s := quality.Sight{
-		Now: at, Judged: max(r.watched, e.since),
-		MaySend: peer.ready && me.direction == sdp.SendRecv && !me.muted && !me.fax && peer.direction.Receives() && !peer.muted,
+		Now: at, Judged: max(r.watched[index(side)], e.since),
+		MaySend: me.direction == sdp.SendRecv && !me.muted && !me.fax && (lone || peer.direction.Receives() && !peer.muted),
 		Sends:   e.session.Sends, Strays: e.strays,
 		Own: media.OriginOf(me.source.exact.addr()),
 	}
@@ -109,7 +120,7 @@ func (r *Relay) find(side media.Side, seen [2]quality.Sight, now time.Time) {
 	if f.Over {
 		n.Kind, e.told = e.told, 0
 	} else {
-		if f.Verdict == media.Muted || peer.judge.Unheard(seen[index(side.Other())]) {
+		if f.Verdict == media.Muted || r.isAlone(side) || peer.judge.Unheard(seen[index(side.Other())]) {
 			n.Kind = media.Silent
 		}
 		e.told = n.Kind
@@ -120,11 +131,11 @@ func (r *Relay) find(side media.Side, seen [2]quality.Sight, now time.Time) {
 // live says how a party is heard when that has become better or worse.
 func (r *Relay) live(side media.Side, at int64, now time.Time) {
 	e := &r.ears[index(side)]
-	if at-max(e.markAt, r.watched, e.since) < int64(liveEvery) {
+	since := max(e.markAt, r.watched[index(side)], e.since)
+	if at-since < int64(liveEvery) {
 		return
 	}
 	h := r.figures(side, e.mark)
-	since := max(e.markAt, r.watched, e.since)
 	e.mark, e.markAt = e.meter.Mark(), at
 	if !h.Rated || h.Class == e.class {
 		return
