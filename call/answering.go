@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"time"
 
 	"ringdown/events"
@@ -8,7 +9,9 @@ import (
 )
 
 // picksUp is the first answer: what it says goes to the caller once the relay agrees.
-func (m *machine) picksUp(l *leg, s Answered) {
+func (m *machine) picksUp(a *attempt, s Answered) {
+	l := a.leg
+	m.attempts = slices.DeleteFunc(m.attempts, func(b *attempt) bool { return a == b })
 	l.answered = true
 	m.winner = l.id
 	m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
@@ -21,7 +24,8 @@ func (m *machine) picksUp(l *leg, s Answered) {
 	}
 	m.stopRingback()
 	m.quiet(forRingback, media.Caller)
-	m.do(doStopTimer{timerRing}, doAgree{leg: l.id, body: body, target: l.target, offer: s.Offer})
+	m.arm(s.Time)
+	m.do(doAgree{leg: l.id, body: body, target: l.target, offer: s.Offer})
 }
 
 func (m *machine) inAnswering(from LegID, s Signal) bool {
@@ -106,10 +110,11 @@ func (m *machine) agreedOn(s Agreed) {
 		m.hangup(l.id, c)
 		m.winner, m.answeredAt = "", time.Time{}
 		m.become(ringing)
-		m.attemptOver(s.Time, l, "failed", c)
+		m.attemptOver(s.Time, &attempt{leg: l}, "failed", c)
 		return
 	}
 	m.agreed = s.Body
+	m.dropAttempts(s.Time, elsewhere)
 	switch {
 	case m.decision.Recording.Mode == recordFromAnswer:
 		m.recording = opening

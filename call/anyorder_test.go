@@ -81,6 +81,9 @@ func anySetup(t *testing.T, r *rapid.T) setup {
 	if rapid.Bool().Draw(r, "codes") {
 		set.set(t, "codes both")
 	}
+	if rapid.Bool().Draw(r, "together") {
+		set.set(t, "together "+rapid.SampledFrom([]string{"", "busy unreachable", "declined busy no-answer unreachable full"}).Draw(r, "failover"))
+	}
 	return set
 }
 
@@ -121,7 +124,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 		"noticed", "noticed", "noticed", "keyed", "untold", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given"}).Draw(r, "signal")
 	from := LegID("")
 	if legSignals[name] {
-		legs := []LegID{A, w.m.current, w.m.talk.caller, w.m.talk.callee}
+		legs := []LegID{A, w.m.heardOnRelay(), w.m.talk.caller, w.m.talk.callee}
 		if w.m.move != nil {
 			legs = append(legs, w.m.move.leg, w.m.move.leg, w.m.move.by)
 		}

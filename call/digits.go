@@ -134,7 +134,7 @@ func (m *machine) legOn(side media.Side) LegID {
 	case m.winner != "":
 		return m.winner
 	}
-	return m.current
+	return m.heardOnRelay()
 }
 
 // pressed counts a key. A burst is told when it is over, so that neither what was

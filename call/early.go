@@ -34,20 +34,30 @@ func (m *machine) rings(l *leg, s Ringing) {
 		}
 		l.early = s.Body
 	}
-	switch quiet := m.decision.Ringback || m.delayed(); { // who made no offer would have to be made one
-	case quiet && (len(s.Body) > 0 || s.Status == 183):
+	switch {
+	case m.passing != "" && m.passing != l.id: // he hears another one
+	case m.hearsNobody() && (len(s.Body) > 0 || s.Status == 183):
 		m.tellRinging(180)
 	case len(s.Body) > 0:
-		m.stopRingback()
-		m.quiet(forRingback, media.Caller)
-		m.passing = l.id
-		if now := (progress{s.Status, string(s.Body)}); now != m.heardOf {
-			m.heardOf = now
-			m.do(doEarly{status: s.Status, body: s.Body, target: l.target})
-		}
+		m.pass(l, s.Status)
 	case s.Status == 183: // progress without sound is silence: ringback comes when it lasts
 	default:
 		m.tellRinging(s.Status)
+	}
+}
+
+// hearsNobody reports whether no early media goes to the caller: his trunk does not
+// want any, or, where he made no offer, he would have to be made one.
+func (m *machine) hearsNobody() bool { return m.decision.Ringback || m.delayed() }
+
+// pass lets the caller hear the early media of a leg.
+func (m *machine) pass(l *leg, status int) {
+	m.stopRingback()
+	m.quiet(forRingback, media.Caller)
+	m.passing = l.id
+	if now := (progress{status, string(l.early)}); now != m.heardOf {
+		m.heardOf = now
+		m.do(doEarly{status: status, body: l.early, target: l.target})
 	}
 }
 
@@ -96,13 +106,19 @@ func (m *machine) ringbackDue(at time.Time) {
 }
 
 // silence ends the early media of a leg that rings no more: the relay forgets
-// it, and the caller hears his own phone when nothing else comes.
+// it, and the caller hears another one, or his own phone when nothing else comes.
 func (m *machine) silence(l *leg, at time.Time) {
 	if m.passing != l.id {
 		return
 	}
 	m.passing = ""
 	m.do(doSilence{media.Callee})
+	for _, a := range m.attempts {
+		if a.leg != l && a.early != nil {
+			m.pass(a.leg, 183)
+			return
+		}
+	}
 	m.awaitRingback(at)
 }
 

@@ -180,6 +180,10 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	m.become(ended)
 	m.dropTransfer()
 	m.status, m.endedAt = status, at
+	for _, a := range m.attempts {
+		m.hangup(a.id, Cause{Status: 487, Q850: 16, Text: "the call is over"})
+	}
+	m.attempts = nil
 	for i := len(m.legs) - 1; i >= 0; i-- {
 		m.settle(m.legs[i], at, by, c)
 	}

@@ -75,8 +75,7 @@ func (m *machine) offeredEarly(from LegID, s Offered) {
 	if from != A {
 		side, status = media.Callee, 491
 	}
-	l := m.leg(m.current)
-	early := l != nil && l.early != nil && !m.delayed() && (from == A || from == m.current)
+	early := m.passing != "" && (from == A || from == m.passing)
 	answered := m.state == answering && m.agreed != nil && from == m.winner && !m.owed
 	if len(s.Body) == 0 || !early && !answered {
 		m.do(doRefuseOffer{from, s.ID, status})

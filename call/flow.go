@@ -10,8 +10,14 @@ import (
 type flowing struct {
 	ring   *routing.Ring // the dialling under way, or the last one
 	base   int           // index of its first target in the decision's targets
+	origin []int         // which of the instruction's targets led to each: itself, or one that redirected
 	trials []routing.Trial
+	worst  Cause // of the attempts of this dialling
 }
+
+// hunting are the classes after which a hunt without a flow goes on: a 6xx speaks
+// for every place the callee could be (RFC 3261 16.7 step 5).
+var hunting = []routing.RingResult{routing.Busy, routing.NoAnswer, routing.Unreachable, routing.Full}
 
 // begin does what the decision says is first.
 func (m *machine) begin(at time.Time) {
@@ -19,7 +25,7 @@ func (m *machine) begin(at time.Time) {
 		m.perform(at, first)
 		return
 	}
-	m.perform(at, routing.Ring{Targets: m.decision.Targets})
+	m.perform(at, routing.Ring{Targets: m.decision.Targets, Failover: hunting})
 }
 
 // goOn tells the walk what became of its instruction and does the next one.
@@ -53,16 +59,23 @@ func (m *machine) ring(at time.Time, r routing.Ring) {
 		m.next = m.flow.base
 		m.decision.Targets = append(m.decision.Targets[:m.next:m.next], r.Targets...)
 	}
-	m.flow.ring, m.flow.trials = &r, nil
+	m.flow.ring, m.flow.trials, m.flow.worst, m.flow.origin = &r, nil, Cause{}, nil
+	for i := range r.Targets {
+		m.flow.origin = append(m.flow.origin, i)
+	}
 	m.dialNext(at)
 }
 
 // rung tells the walk that nobody took the call.
 func (m *machine) rung(at time.Time) {
 	result := routing.Unreachable
-	if m.worst.Status != 0 {
-		result = class(m.worst)
+	if m.flow.worst.Status != 0 {
+		result = class(m.flow.worst)
 	}
+	m.rungWith(at, result)
+}
+
+func (m *machine) rungWith(at time.Time, result routing.RingResult) {
 	m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: result, Trials: m.flow.trials})
 }
 

@@ -26,7 +26,7 @@ const (
 // Timers of the machine.
 const (
 	timerVerify   Timer = "verify"   // the verification of the caller takes too long
-	timerRing     Timer = "ring"     // this target has rung long enough
+	timerRing     Timer = "ring"     // a target has rung long enough
 	timerRingback Timer = "ringback" // the caller has heard nothing for long enough
 	timerRecord   Timer = "record"   // the recording takes too long to open
 	timerDurable  Timer = "durable"  // the disk takes too long; answer all the same
@@ -72,14 +72,14 @@ type machine struct {
 	held         []letter // came while the caller was being verified
 	decision     routing.Decision
 	caller       events.Party
-	legs         []*leg    // legs[0] is the caller's
-	current      LegID     // the attempt that is ringing
-	deadline     time.Time // until when it may
+	legs         []*leg     // legs[0] is the caller's
+	attempts     []*attempt // under way, in the order they were begun
+	armed        time.Time  // when timerRing goes off for the first of them; zero: it does not run
 	winner       LegID
 	talk         talking        // once bridged
 	next         int            // next target to try
 	redirectedBy map[int]string // the leg that led to a target, by its index
-	worst        Cause
+	worst        Cause          // of all attempts so far
 
 	heardOf   progress  // by the caller, before the answer
 	passing   LegID     // the attempt whose early media the caller hears
@@ -301,68 +301,6 @@ func (m *machine) routed(s Routed) {
 		m.relay = true
 		m.do(doOffer{})
 	}
-}
-
-func (m *machine) inRinging(from LegID, s Signal) bool {
-	switch s := s.(type) {
-	case Ringing:
-		if from == m.current {
-			m.rings(m.leg(from), s)
-		}
-	case Trying:
-		if from == m.current {
-			m.taken(s.Time)
-		}
-	case Silenced:
-		if l := m.leg(from); l != nil {
-			m.silence(l, s.Time)
-		}
-	case Answered:
-		if from != m.current {
-			return false
-		}
-		m.picksUp(m.leg(from), s)
-	case Failed:
-		if from == m.current {
-			m.attemptFailed(s.Time, m.leg(from), s.Cause)
-		}
-	case Timeout:
-		if s.Timer == timerRingback {
-			m.ringbackDue(s.Time)
-			return true
-		}
-		if s.Timer != timerRing {
-			return false
-		}
-		if s.Time.Before(m.deadline) {
-			return true // of the attempt before, fired while it was being stopped
-		}
-		m.hangup(m.current, Cause{Status: 487, Text: "no answer"})
-		m.attemptOver(s.Time, m.leg(m.current), "canceled", Cause{Status: 480, Q850: 19, Text: "no answer"})
-	case Bye: // the caller may end an early dialog by BYE (RFC 3261 15)
-		if from == A {
-			return m.leftEarly(from, s)
-		}
-	case Gone:
-		if l := m.leg(from); from == m.current && !l.over {
-			m.attemptFailed(s.Time, l, Cause{Status: 500, Text: "leg lost"})
-			return true
-		}
-		return m.leftEarly(from, s)
-	case Offered:
-		m.offeredEarly(from, s)
-	case Settled:
-		m.settled(s)
-	case Lost:
-		if from == m.current {
-			m.attemptFailed(s.Time, m.leg(from), s.Cause)
-			return true
-		}
-		return m.leftEarly(from, s)
-	default:
-		return m.leftEarly(from, s)
-	}
-	return true
 }
 
 func (m *machine) inEnded(from LegID, s Signal) bool {

@@ -35,5 +35,7 @@ func (m *machine) redirect(l *leg, c Cause) string {
 	}
 	m.redirectedBy = later
 	m.decision.Targets = slices.Insert(slices.Clone(m.decision.Targets), m.next, next...)
+	here := m.next - m.flow.base
+	m.flow.origin = slices.Insert(slices.Clone(m.flow.origin), here, slices.Repeat([]int{m.flow.origin[l.target-m.flow.base]}, len(next))...)
 	return redirectFollowed
 }

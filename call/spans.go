@@ -72,9 +72,9 @@ func (m *machine) rangEnough(at time.Time) {
 	}
 	c := Cause{Status: 480, Q850: 19, Text: "rung for as long as it may", Limit: m.decision.Spans.Ring.Of, Reason: ReasonRingLimit}
 	m.next = len(m.decision.Targets)
-	m.do(doStopTimer{timerRing})
-	m.hangup(m.current, Cause{Status: 487, Text: "no answer"})
-	m.attemptOver(at, m.leg(m.current), "canceled", c)
+	all := m.attempts
+	m.attempts = nil
+	m.unanswered(at, all, c)
 }
 
 // waitedEnough gives up a call that nobody has answered yet, whatever its flow

@@ -83,6 +83,12 @@ func (s *setup) set(t *testing.T, line string) {
 		for len(s.decision.Targets) < n {
 			s.decision.Targets = append(s.decision.Targets, s.decision.Targets[0])
 		}
+	case "together": // [class of failure after which the others go on] ...
+		r := routing.Ring{Targets: s.decision.Targets, Together: true}
+		for _, class := range strings.Fields(value) {
+			r.Failover = append(r.Failover, routing.RingResult(class))
+		}
+		s.decision.First = r
 	case "flow": // a flow, as JSON
 		s.walk(t, value)
 	case "follow": // how many redirections, to the host of the targets
