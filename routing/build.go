@@ -18,11 +18,13 @@ func NewTable(s Spec) (*Table, []Fault) {
 		return nil, b.faults
 	}
 	t := b.table
-	t.rest, t.restDigest, t.builder = rest, digestOf(rest), b
-	t.enter(ops)
+	t.rest, t.restDigest = rest, digestOf(rest)
+	t.enter(ops, t)
 	rest.Numbers = s.Numbers
 	said := b.warn(rest)
 	t.warnings = func() []Fault { return said }
+	b.shared = sharing{}
+	t.builder = b.keep()
 	return t, nil
 }
 
@@ -66,7 +68,8 @@ type builder struct {
 	algorithms             map[string][2]string    // of each realm that is asked for: path and words
 	certName               map[string]string       // path of each trunk's name in certificates
 	used                   map[string]bool         // "trunk x", "account x", "flow x" somebody but a number refers to
-	within                 string                  // what the paths of numbers begin with: "put." in a change
+	usedBefore             map[string]bool         // in a change of numbers: used when all else was built
+	shared                 sharing                 // among the numbers being added
 	faults                 []Fault
 }
 
@@ -205,7 +208,7 @@ func (b *builder) recording(p RecordingPolicy, path string) {
 // isUsed reports whether anybody refers to it.
 func (b *builder) isUsed(kind, id string) bool {
 	t := b.table
-	return b.used[kind+" "+id] || kind == "account" && t.tally.of(t.tally.accounts, t.accounts.of[id]) > 0 ||
+	return b.used[kind+" "+id] || b.usedBefore[kind+" "+id] || kind == "account" && t.tally.of(t.tally.accounts, t.accounts.of[id]) > 0 ||
 		kind == "flow" && t.tally.of(t.tally.flows, t.flows.of[id]) > 0
 }
 

@@ -105,18 +105,6 @@ func large(tb testing.TB, n int) *Table {
 	return table
 }
 
-func BenchmarkLookUp(b *testing.B) {
-	table := large(b, 100_000)
-	no := countryOf("NO")
-	b.ReportAllocs()
-	for b.Loop() {
-		n, _ := read("20054321", no)
-		if _, ok := table.numbers.at(n, 0); !ok {
-			b.Fatal("not found")
-		}
-	}
-}
-
 func BenchmarkDecide(b *testing.B) {
 	table := large(b, 100_000)
 	for _, to := range []struct{ name, number string }{{"accept", "20054321"}, {"unassigned", "99999999"}} {
@@ -138,13 +126,6 @@ func BenchmarkTrunkOf(b *testing.B) {
 		if _, ok := table.TrunkOf(addr); !ok {
 			b.Fatal("not found")
 		}
-	}
-}
-
-func BenchmarkNewTable(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		large(b, 100_000)
 	}
 }
 

@@ -9,10 +9,10 @@ import (
 // addNumbers checks numbers and makes rows of them, in the order of their keys.
 func (b *builder) addNumbers(all []TrackingNumber) []op {
 	ops := make([]op, 0, len(all))
-	shared := sharing{more: map[more]*more{}, rare: map[digest]*rare{}}
+	b.shared = sharing{more: map[more]*more{}, rare: map[digest]*rare{}}
 	before := len(b.faults)
 	for i := range all {
-		ops = append(ops, op{row: b.number(&all[i], i, shared), index: i})
+		ops = append(ops, op{row: b.number(&all[i], i), index: i})
 	}
 	faulty := len(b.faults) > before
 	if faulty { // what has no number has no key
@@ -34,10 +34,10 @@ func (b *builder) overlap(x, y *op) {
 	}
 	first, second := min(x.index, y.index), max(x.index, y.index)
 	if x.from == y.from {
-		b.fault(fmt.Sprintf("is the number of %snumbers[%d] already", b.within, first), "%snumbers[%d].number", b.within, second)
+		b.fault(fmt.Sprintf("is the number of numbers[%d] already", first), "numbers[%d].number", second)
 		return
 	}
-	b.fault(fmt.Sprintf("is valid while %snumbers[%d] is, which is the same number", b.within, first), "%snumbers[%d]", b.within, second)
+	b.fault(fmt.Sprintf("is valid while numbers[%d] is, which is the same number", first), "numbers[%d]", second)
 }
 
 // sharing finds rows that say the same.
@@ -48,9 +48,9 @@ type sharing struct {
 
 // number checks one. There may be a million of them, so that paths are only
 // written where something is wrong or rare.
-func (b *builder) number(spec *TrackingNumber, i int, shared sharing) row {
+func (b *builder) number(spec *TrackingNumber, i int) row {
 	t := b.table
-	path := func(key string) string { return fmt.Sprintf("%snumbers[%d]%s", b.within, i, key) }
+	path := func(key string) string { return fmt.Sprintf("numbers[%d]%s", i, key) }
 	n, msg := checkE164(spec.Number)
 	if msg != "" {
 		b.fault(msg, "%s", path(".number"))
@@ -72,12 +72,12 @@ func (b *builder) number(spec *TrackingNumber, i int, shared sharing) row {
 			b.fault(msg, "%s", path(".state"))
 		}
 	}
-	r.more = b.more(spec, path, shared)
+	r.more = b.more(spec, path)
 	return r
 }
 
 // more checks what a number has beyond the usual; nil: nothing.
-func (b *builder) more(spec *TrackingNumber, path func(string) string, shared sharing) *more {
+func (b *builder) more(spec *TrackingNumber, path func(string) string) *more {
 	var m more
 	if len(spec.Attribution) > 0 {
 		b.attribution(spec.Attribution, path(".attribution"))
@@ -93,19 +93,19 @@ func (b *builder) more(spec *TrackingNumber, path func(string) string, shared sh
 		b.rare(&rest, path(""))
 		rest.Trunks = slices.Sorted(slices.Values(rest.Trunks))
 		sum := hashed("number", &rest)
-		if shared.rare[sum] == nil {
-			shared.rare[sum] = &rare{rest, sum}
+		if b.shared.rare[sum] == nil {
+			b.shared.rare[sum] = &rare{rest, sum}
 		}
-		m.rare = shared.rare[sum]
+		m.rare = b.shared.rare[sum]
 	}
 	if m == (more{}) {
 		return nil
 	}
-	if shared.more[m] == nil {
+	if b.shared.more[m] == nil {
 		kept := m // m itself stays off the heap
-		shared.more[m] = &kept
+		b.shared.more[m] = &kept
 	}
-	return shared.more[m]
+	return b.shared.more[m]
 }
 
 // rare checks the keys that few numbers have.
@@ -151,14 +151,14 @@ func (t *tally) count(r *row, by int) {
 	t.heads[r.number.head()] += uint32(by)
 }
 
-// enter carries out ops on a table that nobody else has yet, and gives it its
-// version. missing are those that were to remove what is not there.
-func (t *Table) enter(ops []op) (missing []op) {
+// enter carries out ops on a table that nobody else has yet and that has the
+// numbers of old, and gives it its version. missing are those that were to
+// remove what is not there.
+func (t *Table) enter(ops []op, old *Table) (missing []op) {
 	t.tally = t.tally.clone(len(t.accounts.all), len(t.flows.all))
-	old := t.numbers
-	t.numbers, missing = old.merge(ops, func(r *row) {
+	t.numbers, missing = old.numbers.merge(ops, func(r *row) {
 		t.tally.count(r, -1)
-		t.total.sub(t.digest(r))
+		t.total.sub(old.digest(r))
 	})
 	for i := range ops {
 		if !ops[i].remove {

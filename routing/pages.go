@@ -34,21 +34,57 @@ func (p *pages) floor(n number, at int64) (page, i int) {
 	}
 	// A number's rows may begin at the end of the page before.
 	for page = low - 1; page >= 0; page-- {
-		rows := p.rows[page]
-		low, high = 0, len(rows)
-		for low < high {
-			mid := int(uint(low+high) >> 1)
-			if r := &rows[mid]; r.number < n || r.number == n && r.from <= at {
-				low = mid + 1
-			} else {
-				high = mid
-			}
-		}
-		if low > 0 {
-			return page, low - 1
+		if i = floorIn(p.rows[page], n, at, p.guess(page, n)); i >= 0 {
+			return page, i
 		}
 	}
 	return -1, 0
+}
+
+// guess is where a number would stand in its page if the page's numbers were at
+// equal distances. Blocks of numbers mostly are, and each row looked at in vain
+// is one that the processor fetches from memory.
+func (p *pages) guess(page int, n number) int {
+	rows := len(p.rows[page])
+	if page+1 >= len(p.firsts) || p.firsts[page+1] <= n {
+		return rows - 1
+	}
+	first, behind := p.firsts[page], p.firsts[page+1]
+	return min(int(float64(n-first)/float64(behind-first)*float64(rows)), rows-1)
+}
+
+// floorIn returns the last row of a page whose key is not behind (n, at), -1 when
+// there is none. It goes from the guess in steps that double, then halves the rest.
+func floorIn(rows []row, n number, at int64, guess int) int {
+	holds := func(i int) bool { r := &rows[i]; return r.number < n || r.number == n && r.from <= at }
+	low, high := -1, len(rows) // low holds, high does not
+	if holds(guess) {
+		low = guess
+		for step := 1; low+step < len(rows); step *= 2 {
+			if !holds(low + step) {
+				high = low + step
+				break
+			}
+			low += step
+		}
+	} else {
+		high = guess
+		for step := 1; high-step >= 0; step *= 2 {
+			if holds(high - step) {
+				low = high - step
+				break
+			}
+			high -= step
+		}
+	}
+	for high-low > 1 {
+		if mid := int(uint(low+high) >> 1); holds(mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
 }
 
 // at returns the row of a number that is valid then.
@@ -80,6 +116,18 @@ func (p *pages) around(n number, then int64) (before, behind *row) {
 		before = r
 	}
 	return before, nil
+}
+
+// previous returns the row before the one at a place; nil: there is none.
+func (p *pages) previous(page, i int) *row {
+	switch {
+	case i > 0:
+		return &p.rows[page][i-1]
+	case page > 0:
+		last := p.rows[page-1]
+		return &last[len(last)-1]
+	}
+	return nil
 }
 
 // from goes through the rows in order, beginning at a key.

@@ -148,7 +148,8 @@ type places[T any] struct {
 	all []*T
 }
 
-// with holds exactly what is in m, each where it was.
+// with holds exactly what is in m, each where it was. A place that falls free now
+// is not given away before the next time: a row may still say it.
 func (p places[T]) with(m map[string]*T) places[T] {
 	next := places[T]{of: make(map[string]place, len(m)), ids: slices.Clone(p.ids), all: make([]*T, len(p.all), len(p.all)+len(m))}
 	if len(next.ids) == 0 {
@@ -161,8 +162,10 @@ func (p places[T]) with(m map[string]*T) places[T] {
 			next.of[id], next.all[at] = at, have
 			continue
 		}
+		if id == "" {
+			free = append(free, at)
+		}
 		next.ids[at] = ""
-		free = append(free, at)
 	}
 	for _, id := range slices.Sorted(maps.Keys(m)) {
 		if _, ok := next.of[id]; ok || id == "" {

@@ -1,9 +1,6 @@
 package routing
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
 // owner says in the trace whose number it is.
 func (e entry) owner() string {
@@ -35,13 +32,20 @@ func (s state) refuses() (Reason, string) {
 // and says who has had it before and who gets it.
 func (w *walk) between(called number, how form) bool {
 	before, behind := w.table.numbers.around(called, w.request.At.Unix())
-	whose := func(r *row) string { return cmp.Or(w.table.accounts.id(r.account), "nobody") }
 	text := called.String() + ", " + how.String() + ", is nobody's at " + w.request.At.UTC().Format(time.RFC3339)
 	if before != nil {
-		text += "; it was account " + whose(before) + "'s until " + instantAt(before.until).String()
+		text += "; it was " + w.table.whose(before) + " until " + instantAt(before.until).String()
 	}
 	if behind != nil {
-		text += "; it is account " + whose(behind) + "'s from " + instantAt(behind.from).String()
+		text += "; it is " + w.table.whose(behind) + " from " + instantAt(behind.from).String()
 	}
 	return w.reject(NumberUnassigned, "number", Near, text)
+}
+
+// whose number it is, in words.
+func (t *Table) whose(r *row) string {
+	if id := t.accounts.id(r.account); id != "" {
+		return "account " + id + "'s"
+	}
+	return "nobody's"
 }
