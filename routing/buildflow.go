@@ -124,6 +124,7 @@ func (b *builder) destinationsOf(d Dial, path string) (out []target) {
 		}
 		b.bound(out[before:], spec, at)
 	}
+	b.connect(d.ConnectTimeout, out, strings.TrimSuffix(path, ".targets"))
 	return out
 }
 

@@ -77,6 +77,7 @@ type Target struct {
 	Places  []Place       // where it is reached by its trunk; empty: at URI alone
 	Trunk   string        // the trunk to leave by; empty: straight to the URI's host
 	Timeout time.Duration // ring time before the next target
+	Connect time.Duration // how long an address may leave the INVITE without any response; 0: as sip has it
 	Media   Media         // acceptance rule of the callee's RTP
 
 	Redirect Redirection // how far a 3xx is followed

@@ -99,6 +99,10 @@ type Dial struct {
 	Strategy string        `yaml:"strategy"` // sequential (default)
 	Timeout  Duration      `yaml:"timeout"`  // ring time of each target without its own; zero: 30 s
 	Targets  []Destination `yaml:"targets"`
+
+	// ConnectTimeout is how long an address may leave the INVITE without any
+	// response; zero: 3 s.
+	ConnectTimeout Duration `yaml:"connect_timeout"`
 }
 
 // Destination is where a call is answered: a number reached through a trunk,

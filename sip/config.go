@@ -22,8 +22,9 @@ const (
 	t2    = 4 * time.Second
 	allT1 = 64 * t1
 	// no100 is how long an address may leave an INVITE without any response
-	// before the next one is tried (three transmissions on UDP).
-	no100 = 4 * time.Second
+	// before the next one is tried, where the flow does not say (three transmissions
+	// on UDP; the fourth would go half a second later).
+	no100 = 3 * time.Second
 )
 
 // Config is the section "sip" of the configuration.

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,7 +110,7 @@ func (o *outbound) attempt(at candidate, h *hop, x *exchange) bool {
 		return false
 	}
 	o.current = a
-	a.timer = o.after(no100, func() { o.silent(a) })
+	a.timer = o.after(cmp.Or(o.dial.Target.Connect, no100), func() { o.silent(a) })
 	return true
 }
 

@@ -405,7 +405,44 @@ func names(m map[string][]string) func(context.Context, string) ([]netip.Addr, e
 	}
 }
 
-// Row 15: a dead address is left after 4 s for the next; a late answer of the
+// TestConnectTimeout: the flow may say how long an address may be silent; one that
+// has said anything is waited for.
+func TestConnectTimeout(t *testing.T) {
+	for _, c := range []struct {
+		says time.Duration // of the dial
+		want time.Duration
+	}{{0, no100}, {time.Second, time.Second}} {
+		inWorld(t, Config{}, Deps{}, func(w *world) {
+			signals := make(chan call.Signal, 64)
+			d := call.Dial{Call: "call_1", Leg: "b1", From: "+4790000001", MaxForwards: 69, Body: ourSDP}
+			d.Target.URI, d.Target.Connect = "sip:agent@"+calleeAddr, c.says
+			start := time.Now()
+			if _, err := w.ep.Dial(w.Context(), d, into(signals)); err != nil {
+				t.Fatal(err)
+			}
+			if f := signal[call.Failed](w, signals); f.Cause.Status != 408 || f.Cause.Remote || time.Since(start) != c.want {
+				t.Errorf("%+v after %v", f.Cause, time.Since(start))
+			}
+		})
+		inWorld(t, Config{}, Deps{}, func(w *world) {
+			signals := make(chan call.Signal, 64)
+			d := call.Dial{Call: "call_1", Leg: "b1", From: "+4790000001", MaxForwards: 69, Body: ourSDP}
+			d.Target.URI, d.Target.Connect = "sip:agent@"+calleeAddr, c.says
+			leg, err := w.ep.Dial(w.Context(), d, into(signals))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := w.callee.want("INVITE")
+			w.callee.reply(req, 100, "", "")
+			w.noSignal(signals, 20*time.Second)
+			leg.Hangup(call.Cause{})
+			w.callee.reply(w.callee.want("CANCEL"), 200, "", "")
+			w.callee.reply(req, 487, "agent", "")
+		})
+	}
+}
+
+// Row 15: a dead address is left after 3 s for the next; a late answer of the
 // dead one is acknowledged and ended, and no signal tells of it.
 func TestRow15NextAddress(t *testing.T) {
 	deps := Deps{Lookup: names(map[string][]string{"pbx.example.com": {"10.2.0.66", "10.2.0.1"}})}

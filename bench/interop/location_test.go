@@ -124,7 +124,7 @@ func TestTargetsByDNS(t *testing.T) {
 	n := throughTrunk(t, host, `targets: [{uri: "sip:pbx.test"}]`)
 	n.rewrite(t, "sip: {listen:", fmt.Sprintf("sip: {dns: {servers: [%q]}, listen:", server.LocalAddr()))
 	n.start(t)
-	if d := n.callOnce(t, host+".2", 0); d < 4*time.Second || d > 6*time.Second {
+	if d := n.callOnce(t, host+".2", 0); d < 3*time.Second || d > 5*time.Second {
 		t.Errorf("the first call took %v with its second of talk", d)
 	}
 	if d := n.callOnce(t, host+".2", 0); d > 2*time.Second {
