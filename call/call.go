@@ -254,7 +254,10 @@ func (c *Call) carryOut(a action) Signal {
 
 func (c *Call) route() Signal {
 	in := c.machine.invite
-	d, err := c.ports.Route(c.ctx, routing.Request{Trunk: in.Trunk, From: in.Party.User, To: in.To, At: in.At, Draw: rand.Uint64(), Attested: c.machine.attested})
+	d, err := c.ports.Route(c.ctx, routing.Request{
+		Trunk: in.Trunk, From: in.Party.User, To: in.To, At: in.At, Draw: rand.Uint64(), Attested: c.machine.attested,
+		Private: in.Party.Private, Headers: in.attributes(),
+	})
 	if d.Account != "" {
 		c.account = d.Account
 	}

@@ -46,6 +46,7 @@ func (b *builder) build(s Spec) Spec {
 	b.addLists(s.Lists)
 	b.addAgencies(s.Agencies)
 	b.addCalendars(s.Calendars)
+	b.addAreas(s.Areas)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
 	return s

@@ -131,9 +131,9 @@ func TestFaults(t *testing.T) {
 			"flows.empty[0].dial.targets: is empty: a dial step needs somebody to ring",
 			"flows.mute[0].recording.mode: is missing",
 			"flows.mute: has no dial step, so a call of it reaches nobody",
-			"flows.sales[1]: is not exactly one of: dial, recording",
+			"flows.sales[1]: is not exactly one of: dial, geo, match, recording, schedule",
 			"flows.sales[2].recording: comes once and before the first dial",
-			"flows.sales[3]: is not exactly one of: dial, recording",
+			"flows.sales[3]: is not exactly one of: dial, geo, match, recording, schedule",
 		}},
 		{"attribution", func(s *Spec) {
 			s.Numbers[0].Attribution = map[string]string{"UTM Source": "x", "a": "x\r\ny", "b": strings.Repeat("x", 257), "c": "\xff"}

@@ -59,7 +59,7 @@ func (b *builder) flowRecording(f *flow, p RecordingPolicy, late bool, path stri
 
 // reaches reports whether a list of steps dials anybody.
 func reaches(steps Flow) bool {
-	return slices.ContainsFunc(steps, func(s Step) bool { return s.Dial != nil })
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.Dial != nil || slices.ContainsFunc(s.branches(), reaches) })
 }
 
 // block compiles a list of steps below a flow.
@@ -87,6 +87,12 @@ func (b *builder) step(s Step, path string) node {
 	switch {
 	case s.Dial != nil:
 		return b.dial(*s.Dial, path+".dial")
+	case s.Schedule != nil:
+		return b.schedule(*s.Schedule, path+".schedule")
+	case s.Geo != nil:
+		return b.geo(*s.Geo, path+".geo")
+	case s.Match != nil:
+		return b.match(*s.Match, path+".match")
 	case s.Recording != nil:
 		b.fault("belongs to the top of a flow", "%s.recording", path)
 	}

@@ -26,6 +26,9 @@ type Request struct {
 	Draw  uint64    // chance, drawn once a call
 
 	Attested Attested
+	Private  bool              // the caller does not want his number shown
+	Headers  map[string]string // that the trunk lets in
+	Class    *CallerClass      // of the caller of a past call, where From is empty because nobody can tell it any more; nil: From is what there is
 }
 
 // Decision is the answer, complete: nothing else is looked up during the call.

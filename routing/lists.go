@@ -18,6 +18,14 @@ type NumberList struct {
 type named struct {
 	lists     map[string]*numberSet
 	calendars map[string]*calendar
+	areas     map[string]bool
+}
+
+// mentions are the callers that a table tells apart beside its lists and areas,
+// and may be there more than once: what the classes of callers are made of.
+type mentions struct {
+	countries []string
+	heads     []number
 }
 
 // numberSet is a NumberList to look into: a look-up for each length of its

@@ -12,6 +12,7 @@ type Spec struct {
 
 	Lists     map[string]NumberList `yaml:"lists" json:",omitempty"`     // of telephone numbers, by id
 	Calendars map[string]Calendar   `yaml:"calendars" json:",omitempty"` // when somebody is there, by id
+	Areas     map[string][]string   `yaml:"areas" json:",omitempty"`     // prefixes of telephone numbers, by id; the longest decides
 }
 
 // Trunk is a carrier or gateway: who may call in, and where calls out go.

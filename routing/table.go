@@ -22,6 +22,8 @@ type Table struct {
 	tally     tally
 	lists     map[string]*numberSet
 	calendars map[string]*calendar
+	areas     prefixes[string]
+	mentions  mentions
 	countries []*country // those some number or trunk belongs to, for the nearest miss
 	warnings  func() []Fault
 

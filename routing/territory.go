@@ -104,6 +104,9 @@ func (b *builder) countryList(all []string, path string) (set map[string]bool) {
 		}
 		b.fault(msg, "%s[%d]", path, i)
 		set[iso] = true
+		if msg == "" {
+			b.table.mentions.countries = append(b.table.mentions.countries, iso)
+		}
 	}
 	return set
 }

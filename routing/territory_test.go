@@ -64,7 +64,7 @@ func TestEveryCountryIsToldOrNot(t *testing.T) {
 }
 
 func TestCountriesThatCannotBeTold(t *testing.T) {
-	b := builder{}
+	b := builder{table: &Table{}}
 	b.countryList([]string{"NO", "BL", "no", "XX", "NO"}, "countries")
 	var got []string
 	for _, f := range b.faults {

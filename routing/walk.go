@@ -25,6 +25,8 @@ type Walk struct {
 	state walkState
 	looks []Look
 	over  bool
+
+	assumed []string // see Assumed; never changed in place
 }
 
 // walkFacts are what the walk knows of its call from the beginning.
