@@ -38,6 +38,7 @@ var house = map[string]struct{ ours, others string }{
 	"recorder":                 {ours: "media events privacy privacy/seal privacy/keys recorder/format recorder/render recorder/store"},
 	"routing":                  {ours: "media/digits media/dscp privacy"},
 	"routing/hook":             {ours: "routing"},
+	"routing/directory":        {ours: "routing privacy/seal", others: "github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"}, // the broker itself in its tests only
 	"events":                   {ours: "privacy"},
 	"events/outbox":            {ours: "events privacy/seal"},
 	"events/natsbus":           {ours: "events events/outbox", others: "github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"},
