@@ -143,12 +143,12 @@ func (d *Directory) attempt(ctx context.Context, c Change, change delta, dry boo
 	if counted.Total() == 0 {
 		return r, nil
 	}
-	table, faults, err := d.make(now, next)
+	table, faults, err := d.judge(now, next, c)
 	if err != nil {
 		return Result{}, err
 	}
 	if len(faults) > 0 {
-		return Result{}, Invalid(inPut(faults))
+		return Result{}, Invalid(faults)
 	}
 	r.Commit, r.Table = now.head.Commit+1, table.Version()
 	if dry {
@@ -266,5 +266,3 @@ func absent(c Change, missing []key) Invalid {
 	slices.SortFunc(faults, func(a, b routing.Fault) int { return compareKeys(key{a.Path, ""}, key{b.Path, ""}) })
 	return faults
 }
-
-func inPut(faults []routing.Fault) []routing.Fault { return faults }

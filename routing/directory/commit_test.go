@@ -61,7 +61,8 @@ func TestInvalidChange(t *testing.T) {
 		paths  []string
 	}{
 		"reference":   {Change{Put: routing.Spec{Numbers: []routing.TrackingNumber{bad}}}, []string{".flow"}},
-		"still used":  {Change{Remove: map[string][]string{"flows": {"sales"}}}, []string{".flow", ".flow", ".flow"}},
+		"still used":  {Change{Remove: map[string][]string{"flows": {"sales"}}}, []string{"remove.flows[0]"}},
+		"replaced":    {Change{Put: routing.Spec{Numbers: []routing.TrackingNumber{number(2), bad}}, Replace: true}, []string{"put.numbers[1].account", "put.numbers[1].flow"}},
 		"not there":   {Change{Remove: map[string][]string{"numbers": {"+4721999999", number(0).Number}}}, []string{"remove.numbers[0]"}},
 		"no section":  {Change{Remove: map[string][]string{"nombers": {"x"}}}, []string{"remove.nombers"}},
 		"twice":       {Change{Put: routing.Spec{Numbers: []routing.TrackingNumber{twice, twice}}}, []string{"put.numbers[1]"}},

@@ -2,7 +2,11 @@ package directory
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ringdown/routing"
 )
@@ -43,7 +47,107 @@ func (d *Directory) overlaps(kinds []string) (faults []routing.Fault) {
 	return faults
 }
 
-// follow builds the table that a delta makes of the one in effect.
+// judge makes the table that a change leads to of the one in effect. Faults are
+// told by their paths in the change.
+func (d *Directory) judge(now *state, next *snapshot, c Change) (*routing.Table, []routing.Fault, error) {
+	if c.Replace {
+		change, err := d.ring.between(&now.snapshot, next)
+		if err != nil {
+			return nil, nil, err
+		}
+		table, faults, err := d.follow(now, next, change)
+		for i, f := range faults {
+			faults[i] = d.schema.renamed(f, &c.Put, change)
+		}
+		return table, faults, err
+	}
+	return d.apply(now, next, routing.Change{Put: c.Put, Remove: c.Remove})
+}
+
+// follow makes the table that a delta leads to of the one in effect.
 func (d *Directory) follow(now *state, next *snapshot, change delta) (*routing.Table, []routing.Fault, error) {
-	return d.whole(next)
+	c := routing.Change{Remove: routing.Removal{}}
+	for _, o := range change.put {
+		if err := d.schema.put(&c.Put, o); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, k := range change.gone {
+		ids := c.Remove[k.kind]
+		switch {
+		case k.id == "":
+			ids = []string{}
+		case k.kind == numbers && !strings.Contains(k.id, "@"):
+			ids = append(ids, k.id+"@") // this validity and no other
+		default:
+			ids = append(ids, k.id)
+		}
+		c.Remove[k.kind] = ids
+	}
+	return d.apply(now, next, c)
+}
+
+func (d *Directory) apply(now *state, next *snapshot, c routing.Change) (*routing.Table, []routing.Fault, error) {
+	if faults := d.overlaps(slices.Sorted(maps.Keys(next.head.Counts))); len(faults) > 0 {
+		return nil, faults, nil
+	}
+	table, faults := now.table.Apply(c)
+	if len(faults) > 0 {
+		return nil, faults, nil
+	}
+	return table, d.check(table), nil
+}
+
+var inChange = regexp.MustCompile(`\b(put|remove)\.([a-z]+)\[(\d+)\]`)
+
+// renamed words a fault of a delta in terms of the change it came of: what was
+// put by its place there, what goes by its id, unless that is a number.
+func (s *schema) renamed(f routing.Fault, put *routing.Spec, change delta) routing.Fault {
+	places := map[key]int{}
+	all, _ := s.objects(put, "")
+	count := map[string]int{}
+	for _, o := range all {
+		places[o.key()] = count[o.kind]
+		count[o.kind]++
+	}
+	nth := func(kind string, n int, each func(yield func(key) bool)) (key, bool) {
+		for k := range each {
+			if k.kind == kind {
+				if n == 0 {
+					return k, true
+				}
+				n--
+			}
+		}
+		return key{}, false
+	}
+	words := func(text string) string {
+		return inChange.ReplaceAllStringFunc(text, func(m string) string {
+			part := inChange.FindStringSubmatch(m)
+			kind := part[2]
+			n, err := strconv.Atoi(part[3])
+			if err != nil {
+				return m
+			}
+			if part[1] == "put" {
+				if k, ok := nth(kind, n, func(yield func(key) bool) { eachKey(change.put, yield) }); ok {
+					return fmt.Sprintf("put.%s[%d]", kind, places[k])
+				}
+				return m
+			}
+			if k, ok := nth(kind, n, slices.Values(change.gone)); ok && kind != numbers {
+				return kind + "." + shown(k.id)
+			}
+			return kind
+		})
+	}
+	return routing.Fault{Path: words(f.Path), Msg: words(f.Msg)}
+}
+
+func eachKey(all []object, yield func(key) bool) {
+	for _, o := range all {
+		if !yield(o.key()) {
+			return
+		}
+	}
 }
