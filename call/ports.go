@@ -45,6 +45,9 @@ type Ports struct {
 	Dial func(context.Context, Dial, func(Signal)) (Leg, error)
 	// Relay takes ports for one call.
 	Relay func(context.Context, ID, func(media.Notice)) (Relay, error)
+	// Anteroom takes ports for a callee who is spoken to before he is put through: a
+	// Relay whose caller is told of by Offer and never sent anything.
+	Anteroom func(context.Context, ID, func(media.Notice)) (Relay, error)
 	// Record opens a recording; its file exists when it returns. A later fault
 	// is told through the function.
 	Record func(context.Context, Info, func(error)) (Recording, error)
@@ -207,8 +210,9 @@ type Relay interface {
 	// the other side and the tap get of its keys.
 	Codes(from media.Side, codes []string) error
 	Suppress(from media.Side, mode media.Suppression)
-	// Told returns our last description to a side.
+	// Told returns our last description to a side, Said its own last one.
 	Told(to media.Side) []byte
+	Said(from media.Side) []byte
 	// Await answers the offer of a side by ourselves, in what we speak, so that it
 	// can be played something before the other side has answered.
 	Await(to media.Side) ([]byte, error)

@@ -355,7 +355,8 @@ func (r fakeRelay) Suppress(from media.Side, mode media.Suppression) {
 	r.note("keys of the %s: %s", from, mode)
 }
 
-func (r fakeRelay) Told(to media.Side) []byte { return []byte("told " + to.String()) }
+func (r fakeRelay) Said(from media.Side) []byte { return []byte("said by " + from.String()) }
+func (r fakeRelay) Told(to media.Side) []byte   { return []byte("told " + to.String()) }
 
 func (r fakeRelay) Close() media.Stats {
 	r.w.mu.Lock()

@@ -101,6 +101,9 @@ type Source struct {
 	Rule  Rule
 	Allow []netip.Prefix // media_sources of the trunk; empty: the address in the SDP
 	Terms Terms
+	// Attempt names who this is among several who are called, or invited, at once:
+	// an offer made under a name is answered under it. Empty: there is one.
+	Attempt string
 }
 
 // Terms is what the trunk of a leg asks of its media, beside where it may come

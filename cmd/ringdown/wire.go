@@ -160,6 +160,13 @@ func (n *node) ports() call.Ports {
 			}
 			return bridge{r}, nil
 		},
+		Anteroom: func(_ context.Context, id call.ID, notice func(media.Notice)) (call.Relay, error) {
+			r, err := n.pool.NewAnteroom(string(id), notice)
+			if err != nil {
+				return nil, mediaCause(err)
+			}
+			return bridge{r}, nil
+		},
 		Record: func(ctx context.Context, i call.Info, fault func(error)) (call.Recording, error) {
 			rec, err := n.recorder.Open(ctx, recorder.Info{Call: string(i.Call), Account: i.Account, Subject: i.Subject,
 				Mode: i.Recording.Mode, Channels: i.Recording.Channels, Started: i.Started,

@@ -32,7 +32,7 @@ func (r *Relay) Apart(on bool) {
 func (r *Relay) part(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.apart == on {
+	if r.apart == on || r.room {
 		return
 	}
 	r.apart = on

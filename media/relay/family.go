@@ -121,20 +121,36 @@ func (r *Relay) turn(side media.Side, at spot) error {
 // at addr under the terms of src: with our address of the same IP version, when we have one, and from
 // then on such are the offers to it until its own description says otherwise.
 // Before there is an offer it returns nil and only notes the version.
+//
+// Several who are called at once each have a name (src.Attempt). Then the offer is
+// theirs alone, with a session, keys and ports that are not those of the others, and
+// touches nobody who is there; the answer that comes with the same name is the one to
+// it. Whoever answers ([Relay.Answer], [Relay.Replace]) has the side until another
+// one does.
 func (r *Relay) Over(to media.Side, addr netip.Addr, src media.Source) ([]byte, error) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	if r.closed {
 		return nil, errClosed
 	}
-	if err := r.turn(to, r.pool.spotFor(addr, src.Terms.Address, r.legs[index(to)].pair.spot)); err != nil {
-		return nil, fmt.Errorf("offer to the %s: %w", to, err)
-	}
-	r.confide(to, r.newSecrecy(src.Terms.SRTP))
 	from := r.legs[index(to.Other())].desc
 	if from == nil {
 		from = r.own
 	}
+	if src.Attempt != "" {
+		if from == nil {
+			return nil, nil
+		}
+		offer, err := r.overFor(to, addr, src, from)
+		if err != nil {
+			return nil, fmt.Errorf("offer to the %s: %w", to, err)
+		}
+		return offer, nil
+	}
+	if err := r.turn(to, r.pool.spotFor(addr, src.Terms.Address, r.legs[index(to)].pair.spot)); err != nil {
+		return nil, fmt.Errorf("offer to the %s: %w", to, err)
+	}
+	r.confide(to, r.newSecrecy(src.Terms.SRTP))
 	if from == nil {
 		return nil, nil
 	}

@@ -58,6 +58,7 @@ func (e endpoint) next() endpoint {
 const (
 	learnPackets = 5                     // in sequence, from one source and SSRC
 	learnTime    = 80 * time.Millisecond // at least, from the first of them to the last
+	calmTime     = time.Second           // after the answer of one of several, before anything but the place it names is learnt
 	learnWindow  = 3 * time.Second       // after a negotiation, to change a source that is locked
 )
 
@@ -78,6 +79,7 @@ type source struct {
 	seq    uint16
 	at     int64      // of the candidate's first packet
 	valid  *endpoints // that have passed a check; nil: none
+	calm   int64      // until then nobody is learnt: others who were called may still be sending
 }
 
 // negotiate takes the result of an offer or answer. A description that leads to
@@ -106,6 +108,8 @@ func (s *source) accept(from endpoint, h *header, at int64) bool {
 	fresh := at-s.opened <= int64(learnWindow)
 	switch {
 	case from == s.exact && (!s.latch || s.locked.isZero() || fresh):
+	case at < s.calm:
+		return false
 	case !s.latch && s.locked.isZero(): // its port, once
 	case s.latch && (s.locked.isZero() || fresh) && s.steady(from, h, at):
 	default:

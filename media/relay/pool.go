@@ -104,9 +104,25 @@ func NewPool(cfg Config, listen func(netip.AddrPort) (net.PacketConn, error), lo
 // is called from the packet path: it must not block nor call the relay. When the
 // range is used up the error is [ErrNoPorts].
 func (p *Pool) NewRelay(id string, notice func(media.Notice)) (*Relay, error) {
+	return p.newRelay(id, notice, false)
+}
+
+// NewAnteroom takes one pair of ports for a callee who is spoken to before he is put
+// through: a Relay of which he is the callee, and whose caller, described by his
+// [Relay.Offer], is never sent anything, be it sound, RTCP or DTLS. Both are apart in
+// it for good. The rest is as of [Pool.NewRelay].
+func (p *Pool) NewAnteroom(id string, notice func(media.Notice)) (*Relay, error) {
+	return p.newRelay(id, notice, true)
+}
+
+func (p *Pool) newRelay(id string, notice func(media.Notice), room bool) (*Relay, error) {
 	var pairs [2]*pair
 	loop := p.engine.enter()
 	for i := range pairs {
+		if room && i > 0 {
+			pairs[i] = pairs[0]
+			break
+		}
 		var err error
 		if pairs[i], err = p.take(spot{0, p.homes[0].first}, loop); err != nil {
 			if i > 0 {

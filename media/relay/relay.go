@@ -32,15 +32,14 @@ type Relay struct {
 
 	outlets [2]struct{ rtp, rtcp outlet } // towards each party
 
-	nego    sync.Mutex // one negotiation at a time
-	legs    [2]leg
-	invited [2]*invited       // who may take a party's place
-	told    [2][]media.Format // what the tap knows
-	own     *sdp.Description  // our own offer to the callee; nil: the caller made one
-	asked   *asked            // a new offer that was passed on and is not answered
-	before  [2]*before        // what the last new offer of each side has replaced
-	closed  bool
-	last    media.Stats // what was counted, once it is closed
+	nego   sync.Mutex // one negotiation at a time
+	legs   [2]leg
+	told   [2][]media.Format // what the tap knows
+	own    *sdp.Description  // our own offer to the callee; nil: the caller made one
+	asked  *asked            // a new offer that was passed on and is not answered
+	before [2]*before        // what the last new offer of each side has replaced
+	closed bool
+	last   media.Stats // what was counted, once it is closed
 
 	mu       sync.Mutex // the packet path
 	interval int64      // distance of packets at the rate cap
@@ -57,6 +56,7 @@ type Relay struct {
 	panicked bool            // by the clock, and it was logged
 	worked   bool            // as the engine was told
 	apart    bool            // neither side hears the other
+	room     bool            // it has no caller: what he said is told, and he is never there
 	slot     int             // guarded by beat.mu
 	ears     [2]observed     // by who is heard
 	watched  [2]int64        // since when who is not heard is told of, by who is heard; 0: not yet
@@ -82,6 +82,9 @@ type leg struct {
 	session uint64   // id in our o= towards the party
 	version uint64
 	sent    []byte // our last description to the party
+
+	attempts map[string]*attempt // who may come, or take over, by their names
+	who      string              // the name of who is there; empty: he has none
 }
 
 var (
@@ -98,8 +101,13 @@ func newRelay(p *Pool, id string, notice func(media.Notice), pairs [2]*pair) *Re
 	for i, pair := range pairs {
 		r.legs[i] = leg{pair: pair, session: rand.Uint64() >> 1, version: 1}
 	}
-	for _, side := range []media.Side{media.Caller, media.Callee} {
-		r.open(side, pairs[index(side)])
+	for _, side := range []media.Side{media.Callee, media.Caller} {
+		if pairs[0] == pairs[1] { // an anteroom has one pair: that of the callee
+			r.room, r.apart = true, true
+		}
+		if !r.room || side == media.Callee {
+			r.open(side, pairs[index(side)])
+		}
 	}
 	for i := range r.ears {
 		r.ears[i] = r.newObserved(0)
@@ -125,7 +133,7 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 	}
 	r.legs[index(from)].digits = src.Terms.Digits
 	ours, err := r.describe(from.Other(), nil, r.offering(from.Other(), r.terms(from.Other()), d, d.Offer))
-	if err == nil {
+	if err == nil && !r.room {
 		err = r.receive(from, d, src)
 	}
 	if err != nil {
@@ -137,21 +145,34 @@ func (r *Relay) Offer(from media.Side, body []byte, src media.Source) ([]byte, e
 
 // Answer takes the answer of a side to our offer, with the rule for its RTP, and
 // returns the answer to give to the other side. It may come several times for
-// one offer (18x, 200, the next attempt): the last one holds. From now on media
-// flows. When the offer was our own ([Relay.Open]) it returns the offer to make
+// one offer (18x, 200, the next attempt): the last one holds, and of attempts with
+// names (src.Attempt) nothing of those before it is heard or sent to any more. From
+// now on media flows. When the offer was our own ([Relay.Open]) it returns the offer to make
 // to the other side, and [Relay.Take] concludes. Errors as of [Relay.Offer].
-func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, error) {
+func (r *Relay) Answer(from media.Side, body []byte, src media.Source) (answer []byte, err error) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
 	if r.closed {
 		return nil, errClosed
 	}
-	d, err := r.hear(from, body, src, true)
+	l := &r.legs[index(from)]
+	var d *sdp.Description
+	who := l.named(src)
+	if who == nil {
+		d, err = r.hear(from, body, src, true)
+	} else {
+		d, err = r.parse(body, src, who.secret.judge(true))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
 	}
-	offer := r.legs[index(from.Other())].desc
-	r.legs[index(from)].speech, r.legs[index(from)].digits = src.Terms.Speech, src.Terms.Digits
+	offer, speech, digits := r.legs[index(from.Other())].desc, l.speech, l.digits
+	l.speech, l.digits = src.Terms.Speech, src.Terms.Digits
+	defer func() {
+		if err != nil { // it changes nothing
+			l.speech, l.digits = speech, digits
+		}
+	}()
 	if offer != nil {
 		d = r.answered(d, offer, src.Terms.Speech)
 	}
@@ -166,11 +187,19 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) ([]byte, 
 		return nil, errNoOffer
 	}
 	ours, err := r.describe(from.Other(), offer, write)
-	if err == nil {
+	switch {
+	case err != nil:
+	case who == nil:
 		err = r.meet(from, d, true)
+	default:
+		err = r.meetAttempt(from, d, who)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("answer of the %s: %w", from, err)
+	}
+	if who != nil {
+		r.seat(from, src.Attempt, who, r.clock(time.Now()))
+		r.sent(description{from, who.text, who.version})
 	}
 	r.commit(from, d, src, ours)
 	return ours.text, nil
@@ -259,7 +288,9 @@ func (r *Relay) Close() media.Stats {
 	r.mu.Unlock()
 	r.retapped()
 	for i := range r.legs {
-		r.pool.quarantine(r.legs[i].pair)
+		if !r.room || i == index(media.Callee) {
+			r.pool.quarantine(r.legs[i].pair)
+		}
 		for _, other := range r.legs[i].others {
 			r.pool.quarantine(other)
 		}
@@ -365,6 +396,10 @@ func (r *Relay) sent(ours description) {
 func (r *Relay) apply(from media.Side) {
 	me, peer := &r.legs[index(from)], &r.legs[index(from.Other())]
 	d, src := me.desc, me.rule
+	if r.room && from == media.Caller {
+		r.tell(from, d, peer.desc)
+		return
+	}
 	r.markLeg(me)
 	r.tell(from, d, peer.desc)
 	if peer.desc != nil {
@@ -382,6 +417,9 @@ func (r *Relay) apply(from media.Side) {
 	}
 	now := r.clock(time.Now())
 	s.source.negotiate(exact, src.Rule == media.Latch, src.Allow, typeSet(d, peer.desc), now)
+	if me.who != "" && len(me.attempts) > 1 {
+		s.source.calm = now + int64(calmTime)
+	}
 	s.ready, s.direction, s.fax = true, d.Direction(), d.Fax()
 	r.homes[index(from)], r.tos[index(from)] = me.pair.home, me.pair.class.TOS()
 	if me.dropped {

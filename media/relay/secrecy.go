@@ -240,10 +240,15 @@ func (c *secrecy) wipe() {
 	c.ring = nil
 }
 
-// confide gives a side to a party with secrets of its own.
+// confide gives a side to a party with secrets of its own. Those of attempts that may
+// still answer stay.
 func (r *Relay) confide(side media.Side, c *secrecy) {
 	l := &r.legs[index(side)]
-	if l.secret != c {
+	waits := false
+	for _, a := range l.attempts {
+		waits = waits || a.secret == l.secret
+	}
+	if l.secret != c && !waits {
 		l.secret.wipe()
 	}
 	l.secret = c
@@ -256,8 +261,8 @@ func (r *Relay) wipe() {
 			o.opener.Wipe()
 		}
 		r.legs[index(side)].secret.wipe()
-		if in := r.invited[index(side)]; in != nil {
-			in.secret.wipe()
+		for _, a := range r.legs[index(side)].attempts {
+			a.secret.wipe()
 		}
 	}
 }

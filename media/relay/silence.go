@@ -18,6 +18,10 @@ func (r *Relay) Silence(side media.Side) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := &r.sides[index(side)]
+	if l := &r.legs[index(side)]; l.who != "" {
+		r.vacate(side)
+		*s, l.who = comes(s, true, &attempt{}), ""
+	}
 	s.ready, s.source, s.ice = false, source{}, nil
 	r.forsake(side)
 	r.forgetKeys(side)

@@ -46,6 +46,15 @@ func (r *Relay) speech(to media.Side) sdp.Speech {
 	return sdp.Speech{Convert: r.converter(), PacketTime: r.terms(to).PacketTime, Keys: r.takesKeys(to)}
 }
 
+// offeringBy is offering to somebody who is not there yet, under terms of his own.
+func (r *Relay) offeringBy(to media.Side, terms media.Terms, of *sdp.Description, write func(sdp.Ours) ([]byte, error)) func(sdp.Ours) ([]byte, error) {
+	l := &r.legs[index(to)]
+	was := l.digits
+	l.digits = terms.Digits
+	defer func() { l.digits = was }()
+	return r.offering(to, terms.Speech, of, write)
+}
+
 // offering wraps the writing of an offer to a side that speaks for of: under the
 // terms of its trunk, and with codecs that we can convert to.
 func (r *Relay) offering(to media.Side, terms media.Speech, of *sdp.Description, write func(sdp.Ours) ([]byte, error)) func(sdp.Ours) ([]byte, error) {
@@ -118,8 +127,11 @@ func (r *Relay) convertible(err error, a, b *sdp.Description) bool {
 
 // takesKeys reports whether a side is told that it may send events although the
 // other one takes none: its trunk is to be heard so, or that of the other one is
-// told in another way.
+// told in another way. Who is asked for keys by us alone is told so in any case.
 func (r *Relay) takesKeys(from media.Side) bool {
+	if r.apart {
+		return true
+	}
 	other := r.legs[index(from.Other())].digits.Say
 	return r.legs[index(from)].digits.Hear&media.ByEvent != 0 || other == media.ByInfo || other == media.BySound
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,13 +20,11 @@ type side struct {
 	direction sdp.Direction
 	fax       bool // T.38: what comes is UDPTL
 	rtpRate   bucket
-	former    endpoint // where the party before sent from, whose place this one has taken
 	source    source
 
 	rtcp       endpoint // where its description wants RTCP
 	rtcpSeen   endpoint // where its RTCP came from, while its source is a learnt one
 	rtcpRate   bucket
-	formerRTCP endpoint // as former
 	digits     media.DigitTerms
 	events     eventType // telephone-event as its description has it; zero: it takes none
 	takes      *sdp.Description
@@ -36,6 +35,12 @@ type side struct {
 	hellos     []hello     // that came too early
 	mux        bool        // its RTCP goes over the port of its RTP (RFC 5761)
 	unreported bool        // it is sent no RTCP: there are no keys for it
+	former     []endpoint  // where parties before sent from, whose place this one has taken
+}
+
+// gone reports whether a place was that of somebody who is there no more.
+func (s *side) gone(src endpoint) bool {
+	return src != s.source.exact && slices.Contains(s.former, src)
 }
 
 // flow counts what one party sent; written by the packet path, read by anyone.
@@ -70,7 +75,7 @@ const forward = media.DropCount
 func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, at int64) (to endpoint, verdict media.Drop, first bool) {
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	switch {
-	case !me.ready || src.isZero() || src == me.former && src != me.source.exact:
+	case !me.ready || src.isZero() || src != me.source.locked && me.gone(src):
 		return endpoint{}, media.DropSource, false
 	case !sound && (src == me.source.locked || me.source.permits(src)):
 		return endpoint{}, media.DropMalformed, false
@@ -111,7 +116,7 @@ func (r *Relay) judgeRTCP(from media.Side, src endpoint, sound bool, at int64) m
 	me := &r.sides[index(from)]
 	switch {
 	case !me.ready || src.ip != me.source.host() && src != me.rtcp || src.ip == host{},
-		src == me.formerRTCP && src != me.rtcp:
+		src != me.rtcpSeen && src != me.rtcp && slices.Contains(me.former, src):
 		return media.DropSource
 	case !sound:
 		return media.DropMalformed

@@ -12,14 +12,6 @@ import (
 	"ringdown/media/sdp"
 )
 
-// invited is what somebody was offered who may take the place of a party.
-type invited struct {
-	session, version uint64
-	pair             *pair // the ports it names; nil: those of the party
-	text             []byte
-	secret           *secrecy
-}
-
 // Invite returns an offer to somebody who may take the place of a side's party:
 // what the other side speaks, at our ports of that side. addr is where he is
 // reached, which chooses the IP version; the zero Addr leaves it as it is, and src
@@ -36,7 +28,7 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 	case peer.desc == nil:
 		return nil, errNoCall
 	}
-	in := invited{session: rand.Uint64() >> 1, version: 1, secret: r.newSecrecy(src.Terms.SRTP)}
+	in := attempt{session: rand.Uint64() >> 1, version: 1, secret: r.newSecrecy(src.Terms.SRTP)}
 	var before *sdp.Description
 	if told != nil {
 		var err error
@@ -55,19 +47,17 @@ func (r *Relay) Invite(to media.Side, addr netip.Addr, src media.Source, told []
 			return nil, fmt.Errorf("offer to the %s: %w", to, err)
 		}
 	}
-	us, err := in.secret.write(r.ours(to, in), nil)
-	if err == nil {
-		write := r.offering(to, src.Terms.Speech, peer.desc, func(us sdp.Ours) ([]byte, error) { return sdp.Invite(peer.desc, before, us) })
-		in.text, err = write(us)
-	}
+	var err error
+	in.text, err = r.write(to, in, r.offeringBy(to, src.Terms, peer.desc,
+		func(us sdp.Ours) ([]byte, error) { return sdp.Invite(peer.desc, before, us) }))
 	if err != nil {
 		return nil, fmt.Errorf("offer to the %s: %w", to, err)
 	}
-	r.invited[index(to)] = &in
+	r.legs[index(to)].keep(src.Attempt, &in)
 	return bytes.Clone(in.text), nil
 }
 
-func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
+func (r *Relay) ours(to media.Side, in attempt) sdp.Ours {
 	pair := cmp.Or(in.pair, r.legs[index(to)].pair)
 	us := r.us(in.session, in.version, pair)
 	us.Also = r.also(to, pair, in.secret)
@@ -82,7 +72,7 @@ func (r *Relay) ours(to media.Side, in invited) sdp.Ours {
 func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again []byte, err error) {
 	r.nego.Lock()
 	defer r.nego.Unlock()
-	in := r.invited[index(from)]
+	in := r.legs[index(from)].attempts[src.Attempt]
 	peer := &r.legs[index(from.Other())]
 	switch {
 	case r.closed:
@@ -100,27 +90,16 @@ func (r *Relay) Replace(from media.Side, body []byte, src media.Source) (again [
 	}
 	ask, err := r.retell(from, d)
 	if err == nil {
-		err = r.meetInvited(from, d, in)
+		err = r.meetAttempt(from, d, in)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("answer of the new %s: %w", from, err)
 	}
-	r.move(from, d, src, *in, ask)
+	r.move(from, d, src, in, ask)
+	if src.Attempt == "" {
+		delete(r.legs[index(from)].attempts, "")
+	}
 	return ask.text, nil
-}
-
-// meetInvited is meet for somebody who answered what he was invited by, which may
-// have named other ports than the party's.
-func (r *Relay) meetInvited(from media.Side, d *sdp.Description, in *invited) error {
-	before := r.legs[index(from)].pair.spot
-	if in.pair != nil {
-		r.turn(from, in.pair.spot) // cannot fail: both pairs are ours already
-	}
-	err := r.meet(from, d, true)
-	if err != nil {
-		r.turn(from, before)
-	}
-	return err
 }
 
 // ReplaceBy gives a side to somebody who makes an offer himself, and returns
@@ -135,7 +114,7 @@ func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answe
 	case peer.desc == nil:
 		return nil, nil, errNoCall
 	}
-	in := invited{session: rand.Uint64() >> 1, version: 1, secret: r.newSecrecy(src.Terms.SRTP)}
+	in := attempt{session: rand.Uint64() >> 1, version: 1, secret: r.newSecrecy(src.Terms.SRTP)}
 	d, err := r.parse(body, src, in.secret.judge(false))
 	if err != nil {
 		return nil, nil, fmt.Errorf("offer of the new %s: %w", from, err)
@@ -165,7 +144,7 @@ func (r *Relay) ReplaceBy(from media.Side, body []byte, src media.Source) (answe
 	if err != nil {
 		return nil, nil, fmt.Errorf("offer of the new %s: %w", from, err)
 	}
-	r.move(from, d, src, in, ask)
+	r.move(from, d, src, &in, ask)
 	return in.text, ask.text, nil
 }
 
@@ -184,23 +163,24 @@ func (r *Relay) retell(from media.Side, d *sdp.Description) (description, error)
 
 // move puts somebody in a party's place. What was learnt of the party before is
 // forgotten first, so that nothing of it passes any more.
-func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in invited, ask description) {
-	r.mu.Lock()
-	s := &r.sides[index(from)]
-	// He may go on sending for a while, and from the new one's own host.
-	*s = side{former: s.source.locked.or(s.source.exact), formerRTCP: s.rtcpSeen.or(s.rtcp)}
-	r.forgetKeys(from)
-	r.replan()
-	r.forgetHeard(from, r.clock(time.Now()))
-	r.mu.Unlock()
-	r.legs[index(from)].session = in.session
-	r.confide(from, in.secret)
-	r.invited[index(from)] = nil
+func (r *Relay) move(from media.Side, d *sdp.Description, src media.Source, in *attempt, ask description) {
+	r.seat(from, src.Attempt, in, r.clock(time.Now()))
 	r.asked, r.before = nil, [2]*before{} // of the party before; nothing of it comes back
 	r.commit(from, d, src, description{from, in.text, in.version})
 	if len(ask.text) > 0 {
 		r.sent(ask)
 	}
+}
+
+// Said returns what a side has said last, as we read it; nil: nothing. An anteroom
+// is told so of the caller ([Relay.Offer]).
+func (r *Relay) Said(from media.Side) []byte {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	if d := r.legs[index(from)].desc; d != nil {
+		return d.Bytes()
+	}
+	return nil
 }
 
 // Told returns our last description to a side: what it takes along when it goes
