@@ -10,12 +10,16 @@ import (
 type Agency struct {
 	ID     string `yaml:"id"`
 	Limits Limits `yaml:"limits"` // of all its accounts together
+
+	Intercept Intercept `yaml:"intercept" json:",omitzero"` // of accounts that have none of their own
 }
 
 // agency is one of a table.
 type agency struct {
 	id     string
 	limits Limits
+
+	intercept Intercept
 }
 
 // addAgencies enters the agencies, before the accounts that name them.
@@ -30,7 +34,7 @@ func (b *builder) addAgencies(all []Agency) {
 		case has(b.agencies, spec.ID):
 			b.fault(fmt.Sprintf("%q is the id of another agency already", spec.ID), "%s.id", path)
 		default:
-			b.agencies[spec.ID] = &agency{spec.ID, spec.Limits}
+			b.agencies[spec.ID] = &agency{spec.ID, spec.Limits, spec.Intercept}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -89,7 +90,7 @@ func (b *builder) keep() *builder {
 func (a *applying) build(rest Spec) {
 	rest = a.b.build(rest)
 	t := a.b.table
-	t.accounts, t.flows = a.old.accounts.with(a.b.accounts), a.old.flows.with(a.b.flows)
+	a.b.place(a.old)
 	t.numbers, t.tally, t.total = a.old.numbers, a.old.tally, a.old.total
 	t.rest = rest
 	if !a.faulty() {
@@ -100,7 +101,8 @@ func (a *applying) build(rest Spec) {
 
 // ops collects what becomes of the numbers.
 func (a *applying) ops() {
-	a.all = a.b.addNumbers(a.change.Put.Numbers)
+	changed := slices.Sorted(maps.Keys(a.change.Put.Pools))
+	a.all = a.b.addNumbers(a.change.Put.Numbers, a.b.poolNumbers(changed))
 	put := make(map[[2]int64]bool, len(a.all))
 	key := func(n number, from int64) [2]int64 { return [2]int64{int64(n), from} }
 	for i := range a.all {
@@ -118,6 +120,8 @@ func (a *applying) ops() {
 				break
 			}
 			switch {
+			case r.listed: // goes with its pool
+				continue
 			case from != nil && *from != r.from:
 				continue
 			case !put[key(n, r.from)]:
@@ -130,6 +134,20 @@ func (a *applying) ops() {
 		}
 		if !found {
 			a.b.fault("is not in the table", "remove.numbers[%d]", i)
+		}
+	}
+	for _, id := range slices.Concat(changed, a.change.Remove["pools"]) {
+		p := a.old.pools.at(a.old.pools.of[id])
+		if p == nil {
+			continue
+		}
+		for _, r := range p.numbers {
+			for n := r.first; n <= r.last; n++ {
+				if !put[key(n, beginless)] {
+					put[key(n, beginless)] = true
+					a.all = append(a.all, op{row: row{number: n, from: beginless}, remove: true})
+				}
+			}
 		}
 	}
 	if len(a.all) > before {
@@ -165,10 +183,10 @@ func (a *applying) meet() {
 		page, at := t.numbers.floor(o.number, o.from)
 		_, behind := t.numbers.around(o.number, o.from)
 		if behind != nil && behind.from < o.until {
-			a.b.fault(fmt.Sprintf("is valid while the number is %s, from %s", t.whose(behind), instantAt(behind.from)), "numbers[%d]", o.index)
+			a.b.fault(fmt.Sprintf("is valid while the number is %s, from %s", t.whose(behind), instantAt(behind.from)), "%s", o.at())
 		}
 		if before := t.numbers.previous(page, at); before != nil && before.number == o.number && before.until > o.from {
-			a.b.fault(fmt.Sprintf("is valid while the number is %s, %s", t.whose(before), until(before)), "numbers[%d]", o.index)
+			a.b.fault(fmt.Sprintf("is valid while the number is %s, %s", t.whose(before), until(before)), "%s", o.at())
 		}
 	}
 }
@@ -187,11 +205,11 @@ func (a *applying) recheck() {
 	for _, kind := range []struct {
 		name, does string
 		old        map[string]place
-		now        map[string]place
 		counts     []uint32
 	}{
-		{"accounts", "belong to this account", a.old.accounts.of, t.accounts.of, t.tally.accounts},
-		{"flows", "start this flow", a.old.flows.of, t.flows.of, t.tally.flows},
+		{"accounts", "belong to this account", a.old.accounts.of, t.tally.accounts},
+		{"flows", "start this flow", a.old.flows.of, t.tally.flows},
+		{"pools", "belong to this pool", a.old.pools.of, t.tally.pools},
 	} {
 		for i, id := range a.change.Remove[kind.name] {
 			if n := t.tally.of(kind.counts, kind.old[id]); n > 0 && kind.old[id] != 0 {

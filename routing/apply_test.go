@@ -23,15 +23,16 @@ type draft struct {
 	accounts map[string]Account
 	agencies map[string]Agency
 	flows    map[string]Flow
+	pools    map[string]Pool
 	numbers  map[string]TrackingNumber // by number and beginning
 }
 
 func newDraft() draft {
-	return draft{map[string]Trunk{}, map[string]Account{}, map[string]Agency{}, map[string]Flow{}, map[string]TrackingNumber{}}
+	return draft{map[string]Trunk{}, map[string]Account{}, map[string]Agency{}, map[string]Flow{}, map[string]Pool{}, map[string]TrackingNumber{}}
 }
 
 func (d draft) clone() draft {
-	return draft{maps.Clone(d.trunks), maps.Clone(d.accounts), maps.Clone(d.agencies), maps.Clone(d.flows), maps.Clone(d.numbers)}
+	return draft{maps.Clone(d.trunks), maps.Clone(d.accounts), maps.Clone(d.agencies), maps.Clone(d.flows), maps.Clone(d.pools), maps.Clone(d.numbers)}
 }
 
 // shuffled is the draft as a Spec, in any order.
@@ -51,6 +52,9 @@ func (d draft) shuffled(t *rapid.T) Spec {
 	}
 	if len(d.flows) > 0 {
 		s.Flows = maps.Clone(d.flows)
+	}
+	if len(d.pools) > 0 {
+		s.Pools = maps.Clone(d.pools)
 	}
 	return s
 }
@@ -98,6 +102,17 @@ func drawChange(t *rapid.T, d draft) Change {
 		spec := Flow{{Dial: &Dial{Targets: []Destination{to}}}}
 		c.Put.Flows[id], d.flows[id] = spec, spec
 	}, func(id string) bool { _, ok := d.flows[id]; return ok }, func(id string) { delete(d.flows, id) })
+	draw("pools", func(id string) {
+		spec := Pool{Account: ids.Draw(t, "account of pool"), Flow: ids.Draw(t, "flow of pool"), Attribution: map[string]string{"pool": id}}
+		if rapid.Bool().Draw(t, "lists numbers") {
+			first := rapid.IntRange(0, 3).Draw(t, "first")
+			spec.Numbers = []string{fmt.Sprintf("+472100000%d-+472100000%d", first, min(first+1, 3))}
+		}
+		if c.Put.Pools == nil {
+			c.Put.Pools = map[string]Pool{}
+		}
+		c.Put.Pools[id], d.pools[id] = spec, spec
+	}, func(id string) bool { _, ok := d.pools[id]; return ok }, func(id string) { delete(d.pools, id) })
 	drawNumbers(t, d, &c)
 	return c
 }
@@ -126,6 +141,12 @@ func drawNumbers(t *rapid.T, d draft, c *Change) {
 			spec.ValidUntil = day(until)
 		}
 		spec.Account, spec.Flow = ids.Draw(t, "account"), ids.Draw(t, "flow")
+		if rapid.IntRange(0, 3).Draw(t, "pooled") == 0 {
+			spec.Account, spec.Pool = "", ids.Draw(t, "pool")
+		}
+		if rapid.IntRange(0, 3).Draw(t, "papers") == 0 {
+			spec.Regulatory = "case " + ids.Draw(t, "case")
+		}
 		if rapid.Bool().Draw(t, "attributed") {
 			spec.Attribution = map[string]string{"source": ids.Draw(t, "source")}
 		}

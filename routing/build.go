@@ -12,8 +12,8 @@ import (
 func NewTable(s Spec) (*Table, []Fault) {
 	b := newBuilder()
 	rest := b.build(s)
-	b.table.accounts, b.table.flows = b.table.accounts.with(b.accounts), b.table.flows.with(b.flows)
-	ops := b.addNumbers(s.Numbers)
+	b.place(&Table{})
+	ops := b.addNumbers(s.Numbers, b.poolNumbers(slices.Sorted(maps.Keys(b.pools))))
 	if len(b.faults) > 0 {
 		return nil, b.faults
 	}
@@ -49,7 +49,16 @@ func (b *builder) build(s Spec) Spec {
 	b.addAreas(s.Areas)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
+	b.addPools(s.Pools)
+	b.intercepts(s)
 	return s
+}
+
+// place gives what rows refer to its places, those that it has in old if it is
+// there.
+func (b *builder) place(old *Table) {
+	t := b.table
+	t.accounts, t.flows, t.pools = old.accounts.with(b.accounts), old.flows.with(b.flows), old.pools.with(b.pools)
 }
 
 // builder collects the table and what is wrong with it. What has a fault is
@@ -61,6 +70,7 @@ type builder struct {
 
 	destinations map[string]destination // by identity
 	flows        map[string]*flow
+	pools        map[string]*pool
 	named
 
 	seenTrunk, seenAccount map[string]int          // id to index, for duplicates
@@ -192,7 +202,7 @@ func (b *builder) addAccounts(all []Account) {
 		b.soundPolicy(spec.Sound, path, true)
 		b.starCodes(spec.StarCodes, path)
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound}
+			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound, spec.Intercept}
 		}
 	}
 }
@@ -210,7 +220,7 @@ func (b *builder) recording(p RecordingPolicy, path string) {
 func (b *builder) isUsed(kind, id string) bool {
 	t := b.table
 	return b.used[kind+" "+id] || b.usedBefore[kind+" "+id] || kind == "account" && t.tally.of(t.tally.accounts, t.accounts.of[id]) > 0 ||
-		kind == "flow" && t.tally.of(t.tally.flows, t.flows.of[id]) > 0
+		kind == "flow" && t.tally.of(t.tally.flows, t.flows.of[id]) > 0 || kind == "pool" && t.tally.of(t.tally.pools, t.pools.of[id]) > 0
 }
 
 // attributionLimit is the longest key or value of an attribution, and how many

@@ -18,6 +18,7 @@ const (
 // Levels that can decide about recording, the strongest first.
 const (
 	FromNumber  = "number"
+	FromPool    = "pool"
 	FromFlow    = "flow"
 	FromAccount = "account"
 	FromDefault = "default"
@@ -51,6 +52,7 @@ type walk struct {
 	caller  number
 	dialled number
 	called  entry
+	refused Reason // an intercept answers, and then refuses for this
 	d       Decision
 }
 
@@ -113,7 +115,7 @@ func (w *walk) number() bool {
 	e := w.table.entry(r)
 	w.called, w.dialled = e, called
 	w.d.Number, w.d.Account, w.d.Agency = called.e164(), e.account.id, e.account.agency.id
-	w.d.Attribution = unpack(e.attribution)
+	w.d.Attribution = e.attributed()
 	w.d.Sounds = sounds(e.account.sound, e.sound)
 	w.d.Codes = e.codes.or(e.account.codes)
 	w.look("number", Matched, called.String()+", "+how.String()+e.owner())
@@ -122,7 +124,11 @@ func (w *walk) number() bool {
 			"the number belongs to trunk "+strings.Join(e.trunks, ", ")+", the source is in "+w.trunk.id)
 	}
 	if reason, text := e.state.refuses(); reason != "" {
-		return w.reject(reason, "number", Near, text)
+		w.look("number", Near, text)
+		if !w.intercepted(e.state, reason) {
+			w.d.Reject = reason
+			return false
+		}
 	}
 	return true
 }
@@ -130,19 +136,29 @@ func (w *walk) number() bool {
 func (w *walk) flow() bool {
 	f := w.called.flow
 	w.d.Flow = f.id
-	w.look("flow", Chosen, "the number starts flow "+f.id)
+	if w.refused == "" {
+		w.look("flow", Chosen, "the number starts flow "+f.id)
+	}
 	return true
 }
 
 // record asks the levels about recording; the first that says a mode decides.
 func (w *walk) record() {
-	levels := [...]struct {
+	if w.refused != "" {
+		w.look("recording", Skipped, "a call that is refused in the end is not recorded")
+		return
+	}
+	type level struct {
 		from, name string
 		policy     RecordingPolicy
-	}{
+	}
+	levels := []level{
 		{FromNumber, "the number", w.called.recording},
 		{FromFlow, "flow " + w.called.flow.id, w.called.flow.recording},
 		{FromAccount, "account " + w.called.account.id, w.called.account.recording},
+	}
+	if p := w.called.pool; p != nil {
+		levels = slices.Insert(levels, 1, level{FromPool, "pool " + p.id, p.recording})
 	}
 	rec := &w.d.Recording
 	for _, l := range levels {
@@ -176,7 +192,7 @@ func (r Recording) words() string {
 
 // begin walks the flow to its first instruction.
 func (w *walk) begin() {
-	w.d.Walk = newWalk(w.table, walkFacts{request: w.request, caller: w.caller, trunk: w.trunk, called: w.dialled, entry: w.called}, w.called.flow)
+	w.d.Walk = newWalk(w.table, walkFacts{request: w.request, caller: w.caller, trunk: w.trunk, called: w.dialled, entry: w.called, refused: w.refused}, w.called.flow)
 	w.d.First = w.d.Walk.Next(Began{When{w.request.At}})
 	w.d.Trace = append(w.d.Trace, w.d.Walk.Looks()...)
 	switch first := w.d.First.(type) {

@@ -177,3 +177,22 @@ func TestNearestFindsEachSlip(t *testing.T) {
 		}
 	})
 }
+
+// A call that an intercept answers is refused in the end, for the reason of the
+// number's state, whatever its flow comes to.
+func TestInterceptRefusesInTheEnd(t *testing.T) {
+	s := good()
+	s.Numbers[0].State, s.Accounts[0].Intercept = Suspended, Intercept{Suspended: "sales"}
+	table, faults := NewTable(s)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	d := table.Decide(Request{Trunk: "carrier-a", To: "21000001", At: time.Unix(0, 0)})
+	if _, rings := d.First.(Ring); !rings || d.Recording.Mode != DoNotRecord {
+		t.Fatalf("%#v, %+v", d.First, d.Recording)
+	}
+	got := d.Walk.Next(Rung{Result: Busy})
+	if refuse, ok := got.(Refuse); !ok || refuse.Reason != NumberSuspended {
+		t.Errorf("%#v", got)
+	}
+}

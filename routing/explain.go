@@ -26,7 +26,7 @@ func (d Decision) Outcome() string {
 		return s
 	}
 	return fmt.Sprintf("accepted: account %s, flow %s, %s to %s, recording %s (%s)",
-		d.Account, d.Flow, d.Strategy, plural(len(d.Targets), "target"), d.Recording.words(), d.Recording.From)
+		orNone(d.Account), d.Flow, d.Strategy, plural(len(d.Targets), "target"), d.Recording.words(), d.Recording.From)
 }
 
 // Explain writes a trace, a line for each look.

@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // addNumbers checks numbers and makes rows of them, in the order of their keys.
-func (b *builder) addNumbers(all []TrackingNumber) []op {
-	ops := make([]op, 0, len(all))
+// Those that pools list come along.
+func (b *builder) addNumbers(all []TrackingNumber, listed []op) []op {
+	ops := make([]op, 0, len(all)+len(listed))
 	b.shared = sharing{more: map[more]*more{}, rare: map[digest]*rare{}}
 	before := len(b.faults)
 	for i := range all {
 		ops = append(ops, op{row: b.number(&all[i], i), index: i})
 	}
+	ops = append(ops, listed...)
 	faulty := len(b.faults) > before
 	if faulty { // what has no number has no key
 		ops = slices.DeleteFunc(ops, func(o op) bool { return o.number == 0 })
@@ -32,12 +35,18 @@ func (b *builder) overlap(x, y *op) {
 	if x.number != y.number || x.until <= y.from {
 		return
 	}
-	first, second := min(x.index, y.index), max(x.index, y.index)
-	if x.from == y.from {
-		b.fault(fmt.Sprintf("is the number of numbers[%d] already", first), "numbers[%d].number", second)
-		return
+	first, second := x, y
+	if x.path == "" == (y.path == "") && x.index > y.index || x.path != "" && y.path == "" {
+		first, second = y, x // the one that was written later is to blame
 	}
-	b.fault(fmt.Sprintf("is valid while numbers[%d] is, which is the same number", first), "numbers[%d]", second)
+	switch {
+	case second.path != "":
+		b.fault("holds a number that is at "+first.at()+" already", "%s", second.path)
+	case x.from == y.from:
+		b.fault("is the number of "+first.at()+" already", "%s.number", second.at())
+	default:
+		b.fault("is valid while "+first.at()+" is, which is the same number", "%s", second.at())
+	}
 }
 
 // sharing finds rows that say the same.
@@ -61,6 +70,11 @@ func (b *builder) number(spec *TrackingNumber, i int) row {
 	}
 	var known bool
 	idle := spec.State != "" && r.state.idle()
+	r.pool, known = t.pools.of[spec.Pool]
+	if spec.Pool != "" && !known {
+		b.refer("pool", spec.Pool, path(".pool"), b.hasPool, b.poolIDs)
+	}
+	idle = idle || spec.Pool != "" // then it need not say either
 	if r.account, known = t.accounts.of[spec.Account]; !known && !(idle && spec.Account == "") {
 		b.refer("account", spec.Account, path(".account"), b.hasAccount, b.accountIDs)
 	}
@@ -83,8 +97,13 @@ func (b *builder) more(spec *TrackingNumber, path func(string) string) *more {
 		b.attribution(spec.Attribution, path(".attribution"))
 		m.attribution = pack(spec.Attribution)
 	}
+	if spec.Regulatory != "" {
+		b.fault(checkText(spec.Regulatory, attributionLimit), "%s", path(".regulatory_ref"))
+		m.regulatory = strings.Clone(spec.Regulatory) // not the whole line it was read from
+	}
 	rest := *spec
 	rest.Number, rest.Account, rest.Flow, rest.State, rest.Attribution = "", "", "", "", nil
+	rest.Pool, rest.Regulatory = "", ""
 	rest.ValidFrom, rest.ValidUntil = Instant{}, Instant{}
 	if len(rest.Trunks) == 0 {
 		rest.Trunks = nil
@@ -123,6 +142,7 @@ func (b *builder) rare(spec *TrackingNumber, path string) {
 type tally struct {
 	numbers         int
 	accounts, flows []uint32
+	pools           []uint32
 	heads           *[1000]uint32 // by the first three digits
 }
 
@@ -134,10 +154,11 @@ func (t *tally) of(counts []uint32, at place) uint32 {
 }
 
 // clone returns a tally to be changed, with room for all places.
-func (t *tally) clone(accounts, flows int) tally {
-	c := tally{numbers: t.numbers, accounts: make([]uint32, accounts), flows: make([]uint32, flows), heads: new([1000]uint32)}
+func (t *tally) clone(accounts, flows, pools int) tally {
+	c := tally{numbers: t.numbers, accounts: make([]uint32, accounts), flows: make([]uint32, flows), pools: make([]uint32, pools), heads: new([1000]uint32)}
 	copy(c.accounts, t.accounts)
 	copy(c.flows, t.flows)
+	copy(c.pools, t.pools)
 	if t.heads != nil {
 		*c.heads = *t.heads
 	}
@@ -148,6 +169,7 @@ func (t *tally) count(r *row, by int) {
 	t.numbers += by
 	t.accounts[r.account] += uint32(by)
 	t.flows[r.flow] += uint32(by)
+	t.pools[r.pool] += uint32(by)
 	t.heads[r.number.head()] += uint32(by)
 }
 
@@ -155,15 +177,19 @@ func (t *tally) count(r *row, by int) {
 // numbers of old, and gives it its version. missing are those that were to
 // remove what is not there.
 func (t *Table) enter(ops []op, old *Table) (missing []op) {
-	t.tally = t.tally.clone(len(t.accounts.all), len(t.flows.all))
+	t.tally = t.tally.clone(len(t.accounts.all), len(t.flows.all), len(t.pools.all))
 	t.numbers, missing = old.numbers.merge(ops, func(r *row) {
 		t.tally.count(r, -1)
-		t.total.sub(old.digest(r))
+		if !r.listed { // else it belongs to the pool, which is hashed with the rest
+			t.total.sub(old.digest(r))
+		}
 	})
 	for i := range ops {
 		if !ops[i].remove {
 			t.tally.count(&ops[i].row, 1)
-			t.total.add(t.digest(&ops[i].row))
+			if !ops[i].listed {
+				t.total.add(t.digest(&ops[i].row))
+			}
 		}
 	}
 	t.countries = t.plans()

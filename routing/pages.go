@@ -2,6 +2,7 @@ package routing
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 )
@@ -155,7 +156,16 @@ func (p *pages) from(n number, at int64) iter.Seq[*row] {
 type op struct {
 	row
 	remove bool
-	index  int // in the list it was written in
+	index  int    // in the list it was written in
+	path   string // of where a pool lists it; empty: it stands in numbers
+}
+
+// at is where it was written.
+func (o *op) at() string {
+	if o.path != "" {
+		return o.path
+	}
+	return fmt.Sprintf("numbers[%d]", o.index)
 }
 
 func compareOps(a, b op) int {

@@ -14,7 +14,9 @@ type row struct {
 	from, until int64 // Unix seconds, until not included; beginless and endless where nothing was said
 	account     place
 	flow        place
+	pool        place
 	state       state
+	listed      bool  // by its pool: it has no line of its own
 	more        *more // nil: nothing
 }
 
@@ -26,7 +28,8 @@ func (r *row) before(n number, from int64) bool {
 // more is what a row has beyond the usual. Rows that say the same share it.
 type more struct {
 	attribution string // packed
-	rare        *rare  // nil: nothing
+	regulatory  string
+	rare        *rare // nil: nothing
 }
 
 // rare is all else that a number may say: a TrackingNumber without what stands in
@@ -84,6 +87,7 @@ func unpack(packed string) map[string]string {
 type entry struct {
 	account     *account
 	flow        *flow
+	pool        *pool // nil: none
 	state       state
 	trunks      []string // empty: all
 	recording   RecordingPolicy
@@ -102,18 +106,20 @@ var (
 // entry resolves a row. It does not allocate.
 func (t *Table) entry(r *row) entry {
 	e := entry{account: t.accounts.at(r.account), flow: t.flows.at(r.flow), state: r.state}
+	if m := r.more; m != nil {
+		e.attribution = m.attribution
+		if x := m.rare; x != nil {
+			e.trunks, e.recording, e.limits, e.codes, e.sound = x.Trunks, x.Recording, x.Limits, x.StarCodes, x.Sound
+		}
+	}
+	if p := t.pools.at(r.pool); p != nil {
+		e.fillIn(p)
+	}
 	if e.account == nil {
 		e.account = noAccount
 	}
 	if e.flow == nil {
 		e.flow = noFlow
-	}
-	if r.more == nil {
-		return e
-	}
-	e.attribution = r.more.attribution
-	if x := r.more.rare; x != nil {
-		e.trunks, e.recording, e.limits, e.codes, e.sound = x.Trunks, x.Recording, x.Limits, x.StarCodes, x.Sound
 	}
 	return e
 }
@@ -126,8 +132,9 @@ func (t *Table) spec(r *row) TrackingNumber {
 			n = r.more.rare.TrackingNumber
 			n.Trunks = slices.Clone(n.Trunks)
 		}
-		n.Attribution = unpack(r.more.attribution)
+		n.Attribution, n.Regulatory = unpack(r.more.attribution), r.more.regulatory
 	}
+	n.Pool = t.pools.id(r.pool)
 	n.Number, n.Account, n.Flow = r.number.e164(), t.accounts.id(r.account), t.flows.id(r.flow)
 	n.ValidFrom, n.ValidUntil = instantAt(r.from), instantAt(r.until)
 	if r.state != active {

@@ -10,6 +10,9 @@ type Spec struct {
 	Numbers  []TrackingNumber `yaml:"numbers"`
 	Flows    map[string]Flow  `yaml:"flows"`
 
+	Pools     map[string]Pool `yaml:"pools" json:",omitempty"`    // what many numbers share, by id
+	Intercept Intercept       `yaml:"intercept" json:",omitzero"` // what answers numbers that take no calls
+
 	Lists     map[string]NumberList `yaml:"lists" json:",omitempty"`     // of telephone numbers, by id
 	Calendars map[string]Calendar   `yaml:"calendars" json:",omitempty"` // when somebody is there, by id
 	Areas     map[string][]string   `yaml:"areas" json:",omitempty"`     // prefixes of telephone numbers, by id; the longest decides
@@ -68,6 +71,7 @@ type Account struct {
 	Limits    Limits          `yaml:"limits"`
 	StarCodes StarCodes       `yaml:"star_codes"` // of its numbers that have none of their own
 	Sound     SoundPolicy     `yaml:"sound"`      // what its callers hear of us
+	Intercept Intercept       `yaml:"intercept" json:",omitzero"`
 }
 
 // RecordingPolicy is what one level (number, flow, account) says about
@@ -84,10 +88,12 @@ type TrackingNumber struct {
 	Number      string            `yaml:"number"` // E.164 with the +
 	Account     string            `yaml:"account"`
 	Flow        string            `yaml:"flow"`
-	State       string            `yaml:"state"`       // active (default) | suspended | unassigned | ported-out | quarantined
-	ValidFrom   Instant           `yaml:"valid_from"`  // empty: from the beginning
-	ValidUntil  Instant           `yaml:"valid_until"` // not included; empty: without end
-	Trunks      []string          `yaml:"trunks"`      // the trunks it may be called through; empty: all
+	State       string            `yaml:"state"`          // active (default) | suspended | unassigned | ported-out | quarantined
+	ValidFrom   Instant           `yaml:"valid_from"`     // empty: from the beginning
+	ValidUntil  Instant           `yaml:"valid_until"`    // not included; empty: without end
+	Pool        string            `yaml:"pool"`           // whose account, flow and all else holds where the number says nothing
+	Regulatory  string            `yaml:"regulatory_ref"` // where the papers about its holder are; kept, and told to nobody
+	Trunks      []string          `yaml:"trunks"`         // the trunks it may be called through; empty: all
 	Recording   RecordingPolicy   `yaml:"recording"`
 	Attribution map[string]string `yaml:"attribution"` // copied into the events as it is
 	Limits      Limits            `yaml:"limits"`

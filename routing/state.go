@@ -31,6 +31,7 @@ func (s state) refuses() (Reason, string) {
 // between refuses a call to a number that is in the table, but not at this time,
 // and says who has had it before and who gets it.
 func (w *walk) between(called number, how form) bool {
+	w.called, w.dialled, w.d.Number = w.table.entry(&row{}), called, called.e164()
 	before, behind := w.table.numbers.around(called, w.request.At.Unix())
 	text := called.String() + ", " + how.String() + ", is nobody's at " + w.request.At.UTC().Format(time.RFC3339)
 	if before != nil {
@@ -39,7 +40,12 @@ func (w *walk) between(called number, how form) bool {
 	if behind != nil {
 		text += "; it is " + w.table.whose(behind) + " from " + instantAt(behind.from).String()
 	}
-	return w.reject(NumberUnassigned, "number", Near, text)
+	w.look("number", Near, text)
+	if w.intercepted(unassigned, NumberUnassigned) {
+		return true
+	}
+	w.d.Reject = NumberUnassigned
+	return false
 }
 
 // whose number it is, in words.

@@ -19,6 +19,8 @@ type Table struct {
 	numbers   pages
 	accounts  places[account]
 	flows     places[flow]
+	pools     places[pool]
+	intercept Intercept
 	tally     tally
 	lists     map[string]*numberSet
 	calendars map[string]*calendar
@@ -49,6 +51,7 @@ type account struct {
 	limits    Limits
 	codes     StarCodes
 	sound     SoundPolicy
+	intercept Intercept
 }
 
 type flow struct {

@@ -48,8 +48,10 @@ func (t *Table) digest(r *row) digest {
 	}
 	text(t.accounts.id(r.account))
 	text(t.flows.id(r.flow))
+	text(t.pools.id(r.pool))
 	if r.more != nil {
 		text(r.more.attribution)
+		text(r.more.regulatory)
 		if r.more.rare != nil {
 			b = append(b, r.more.rare.sum[:]...)
 		}

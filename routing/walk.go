@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -36,6 +37,7 @@ type walkFacts struct {
 	trunk   *trunk
 	called  number
 	entry   entry
+	refused Reason // an intercept: the call is refused for this in the end, whatever the flow says
 }
 
 // walkState is what steps leave behind for those after them.
@@ -124,12 +126,19 @@ func (w *Walk) Next(o Outcome) Instruction {
 			if w.under = false; !w.moved {
 				w.stack[len(w.stack)-1].at++
 			}
-		case Refuse, Hang:
+		case Refuse:
+			w.over = true
+			i.Reason = cmp.Or(w.facts.refused, i.Reason)
+			return i
+		case Hang:
 			w.over = true
 			return i
 		default:
 			return i
 		}
+	}
+	if w.facts.refused != "" {
+		return Refuse{Reason: w.facts.refused}
 	}
 	return End{}
 }
