@@ -78,7 +78,8 @@ func (doPause) isAction()    {}
 
 // source is what a recording is paused or resumed with.
 func (a doPause) source() string {
-	if a.by == byLimit {
+	switch a.by {
+	case byLimit, byOrder:
 		return ""
 	}
 	return byKeypad
@@ -264,6 +265,9 @@ func (m *machine) pause(at time.Time, by media.Side) {
 	if m.recording != recording && m.recording != opening {
 		return
 	}
+	if m.pausedBy() == byOrder {
+		return
+	}
 	m.keys.until = at.Add(pauseMost)
 	m.do(doTimer{timerPause, pauseMost})
 	if m.keys.paused {
@@ -278,7 +282,7 @@ func (m *machine) pause(at time.Time, by media.Side) {
 
 // resume ends a pause, also one whose recording is over: it is not for the next.
 func (m *machine) resume(by string) {
-	if !m.keys.paused {
+	if !m.keys.paused || m.keys.by == byOrder && by != byOrder {
 		return
 	}
 	m.keys.paused = false

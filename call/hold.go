@@ -22,6 +22,7 @@ func (h Holds) on(s media.Side) bool {
 // holding is what is known and was told of holds.
 type holding struct {
 	now, told Holds
+	ordered   Holds         // by somebody outside
 	since     time.Time     // when the call began to be held by anyone; zero: it is not
 	total     time.Duration // of the times before
 }
@@ -37,26 +38,32 @@ func (m *machine) holdsNow(at time.Time, h Holds) {
 // tellHolds publishes what has changed, in a call that is connected.
 func (m *machine) tellHolds(at time.Time) {
 	h := &m.hold
+	holds := h.all()
 	for _, side := range []media.Side{media.Caller, media.Callee} {
 		l := m.leg(m.talk.on(side))
-		if l == nil || h.now.on(side) == h.told.on(side) {
+		if l == nil || holds.on(side) == h.told.on(side) {
 			continue
 		}
 		kind := events.CallResumed
-		if h.now.on(side) {
+		if holds.on(side) {
 			kind = events.CallHeld
 		}
 		m.publish(kind, at, events.CallHeldData{Party: side.String(), Leg: l.ulid})
 	}
-	h.told = h.now
+	h.told = holds
 	m.music()
-	switch held := h.now != (Holds{}); {
+	switch held := holds != (Holds{}); {
 	case held && h.since.IsZero():
 		h.since = at
 	case !held && !h.since.IsZero():
 		h.total += max(0, at.Sub(h.since))
 		h.since = time.Time{}
 	}
+}
+
+// all is who holds, by himself or by order.
+func (h holding) all() Holds {
+	return Holds{h.now.Caller || h.ordered.Caller, h.now.Callee || h.ordered.Callee}
 }
 
 // heldFor is how long the call was held by anyone, until a moment.

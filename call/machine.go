@@ -401,6 +401,8 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 			return true
 		}
 		return m.noticed(s)
+	case Ordered:
+		m.ordered(s)
 	case Keyed:
 		m.keyed(from, s.Press)
 	case Untold:

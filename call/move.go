@@ -34,11 +34,17 @@ func (c *Call) carryOutTransfer(a action) Signal {
 			l.Offer(a.body)
 		}
 	case doClaim:
-		a.named(Claimed{At{c.now()}, Claim{c.id, func(g Given) bool { return c.post("", g) }}})
+		a.named(Claimed{At: At{c.now()}, Claim: c.claim()})
 	case doGive:
 		c.give(a)
 	case doRefuseClaim:
 		a.claim.Refuse()
+	case doClaimParty:
+		c.board.claimParty(a.call, Claimed{At: At{c.now()}, Claim: c.claim(), Party: a.party})
+	case doReplyOrder:
+		a.reply(a.err)
+	case doTransferTo:
+		return Directed{At{c.now()}, c.ports.TransferTo(a.to)}
 	case doSegment:
 		old := c.recording
 		c.tap(a.pausedBy)
@@ -46,6 +52,9 @@ func (c *Call) carryOutTransfer(a action) Signal {
 	}
 	return nil
 }
+
+// claim is this call's wish for a leg.
+func (c *Call) claim() Claim { return Claim{c.id, func(g Given) bool { return c.post("", g) }} }
 
 // invite dials somebody who is to speak on a side.
 func (c *Call) invite(a doInvite) {
@@ -124,7 +133,7 @@ func (c *Call) closeRecording(a doCloseRecording) {
 func (c *Call) tap(pausedBy string) {
 	c.recording, c.opened = c.opened, nil
 	if pausedBy != "" {
-		c.recording.Pause(pausedBy, byKeypad)
+		c.recording.Pause(pausedBy, doPause{by: pausedBy}.source())
 	}
 	c.relay.Tap(c.recording)
 }
@@ -143,6 +152,8 @@ func (c *Call) refuseLate(letters []letter) {
 			s.Leg.Hangup(over)
 		case Claimed:
 			s.Claim.Refuse()
+		case Ordered:
+			s.Reply(ErrNotLive)
 		case Given:
 			if s.Leg != nil {
 				s.Leg.Hangup(over)

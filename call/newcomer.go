@@ -21,7 +21,7 @@ func (m *machine) newcomerSays(t *transfer, s Signal) bool {
 		if len(s.Body) > 0 {
 			l.early = s.Body
 		}
-		m.do(doRefer{t.by, t.id, s.Status})
+		m.report(t, s.Status)
 	case Answered:
 		if t.stage != inviting {
 			return true // it was not asked

@@ -52,7 +52,7 @@ func (m *machine) fellSilent(s Noticed, l *leg) {
 		Leg: l.ulid, Side: n.Side.String(), Limit: string(n.Limit), Since: events.Stamp(n.Since), SilentMS: ms(n.Since, at),
 	})
 	m.silent = nil
-	if n.Limit != media.HeldLimit || m.hold.now == (Holds{}) {
+	if n.Limit != media.HeldLimit || m.hold.all() == (Holds{}) {
 		m.silent = &silence{both: true, alive: n.Since}
 		m.silent.heard(s.Alive[n.Side.Other()-1])
 	}

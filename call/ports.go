@@ -34,6 +34,9 @@ type Ports struct {
 	// Transfer decides where a party may put the other one through to. It must
 	// not wait. nil: nowhere.
 	Transfer func(routing.Referral) routing.Transferred
+	// TransferTo decides about a destination that somebody outside the call wants a
+	// party to be put through to. It must not wait. nil: nowhere.
+	TransferTo func(routing.Destination) routing.Transferred
 	// Verify says what the Identity headers of a call amount to. It may wait for a
 	// certificate, until the context ends. It is asked only when there are any.
 	Verify func(context.Context, Invite) routing.Attested

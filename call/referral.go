@@ -56,11 +56,12 @@ type (
 		Left          media.Heard // how who gave his place was heard
 		Err           error
 	}
-	// Claimed asks for the leg that the leg it comes from talks to: another call
-	// wants it. It wants Claim.give or Claim.refuse.
+	// Claimed asks for the leg that the leg it comes from talks to, or that of Party:
+	// another call wants it. It wants Claim.give or Claim.refuse.
 	Claimed struct {
 		At
 		Claim Claim
+		Party media.Side // 0: as the leg says
 	}
 	// Given is a leg that another call has let go, or word that it does not.
 	Given struct {

@@ -68,7 +68,7 @@ func (m *machine) quiet(purpose string, to media.Side) {
 
 // quietAll ends all sounds, in one order.
 func (m *machine) quietAll() {
-	for _, purpose := range []string{forRingback, forHold, forBeep} {
+	for _, purpose := range []string{forRingback, forHold, forBeep, forOrder} {
 		for _, to := range []media.Side{media.Caller, media.Callee} {
 			m.quiet(purpose, to)
 		}
@@ -111,8 +111,9 @@ func (m *machine) ringOut() {
 
 // music plays to whoever is held, while he himself holds nobody.
 func (m *machine) music() {
+	holds := m.hold.all()
 	for _, to := range []media.Side{media.Caller, media.Callee} {
-		held := m.hold.now.on(to.Other()) && !m.hold.now.on(to) && m.leg(m.talk.on(to)) != nil
+		held := holds.on(to.Other()) && !holds.on(to) && m.leg(m.talk.on(to)) != nil
 		if file := m.decision.Sounds.MusicOnHold; held && file != "" {
 			m.play(forHold, media.Play{To: to, Sound: media.Sound{File: file}, Loop: true})
 		} else {

@@ -123,9 +123,8 @@ func (m *machine) moved(t *transfer, s Moved) {
 	if len(s.Again) > 0 {
 		m.offerAgain(m.talk.on(t.side.Other()), s.Again)
 	}
-	if t.kind != replaces {
-		m.do(doRefer{t.by, t.id, 200})
-	}
+	m.report(t, 200)
+	m.freeOfOrders(t.side)
 	c := Cause{Status: 200, Q850: 16, Text: "transferred"}
 	m.hangup(left.id, c)
 	m.settle(left, s.Time, enderOf(t.side), c)
@@ -150,6 +149,9 @@ func (m *machine) nextSegment(at At, joined LegID) {
 // claimed is another call's wish for the leg that from talks to. It is granted
 // when nothing else is going on: this call then ends.
 func (m *machine) claimed(from LegID, s Claimed) {
+	if s.Party != 0 {
+		from = m.talk.on(s.Party.Other())
+	}
 	side, ok := m.talk.side(from)
 	other := m.talk.on(side.Other())
 	if m.state != inProgress || !ok || other == "" || m.busy() || !m.acked {

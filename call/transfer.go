@@ -22,8 +22,10 @@ const claimWait = 10 * time.Second
 type transfer struct {
 	kind     string
 	stage    stage
-	by       LegID // who asked; for replaces who is replaced
-	id       int   // of his REFER
+	by       LegID       // who asked; for replaces who is replaced
+	id       int         // of his REFER
+	byOrder  bool        // nobody's: somebody outside wants it
+	ordered  func(error) // the order, while it is not answered
 	side     media.Side
 	to       ReferTo
 	leg      LegID // who comes; empty: nobody yet
@@ -203,13 +205,13 @@ func (m *machine) directed(t *transfer, s Directed) {
 			m.turnAway(s.Time, m.leg(t.leg), c)
 			return
 		}
-		m.do(doRefer{t.by, t.id, c.Status})
+		m.refuseTransfer(t, c.Status, d)
 		return
 	case t.kind == replaces:
 		m.join(s.Time, t)
 		return
 	}
-	m.do(doRefer{t.by, t.id, 100})
+	m.report(t, 100)
 	if t.to.Named != nil {
 		m.waitFor(s.Time, t, claiming)
 		m.do(doClaim{t.to.Named})
@@ -302,9 +304,7 @@ func (m *machine) transferFailed(at time.Time, t *transfer, c Cause) {
 	m.do(doStopTimer{timerTransfer})
 	m.publish(events.CallTransferFailed, at, events.CallTransferFailedData{
 		By: m.leg(t.by).ulid, Kind: t.kind, Side: t.side.String(), Cause: c.event()})
-	if t.kind != replaces {
-		m.do(doRefer{t.by, t.id, truer(c).TowardsCaller().Status})
-	}
+	m.report(t, truer(c).TowardsCaller().Status)
 	if m.talk.on(t.side) == "" {
 		m.hangup(m.talk.on(t.side.Other()), c.onward("nobody to talk to any more"))
 		m.end(at, "completed", enderOf(t.side), c)
@@ -318,8 +318,6 @@ func (m *machine) dropTransfer() {
 		return
 	}
 	m.move = nil
-	if t.kind != replaces {
-		m.do(doRefer{t.by, t.id, 487})
-	}
+	m.report(t, 487)
 	m.hangup(t.leg, Cause{Status: 487, Q850: 16, Text: "other side hung up"})
 }

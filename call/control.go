@@ -1,0 +1,177 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+// forOrder is what a sound is for that an order plays.
+const forOrder = "order"
+
+// byOrder is with what somebody outside does something, as events show it.
+const byOrder = "api"
+
+type (
+	// doReplyOrder says how an order was taken.
+	doReplyOrder struct {
+		reply func(error)
+		err   error
+	}
+	// doTransferTo asks routing for the targets of a transfer that was ordered; the
+	// answer is Directed.
+	doTransferTo struct{ to routing.Destination }
+	// doClaimParty asks another call for the leg of one of its parties.
+	doClaimParty struct {
+		call  ID
+		party media.Side
+	}
+	// doApart keeps the parties from hearing each other, or no longer.
+	doApart struct{ on bool }
+	// doMute keeps one from being heard, or no longer.
+	doMute struct {
+		side media.Side
+		on   bool
+	}
+)
+
+func (doReplyOrder) isAction() {}
+func (doTransferTo) isAction() {}
+func (doClaimParty) isAction() {}
+func (doApart) isAction()      {}
+func (doMute) isAction()       {}
+
+// ordered carries out an order, or says why not.
+func (m *machine) ordered(s Ordered) {
+	if m.state != inProgress {
+		why := "the call is not connected yet"
+		if m.state == ended {
+			why = "the call has ended"
+		}
+		m.do(doReplyOrder{s.Reply, NotNow{why}})
+		return
+	}
+	switch o := s.Order.(type) {
+	case TransferTo:
+		m.transferOrdered(s, &transfer{kind: blind, side: o.Side}, doTransferTo{o.To})
+		return
+	case ConnectTo:
+		m.connectOrdered(s, o)
+		return
+	case PlayTo:
+		m.quiet(forOrder, o.Side)
+		m.play(forOrder, media.Play{To: o.Side, Sound: o.Sound, Under: o.Under, Level: o.Under, Loop: o.Loop})
+	case StopPlaying:
+		m.quiet(forOrder, media.Caller)
+		m.quiet(forOrder, media.Callee)
+	case PutOnHold:
+		m.holdOrdered(s.Time, o)
+	case MuteParty:
+		m.do(doMute{o.Side, o.On})
+	case PauseRecording:
+		if why := m.pauseOrdered(o.On); why != "" {
+			m.do(doReplyOrder{s.Reply, NotNow{why}})
+			return
+		}
+	}
+	m.do(doReplyOrder{s.Reply, nil})
+}
+
+// transferOrdered begins a transfer that no party has asked for. The order is
+// answered when it is known whether anybody may be asked.
+func (m *machine) transferOrdered(s Ordered, t *transfer, ask action) {
+	if m.busy() {
+		m.do(doReplyOrder{s.Reply, NotNow{"another transfer, a negotiation or the opening of a recording is under way"}})
+		return
+	}
+	if m.talk.on(t.side) == "" || m.talk.on(t.side.Other()) == "" {
+		m.do(doReplyOrder{s.Reply, NotNow{"one of the parties has left"}})
+		return
+	}
+	t.by, t.byOrder, t.ordered = m.talk.on(t.side), true, s.Reply
+	m.move = t
+	m.do(ask)
+}
+
+// connectOrdered takes a party of another call over, as an attended transfer does.
+func (m *machine) connectOrdered(s Ordered, o ConnectTo) {
+	t := &transfer{kind: attended, side: o.Side, byOrder: true}
+	if m.busy() || m.talk.on(o.Side) == "" || m.talk.on(o.Side.Other()) == "" || !m.acked {
+		m.do(doReplyOrder{s.Reply, NotNow{"the call cannot change its parties now"}})
+		return
+	}
+	t.by, t.byOrder, t.ordered = m.talk.on(t.side), true, s.Reply
+	m.move = t
+	m.requested(s.Time, t, "", []routing.Look{{What: "transfer", Result: routing.Matched, Text: "two calls are connected by order"}})
+	m.report(t, 100)
+	m.waitFor(s.Time, t, claiming)
+	m.do(doClaimParty{o.Call, o.Party})
+}
+
+// report tells whoever asked for a transfer how it goes: the referrer by NOTIFY,
+// who gave the order by the first word alone; the rest is in the events.
+func (m *machine) report(t *transfer, status int) {
+	switch {
+	case t.kind == replaces:
+	case !t.byOrder:
+		m.do(doRefer{t.by, t.id, status})
+	case t.ordered != nil:
+		m.do(doReplyOrder{t.ordered, nil})
+		t.ordered = nil
+	}
+}
+
+// refuseTransfer tells him that nobody is asked.
+func (m *machine) refuseTransfer(t *transfer, status int, d routing.Transferred) {
+	if !t.byOrder {
+		m.do(doRefer{t.by, t.id, status})
+		return
+	}
+	why := string(d.Reject)
+	if n := len(d.Trace); n > 0 {
+		why += ": " + d.Trace[n-1].Text
+	}
+	m.do(doReplyOrder{t.ordered, NotNow{why}})
+	t.ordered = nil
+}
+
+// holdOrdered puts a party on hold, or takes it back: as if the other held it.
+func (m *machine) holdOrdered(at time.Time, o PutOnHold) {
+	if o.Side == media.Caller {
+		m.hold.ordered.Callee = o.On
+	} else {
+		m.hold.ordered.Caller = o.On
+	}
+	m.do(doApart{m.hold.ordered != (Holds{})})
+	m.tellHolds(at)
+}
+
+// freeOfOrders ends what was ordered of parties of whom one has left.
+func (m *machine) freeOfOrders(left media.Side) {
+	m.quiet(forOrder, left)
+	if m.hold.ordered != (Holds{}) {
+		m.hold.ordered = Holds{}
+		m.do(doApart{false})
+	}
+	m.do(doMute{left, false})
+}
+
+// pauseOrdered pauses the recording, or resumes it; it says why not.
+func (m *machine) pauseOrdered(on bool) (why string) {
+	if m.recording != recording && m.recording != opening {
+		return "the call is not recorded"
+	}
+	if !on {
+		m.resume(byOrder)
+		return ""
+	}
+	m.do(doStopTimer{timerPause})
+	told := m.keys.paused
+	m.keys.paused, m.keys.by = true, byOrder // from now on no code of a party resumes it, and no time
+	if m.recording == recording && !told {
+		m.do(doPause{true, byOrder})
+		m.beeps()
+	}
+	return ""
+}
