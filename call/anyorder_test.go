@@ -121,7 +121,7 @@ func begin(r *rapid.T, w *witness, set setup) {
 func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, Signal) {
 	name := rapid.SampledFrom([]string{"ringing", "answered", "answered", "forked", "failed", "cancelled", "acked", "acked", "no-ack", "bye", "offered", "offered",
 		"offered-empty", "withdrawn", "accepted", "accepted", "declined", "gone", "recorded", "recorded", "record-fault", "agreed", "durable", "timeout", "timeout",
-		"noticed", "noticed", "noticed", "keyed", "untold", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given"}).Draw(r, "signal")
+		"noticed", "noticed", "noticed", "keyed", "untold", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given", "ordered", "ordered"}).Draw(r, "signal")
 	from := LegID("")
 	if legSignals[name] {
 		legs := []LegID{A, w.m.heardOnRelay(), w.m.talk.caller, w.m.talk.callee}
@@ -139,6 +139,12 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 	pick := func(of ...string) []string { return []string{rapid.SampledFrom(of).Draw(r, "arg")} }
 	var args []string
 	switch name {
+	case "ordered":
+		args := []string{
+			rapid.SampledFrom([]string{"transfer", "connect", "play", "stop-playing", "hold", "hold", "mute", "pause"}).Draw(r, "order"),
+			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "of"), rapid.SampledFrom([]string{"", "off"}).Draw(r, "how"),
+		}
+		return "", signalOf(t, set, at, name, args)
 	case "referred":
 		args = []string{"1", rapid.SampledFrom([]string{"", "x;to-tag=1;from-tag=2"}).Draw(r, "replaces"), rapid.SampledFrom([]string{"", "ours"}).Draw(r, "whose")}
 	case "noticed":

@@ -60,7 +60,10 @@ func (m *machine) ordered(s Ordered) {
 		m.connectOrdered(s, o)
 		return
 	case PlayTo:
-		m.quiet(forOrder, o.Side)
+		if m.sounds[sounding{forOrder, o.Side}] {
+			m.do(doReplyOrder{s.Reply, NotNow{"a sound plays to that party by order already: stop it first"}})
+			return
+		}
 		m.play(forOrder, media.Play{To: o.Side, Sound: o.Sound, Under: o.Under, Level: o.Under, Loop: o.Loop})
 	case StopPlaying:
 		m.quiet(forOrder, media.Caller)
@@ -68,7 +71,7 @@ func (m *machine) ordered(s Ordered) {
 	case PutOnHold:
 		m.holdOrdered(s.Time, o)
 	case MuteParty:
-		m.do(doMute{o.Side, o.On})
+		m.mute(o.Side, o.On)
 	case PauseRecording:
 		if why := m.pauseOrdered(o.On); why != "" {
 			m.do(doReplyOrder{s.Reply, NotNow{why}})
@@ -154,7 +157,14 @@ func (m *machine) freeOfOrders(left media.Side) {
 		m.hold.ordered = Holds{}
 		m.do(doApart{false})
 	}
-	m.do(doMute{left, false})
+	m.mute(left, false)
+}
+
+func (m *machine) mute(side media.Side, on bool) {
+	if m.muted[side-1] != on {
+		m.muted[side-1] = on
+		m.do(doMute{side, on})
+	}
 }
 
 // pauseOrdered pauses the recording, or resumes it; it says why not.

@@ -49,6 +49,19 @@ func describe(a action) string {
 			return fmt.Sprintf("move %s to %s by offer %q", a.side, a.leg, a.body)
 		}
 		return fmt.Sprintf("move %s to %s by %q", a.side, a.leg, a.body)
+	case doReplyOrder:
+		if a.err != nil {
+			return "order refused: " + a.err.Error()
+		}
+		return "order taken"
+	case doTransferTo:
+		return "direct to " + a.to.URI
+	case doClaimParty:
+		return fmt.Sprintf("claim the %s of %s", a.party, a.call)
+	case doApart:
+		return fmt.Sprintf("apart %t", a.on)
+	case doMute:
+		return fmt.Sprintf("mute the %s %t", a.side, a.on)
 	case doReply:
 		return fmt.Sprintf("reply %s %q", a.leg, a.body)
 	case doOfferAgain:
@@ -180,6 +193,9 @@ func describePublish(a doPublish) string {
 		}
 	case events.CallTransferRequestedData:
 		line += strings.TrimRight(fmt.Sprintf(" %s by %s of the %s %s", d.Kind, d.By, d.Side, d.Reason), " ")
+		if d.Source != "" {
+			line += ", " + d.Source
+		}
 	case events.CallTransferredData:
 		line += fmt.Sprintf(" %s by %s of the %s: %s left, %s joined", d.Kind, d.By, d.Side, d.Left, d.Joined)
 		if d.FromCall != "" {
@@ -218,7 +234,7 @@ func describePublish(a doPublish) string {
 	case events.LegEndedData:
 		line += fmt.Sprintf(" %s by %s %q", d.Leg, d.EndedBy, d.Cause.SIPReason)
 	case events.CallHeldData:
-		line += fmt.Sprintf(" %s %s", d.Party, d.Leg)
+		line += strings.TrimRight(fmt.Sprintf(" %s %s %s", d.Party, d.Leg, d.Source), " ")
 	case events.CallBridgedData:
 		line += " " + d.Winner
 		if d.LateDurable {

@@ -401,7 +401,7 @@ func TestComingToACallThatHasLeft(t *testing.T) {
 		callee.send(Replaced{At: Now(), Leg: newcomer, Line: NewLine(), Body: []byte("their offer")})
 		wantDid(t, newcomer, "hangup 480")
 		refused := false
-		callee.send(Claimed{Now(), Claim{"call_2", func(g Given) bool { refused = g.Refused; return true }}})
+		callee.send(Claimed{At: Now(), Claim: Claim{"call_2", func(g Given) bool { refused = g.Refused; return true }}})
 		if !refused {
 			t.Error("a claim was not answered")
 		}

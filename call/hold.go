@@ -23,6 +23,7 @@ func (h Holds) on(s media.Side) bool {
 type holding struct {
 	now, told Holds
 	ordered   Holds         // by somebody outside
+	byOrder   Holds         // as ordered was when it was told
 	since     time.Time     // when the call began to be held by anyone; zero: it is not
 	total     time.Duration // of the times before
 }
@@ -48,9 +49,13 @@ func (m *machine) tellHolds(at time.Time) {
 		if holds.on(side) {
 			kind = events.CallHeld
 		}
-		m.publish(kind, at, events.CallHeldData{Party: side.String(), Leg: l.ulid})
+		d := events.CallHeldData{Party: side.String(), Leg: l.ulid}
+		if !h.now.on(side) && (h.ordered.on(side) || h.byOrder.on(side)) {
+			d.Source = byOrder
+		}
+		m.publish(kind, at, d)
 	}
-	h.told = holds
+	h.told, h.byOrder = holds, h.ordered
 	m.music()
 	switch held := holds != (Holds{}); {
 	case held && h.since.IsZero():

@@ -114,6 +114,7 @@ type machine struct {
 	spans  spanning
 	sounds map[sounding]bool // that play now
 	flow   flowing
+	muted  [2]bool // by order, by side
 
 	finished bool
 

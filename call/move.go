@@ -44,7 +44,15 @@ func (c *Call) carryOutTransfer(a action) Signal {
 	case doReplyOrder:
 		a.reply(a.err)
 	case doTransferTo:
-		return Directed{At{c.now()}, c.ports.TransferTo(a.to)}
+		d := routing.Transferred{Reject: routing.TransferNotAllowed}
+		if c.ports.TransferTo != nil {
+			d = c.ports.TransferTo(a.to)
+		}
+		return Directed{At{c.now()}, d}
+	case doApart:
+		c.relay.Apart(a.on)
+	case doMute:
+		c.relay.Mute(a.side, a.on)
 	case doSegment:
 		old := c.recording
 		c.tap(a.pausedBy)

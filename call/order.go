@@ -24,8 +24,8 @@ type (
 		Call  ID
 		Party media.Side // who comes
 	}
-	// PlayTo plays a sound to a party, instead of what the other says or under it.
-	// What an order before has played to him ends.
+	// PlayTo plays a sound to a party, instead of what the other says or under it: one
+	// at a time.
 	PlayTo struct {
 		Side        media.Side
 		Sound       media.Sound

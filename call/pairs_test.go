@@ -13,7 +13,7 @@ var signalNames = map[string]string{
 	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Settled": "settled", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
 	"Closed": "closed", "Sounded": "sounded", "Stop": "stop", "Lost": "lost", "Trying": "trying", "Silenced": "silenced",
-	"Referred": "referred", "Replaced": "replaced", "Claimed": "claimed", "Given": "given", "Directed": "directed", "Moved": "moved", "Keyed": "keyed", "Untold": "untold",
+	"Referred": "referred", "Replaced": "replaced", "Claimed": "claimed", "Given": "given", "Directed": "directed", "Moved": "moved", "Keyed": "keyed", "Untold": "untold", "Ordered": "ordered",
 }
 
 // machineIn brings a machine into a state by the shortest way.
@@ -65,7 +65,7 @@ func TestEveryPair(t *testing.T) {
 	for _, s := range []state{received, screening, routingSt, ringing} { // no leg is answered
 		impossible[s] = append(impossible[s], "Accepted", "Declined", "Withdrawn")
 	}
-	impossible[received] = append(impossible[received], "Settled", "Sounded", "Keyed", "Untold")
+	impossible[received] = append(impossible[received], "Settled", "Sounded", "Keyed", "Untold", "Ordered")
 	impossible[routingSt] = append(impossible[routingSt], "Settled")
 	impossible[answering] = append(impossible[answering], "Accepted", "Declined")
 	impossible[received] = append(impossible[received], "Referred", "Replaced", "Claimed", "Given")

@@ -231,6 +231,8 @@ type Relay interface {
 	// Apart keeps the sides from hearing each other, and the tap from hearing either;
 	// each is judged, can be played to, and its keys are noticed.
 	Apart(on bool)
+	// Mute keeps the other side and the tap from hearing one, in the same way.
+	Mute(side media.Side, on bool)
 	// Watch begins to notice who is not heard, and for how long: both sides, or those
 	// named, have been answered.
 	Watch(sides ...media.Side)

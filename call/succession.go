@@ -116,6 +116,7 @@ func (m *machine) moved(t *transfer, s Moved) {
 	m.boundTalk(s.Time, l)
 	m.talk.put(t.side, l.id)
 	m.cutExchange(m.talk.on(t.side.Other()))
+	m.freeOfOrders(t.side)
 	m.holdsNow(s.Time, s.Holds)
 	m.transfers++
 	m.publish(events.CallTransferred, s.Time, events.CallTransferredData{By: left.ulid, Kind: t.kind, Side: t.side.String(),
@@ -124,7 +125,6 @@ func (m *machine) moved(t *transfer, s Moved) {
 		m.offerAgain(m.talk.on(t.side.Other()), s.Again)
 	}
 	m.report(t, 200)
-	m.freeOfOrders(t.side)
 	c := Cause{Status: 200, Q850: 16, Text: "transferred"}
 	m.hangup(left.id, c)
 	m.settle(left, s.Time, enderOf(t.side), c)

@@ -319,7 +319,7 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "untold":
 		return Untold{at, media.Press{Digit: 5}}
 	case "noticed": // [pressed|tell|coded side [way|code]], or as of noticeOf
-		side := map[string]media.Side{"caller": media.Caller, "callee": media.Callee}[arg(1)]
+		side := sideOf(arg(1))
 		switch arg(0) {
 		case "pressed":
 			digit := media.Digit(5)
@@ -381,7 +381,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		}
 		return m
 	case "claimed":
-		return Claimed{at, Claim{"call_2", func(Given) bool { return true }}}
+		return Claimed{At: at, Claim: Claim{"call_2", func(Given) bool { return true }}, Party: sideOf(arg(0))}
+	case "ordered": // what [side] [off|under]
+		return Ordered{At: at, Order: orderOf(t, arg(0), sideOf(arg(1)), arg(2)), By: ByAPI, Reply: func(error) {}}
 	case "given":
 		if arg(0) == "refused" {
 			return Given{At: at, Refused: true}

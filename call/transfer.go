@@ -158,8 +158,11 @@ func (m *machine) turnAway(at time.Time, l *leg, c Cause) {
 }
 
 func (m *machine) requested(at time.Time, t *transfer, reason string, trace []routing.Look) {
-	m.publish(events.CallTransferRequested, at, events.CallTransferRequestedData{
-		By: m.leg(t.by).ulid, Kind: t.kind, Side: t.side.String(), Reason: reason, Trace: looks(trace)})
+	d := events.CallTransferRequestedData{By: m.leg(t.by).ulid, Kind: t.kind, Side: t.side.String(), Reason: reason, Trace: looks(trace)}
+	if t.byOrder {
+		d.Source = byOrder
+	}
+	m.publish(events.CallTransferRequested, at, d)
 }
 
 // tooEarly turns away what belongs to a transfer before the call is answered.

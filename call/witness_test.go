@@ -23,6 +23,7 @@ type witness struct {
 	ending                             map[LegID]bool         // has said its end or was hung up
 	there                              map[LegID]bool         // legs that Call has
 	claims                             int                    // not answered yet
+	orders                             int                    // not answered yet
 	direct, move                       func(time.Time) Signal // routing's and the relay's answers about a transfer
 	playing                            map[sounding]bool
 	resumes, shows                     bool // timerPause and timerHidden run
@@ -66,6 +67,9 @@ func (w *witness) signal(from LegID, s Signal) {
 	if t, ok := s.(Timeout); ok && t.Timer == timerHidden && !t.Time.Before(w.m.hidden.until) {
 		w.shows = false
 	}
+	if _, ok := s.(Ordered); ok {
+		w.orders++
+	}
 	out, _ := w.m.step(from, s)
 	for _, a := range out {
 		if w.finished > 0 {
@@ -74,7 +78,10 @@ func (w *witness) signal(from LegID, s Signal) {
 		w.check(a, s)
 	}
 	w.talkers()
-	if w.m.keys.paused && !w.resumes && w.m.state != ended {
+	if _, ok := s.(Ordered); ok && w.orders != 0 {
+		w.fail("%d orders are not answered, or twice", w.orders)
+	}
+	if w.m.keys.paused && w.m.keys.by != byOrder && !w.resumes && w.m.state != ended {
 		w.fail("a recording is paused, and nothing will resume it")
 	}
 	if w.hidden != [2]bool{} && !w.shows && w.m.state != ended {
@@ -163,7 +170,11 @@ func (w *witness) check(a action, s Signal) {
 		w.signal("", w.direct(s.at()))
 	case doMove:
 		w.signal("", w.move(s.at()))
-	case doClaim:
+	case doTransferTo:
+		w.signal("", w.direct(s.at()))
+	case doReplyOrder:
+		w.orders--
+	case doClaim, doClaimParty:
 		w.claims++
 	case doInvite:
 		w.there[a.leg] = true

@@ -292,6 +292,9 @@ func (r fakeRelay) Stop(id int) (media.Playback, bool) {
 
 func (r fakeRelay) Watch(...media.Side) {}
 func (r fakeRelay) Apart(on bool)       { r.note("apart: %t", on) }
+func (r fakeRelay) Mute(side media.Side, on bool) {
+	r.note("mute the %s: %t", side, on)
+}
 func (r fakeRelay) Dictate(from media.Side, t media.Tap) {
 	r.note("the %s dictates", from)
 	r.Tap(t)

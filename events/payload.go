@@ -120,8 +120,9 @@ type (
 	}
 	// CallHeldData is the payload of call.held and call.resumed.
 	CallHeldData struct {
-		Party string `json:"party"` // caller | callee: who wants nothing sent to it
-		Leg   string `json:"leg"`
+		Party  string `json:"party"` // caller | callee: who wants nothing sent to it
+		Leg    string `json:"leg"`
+		Source string `json:"source,omitempty"` // api: somebody outside holds in his place
 	}
 	CallEndedData struct {
 		Status        string       `json:"status"` // completed, busy, no-answer, failed, canceled, rejected, abandoned
@@ -153,6 +154,7 @@ type (
 		By     string `json:"by"`               // leg id of who asked
 		Kind   string `json:"kind"`             // blind | attended | replaces
 		Side   string `json:"side"`             // caller | callee: the side that is to change hands
+		Source string `json:"source,omitempty"` // api: somebody outside asked, and By is whose place it is
 		Reason string `json:"reason,omitempty"` // why it is refused; absent: it goes on
 		Trace  []Look `json:"trace"`
 	}

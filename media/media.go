@@ -204,11 +204,12 @@ const (
 	DropLate                   // after its place in a converted stream was made up for, or once more
 	DropSTUN                   // a STUN message that is not for us to answer
 	DropApart                  // the parties are kept from hearing each other
+	DropMuted                  // the party is kept from being heard
 	DropCount
 )
 
 func (d Drop) String() string {
-	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "fax", "replaced", "auth", "replay", "codec", "late", "stun", "apart", "unknown"}[min(d, DropCount)]
+	return [...]string{"source", "malformed", "no-peer", "rate", "send", "direction", "quarantine", "digit", "fax", "replaced", "auth", "replay", "codec", "late", "stun", "apart", "muted", "unknown"}[min(d, DropCount)]
 }
 
 // Flow counts what one side sent.

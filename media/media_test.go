@@ -36,6 +36,7 @@ func TestWords(t *testing.T) {
 		{DropReplay.String(), "replay"},
 		{DropSTUN.String(), "stun"},
 		{DropApart.String(), "apart"},
+		{DropMuted.String(), "muted"},
 		{SRTPOff.String(), "off"},
 		{SRTPOffer.String(), "offer"},
 		{SRTPRequire.String(), "require"},

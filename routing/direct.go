@@ -24,3 +24,19 @@ func (t *Table) Directions(all []Destination, ring time.Duration) (targets []Tar
 	}
 	return targets, texts, nil
 }
+
+// TransferTo decides where a party is put through to whom somebody outside the call
+// wants to have elsewhere: to a destination as a flow could dial it.
+func (t *Table) TransferTo(to Destination) (d Transferred) {
+	targets, texts, faults := t.Directions([]Destination{to}, 0)
+	for _, f := range faults {
+		d.Trace = append(d.Trace, Look{"target", Missed, f.Path + " " + f.Msg})
+	}
+	for _, text := range texts {
+		d.Trace = append(d.Trace, Look{"target", Chosen, text})
+	}
+	if d.Targets = targets; len(targets) == 0 {
+		d.Reject = NoRoute
+	}
+	return d
+}

@@ -45,3 +45,18 @@ func TestDirections(t *testing.T) {
 		t.Error("asking changed the table")
 	}
 }
+
+func TestTransferTo(t *testing.T) {
+	table, faults := NewTable(good())
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	d := table.TransferTo(Destination{URI: "sip:desk@127.0.0.1"})
+	if d.Reject != "" || len(d.Targets) != 1 || len(d.Trace) != 1 || d.Trace[0].Result != Chosen {
+		t.Errorf("got %+v", d)
+	}
+	d = table.TransferTo(Destination{Number: "+4791234567", Trunk: "carrier-x"})
+	if d.Reject != NoRoute || len(d.Targets) != 0 || len(d.Trace) != 1 || !strings.Contains(d.Trace[0].Text, "trunk") {
+		t.Errorf("got %+v", d)
+	}
+}

@@ -144,7 +144,7 @@ func (n *node) ports() call.Ports {
 			return spec.Limits.Limits
 		},
 		Busy:     n.busy,
-		Transfer: table.Transfer,
+		Transfer: table.Transfer, TransferTo: table.TransferTo,
 		Identify: n.identify,
 		Verify: func(ctx context.Context, in call.Invite) routing.Attested {
 			caller, called := table.Numbers(in.Trunk, in.Party.User, in.To)

@@ -120,6 +120,7 @@ func droppedFor(reason string) string {
 		"replay":     "repeated SRTP",
 		"stun":       "a STUN message not meant for us",
 		"apart":      "said while the two were kept apart",
+		"muted":      "said while the party was muted",
 	}
 	if w, ok := words[reason]; ok {
 		return w

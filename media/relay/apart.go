@@ -37,26 +37,53 @@ func (r *Relay) part(on bool) {
 	}
 	r.apart = on
 	for i := range r.lanes {
-		l := &r.lanes[i]
-		if !on {
-			break
-		}
-		if l.digits != nil {
-			l.digits.codes.Forget()
-		}
-		if p := r.players[i]; p != nil {
-			p.press = nil
-		}
-		if c, ok := l.convert.(*converting); ok && c.codec != nil {
-			c.end(r.clock(time.Now())) // nothing of what it still holds goes out
+		if on {
+			r.cutOff(media.Side(i + 1))
+			if p := r.players[i]; p != nil {
+				p.press = nil
+			}
 		}
 	}
 	r.replan()
 }
 
+// cutOff drops what is on its way from a side. The caller holds r.mu.
+func (r *Relay) cutOff(from media.Side) {
+	l := &r.lanes[index(from)]
+	if l.digits != nil {
+		l.digits.codes.Forget()
+	}
+	if c, ok := l.convert.(*converting); ok && c.codec != nil {
+		c.end(r.clock(time.Now())) // nothing of what it still holds goes out
+	}
+}
+
+// Mute keeps the other side and the tap from hearing one ([media.DropMuted]), or
+// lets them again. The rest is as of [Relay.Apart]: its keys are noticed and go no
+// further, and it hears the other side. Whoever takes its place is muted too.
+func (r *Relay) Mute(side media.Side, on bool) {
+	r.nego.Lock()
+	defer r.nego.Unlock()
+	r.mu.Lock()
+	if r.muted[index(side)] != on {
+		r.muted[index(side)] = on
+		if on {
+			r.cutOff(side)
+			if p := r.players[index(side.Other())]; p != nil {
+				p.press = nil
+			}
+		}
+		r.replan()
+	}
+	r.mu.Unlock()
+	if o := r.pool.offload; o != nil && on {
+		o.settle()
+	}
+}
+
 // isAlone reports whether nobody but us hears what a side says. The caller holds r.mu.
 func (r *Relay) isAlone(side media.Side) bool {
-	return r.apart || !r.sides[index(side.Other())].ready
+	return r.apart || r.muted[index(side)] || !r.sides[index(side.Other())].ready
 }
 
 // hearAlone takes what is for us of a packet that goes to nobody: its keys, and what

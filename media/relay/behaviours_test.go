@@ -30,6 +30,7 @@ var behaviours = []behaviour{
 	{"malformed flood (A-17)", malformedFlood},
 	{"keys", keysPressed},
 	{"apart", apart},
+	{"muted", muted},
 	{"moves under load", movedUnderLoad},
 	{"impaired network", impaired},
 }

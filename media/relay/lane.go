@@ -117,7 +117,8 @@ func (r *Relay) pass(p *packet) media.Drop {
 	if l.meter != nil {
 		l.meter.pass(p)
 	}
-	if verdict == media.DropApart || verdict == media.DropNoPeer {
+	switch verdict {
+	case media.DropApart, media.DropMuted, media.DropNoPeer:
 		r.hearAlone(p)
 	}
 	if verdict != forward {

@@ -70,7 +70,7 @@ func (r *Relay) passage(from media.Side) (p passage, ok bool) {
 	me, peer := &r.sides[index(from)], &r.sides[index(from.Other())]
 	lane := &r.lanes[index(from)]
 	switch {
-	case r.over, r.apart, !me.ready, !peer.ready, !me.started, peer.muted, lane.user(), me.fax, peer.fax:
+	case r.over, r.apart, r.muted[index(from)], !me.ready, !peer.ready, !me.started, peer.muted, lane.user(), me.fax, peer.fax:
 		return passage{}, false
 	case !me.direction.Sends(), !peer.direction.Receives():
 		return passage{}, false

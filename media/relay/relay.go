@@ -57,6 +57,7 @@ type Relay struct {
 	worked   bool            // as the engine was told
 	apart    bool            // neither side hears the other
 	room     bool            // it has no caller: what he said is told, and he is never there
+	muted    [2]bool         // by who is not heard
 	slot     int             // guarded by beat.mu
 	ears     [2]observed     // by who is heard
 	watched  [2]int64        // since when who is not heard is told of, by who is heard; 0: not yet

@@ -96,6 +96,9 @@ func (r *Relay) judgeRTP(from media.Side, src endpoint, h *header, sound bool, a
 	if r.apart && me.direction.Sends() {
 		return endpoint{}, media.DropApart, first
 	}
+	if r.muted[index(from)] && me.direction.Sends() {
+		return endpoint{}, media.DropMuted, first
+	}
 	if !peer.ready {
 		return endpoint{}, media.DropNoPeer, first
 	}
