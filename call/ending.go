@@ -91,6 +91,7 @@ func (m *machine) reject(at time.Time, c Cause) {
 	}
 	m.publish(events.CallRejected, at, events.CallRejectedData{
 		Status: "rejected", RejectReason: c.Reason, Limit: c.Limit, Cause: c.event(), Trace: looks(m.decision.Trace),
+		Draw: routing.Chance(m.decision.Draw), Class: callerClass(m.decision),
 	})
 	m.hangup(A, c)
 	m.end(at, "rejected", by, c)

@@ -26,6 +26,8 @@ func samples() []Event {
 	trace := []Look{{What: "number", Result: "match", Text: "number belongs to account demo"}}
 	flow := MediaFlow{Packets: 400, Bytes: 64000, RTCP: 2, Drops: map[string]uint64{"wrong-source": 1}, Codec: "PCMU", Lost: 4, JitterMS: 1.5, MOSLQ: 4.31}
 	seven := uint64(7)
+	class := &CallerClass{Withheld: true, Country: "NO", Area: "oslo", Lists: []string{"vip"}}
+	there := []Destination{{Check: "0f3c", Class: "NO", Trunk: "carrier"}}
 	consent := func(outcome, choice string) ConsentData {
 		return ConsentData{Step: "flows.sales[0].greeting", Party: "caller", Outcome: outcome, Prompt: "notice", Language: "en",
 			Hash: "00ff00ff00ff00ff", PlayedMS: 3200, Choice: choice}
@@ -36,12 +38,13 @@ func samples() []Event {
 			TrackingNumber: "+4721000001", Attribution: map[string]string{"source": "google-ads", "campaign": "autumn"},
 			Attributes: map[string]string{"X-Campaign": "autumn"}, Diverted: &Diverted{Count: 1, Reason: "user-busy"},
 			Attestation: &Attestation{Verstat: "TN-Validation-Passed", Attest: "A", OrigID: "123e4567-e89b-12d3-a456-426655440000"}},
-		CallRejected: CallRejectedData{Status: "rejected", RejectReason: "number-unassigned", Limit: "trunk", Cause: cause, Trace: trace},
+		CallRejected: CallRejectedData{Status: "rejected", RejectReason: "number-unassigned", Limit: "trunk", Cause: cause, Trace: trace, Draw: "00ff00ff00ff00ff", Class: class},
 		CallRouted: CallRoutedData{ConfigVersion: "3f2a", Flow: "sales", Strategy: "sequential", Targets: 1,
-			RecordingMode: "record-from-answer", RecordingFrom: "account", Trace: trace},
+			RecordingMode: "record-from-answer", RecordingFrom: "account", Trace: trace, Consent: "opt-in", Draw: "00ff00ff00ff00ff", Class: class,
+			Caps: map[string]int64{"account_calls": 50}, Destinations: there},
 		CallAttended: CallAttendedData{Leg: goldenLeg, Step: "flows.sales[0].greeting"},
 		CallStepped: CallSteppedData{Step: "flows.sales[1].menu", Kind: "menu", Result: "pressed", Choice: "1", Keys: 1, Number: &seven, Flow: "night",
-			Trials: []StepTrial{{Target: 0, Result: "busy"}}, Trace: trace},
+			Trials: []StepTrial{{Target: 0, Result: "busy"}}, Destinations: there, Trace: trace},
 		CallTagged:       CallTaggedData{Step: "flows.sales[2].tag", Tags: map[string]string{"team": "sales"}},
 		ConsentAnnounced: consent("announced", ""),
 		ConsentGranted:   consent("opted-in", "1"),

@@ -71,6 +71,22 @@ type Attestation struct {
 	Reason  string `json:"reason,omitempty"` // why it did not pass
 }
 
+// CallerClass is what may be told of a caller without telling who he is: what
+// flows tell callers apart by.
+type CallerClass struct {
+	Withheld bool     `json:"withheld,omitempty"`
+	Country  string   `json:"country,omitempty"` // ISO 3166-1
+	Area     string   `json:"area,omitempty"`    // id, of the table that decided
+	Lists    []string `json:"lists,omitempty"`   // ids of the lists of the table that he is in
+}
+
+// Destination is somebody who was to be rung, without telling who.
+type Destination struct {
+	Check string `json:"check"`           // 16 bits of a check sum, in hexadecimal: tells that two are not the same
+	Class string `json:"class"`           // its country, "no country", or "sip" for an address that is no number
+	Trunk string `json:"trunk,omitempty"` // it is reached by
+}
+
 // Look is one line of a decision's trace.
 type Look struct {
 	What   string `json:"what"`
@@ -98,6 +114,9 @@ type (
 		Limit        string `json:"limit,omitempty"` // whose limit was reached: node, trunk, agency, account, number
 		Cause        Cause  `json:"cause"`
 		Trace        []Look `json:"trace"`
+
+		Draw  string       `json:"draw,omitempty"` // as in call.routed
+		Class *CallerClass `json:"caller_class,omitempty"`
 	}
 	CallRoutedData struct {
 		ConfigVersion string `json:"config_version"`
@@ -107,6 +126,13 @@ type (
 		RecordingMode string `json:"recording_mode"`
 		RecordingFrom string `json:"recording_from"`
 		Trace         []Look `json:"trace"`
+
+		// What it takes to decide the call again by another table.
+		Consent      string           `json:"recording_consent,omitempty"` // that a recording takes: always | announced | opt-in | never
+		Draw         string           `json:"draw,omitempty"`              // the chance of this call: 16 hexadecimal digits
+		Class        *CallerClass     `json:"caller_class,omitempty"`
+		Caps         map[string]int64 `json:"caps,omitempty"`
+		Destinations []Destination    `json:"destinations,omitempty"` // of a dial that is the first thing to do, in the order to try
 	}
 	CallRingingData struct {
 		Status string `json:"status"`

@@ -143,7 +143,7 @@ func TestSchemasAndStructsAgree(t *testing.T) {
 		agree(t, e.Type, reflect.TypeOf(e.Data), readSchema(t, e.Type))
 	}
 	defs := readSchema(t, "common").Defs
-	for name, v := range map[string]any{"party": Party{}, "cause": Cause{}, "look": Look{}, "diverted": Diverted{}, "attestation": Attestation{}, "media_reported": MediaReported{}, "media_flow": MediaFlow{}, "step_trial": StepTrial{}, "media_totals": MediaTotals{}} {
+	for name, v := range map[string]any{"party": Party{}, "cause": Cause{}, "look": Look{}, "caller_class": CallerClass{}, "destination": Destination{}, "diverted": Diverted{}, "attestation": Attestation{}, "media_reported": MediaReported{}, "media_flow": MediaFlow{}, "step_trial": StepTrial{}, "media_totals": MediaTotals{}} {
 		agree(t, name, reflect.TypeOf(v), defs[name])
 	}
 }

@@ -18,8 +18,15 @@ type CallerClass struct {
 // he is. private says that he does not want to be shown.
 func (t *Table) Class(e164 string, private bool) CallerClass {
 	n, _ := parseE164(strings.TrimPrefix(e164, "+"))
-	area, _ := t.areas.find(n)
-	return CallerClass{Withheld: private || n == 0, Country: n.ground(), Area: area, Lists: t.Lists(e164)}
+	return t.classOf(n, Request{Private: private})
+}
+
+func (t *Table) classOf(caller number, r Request) CallerClass {
+	if caller == 0 && r.Class != nil {
+		return *r.Class
+	}
+	area, _ := t.areas.find(caller)
+	return CallerClass{Withheld: r.Private || caller == 0, Country: caller.ground(), Area: area, Lists: t.listsOf(caller)}
 }
 
 // classed is the class that stands in the place of the caller's number; nil:

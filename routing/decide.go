@@ -34,7 +34,7 @@ func (t *Table) Decide(r Request) Decision {
 		w.reject(PolicyError, "table", Missed, "there is no routing table")
 		return w.d
 	}
-	w.d.Version = t.version
+	w.d.Version, w.d.Draw = t.version, r.Draw
 	w.d.Trace = make([]Look, 0, 12)
 	if w.origin() && w.attested() && w.number() && w.flow() {
 		w.limit()
@@ -86,6 +86,7 @@ func (w *walk) origin() bool {
 	}
 	w.look("trunk", Matched, "the call came by trunk "+id+", "+country)
 	caller, how := read(w.request.From, w.trunk.country)
+	w.d.Class = w.table.classOf(caller, w.request)
 	if caller == 0 {
 		w.look("caller", Missed, how.String())
 		return true

@@ -51,6 +51,8 @@ type Decision struct {
 	Codes        StarCodes
 	First        Instruction // what is to be done first; nil when the call is refused before its flow
 	Walk         *Walk       // what follows it: the decision's own; nil as First
+	Class        CallerClass // of the caller
+	Draw         uint64      // of the request
 	Reject       Reason
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk

@@ -93,6 +93,13 @@ func (b *builder) listed(id, path string) *numberSet {
 // is E.164 with its +; what is none is in no list.
 func (t *Table) Lists(e164 string) (ids []string) {
 	n, _ := parseE164(strings.TrimPrefix(e164, "+"))
+	return t.listsOf(n)
+}
+
+func (t *Table) listsOf(n number) (ids []string) {
+	if n == 0 || len(t.lists) == 0 {
+		return nil
+	}
 	for _, id := range slices.Sorted(maps.Keys(t.lists)) {
 		if t.lists[id].has(n) {
 			ids = append(ids, id)
