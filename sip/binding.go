@@ -42,6 +42,11 @@ func (b *bindings) set(r *registration, to bound) {
 		b.all = map[*registration]bound{}
 	}
 	b.all[r] = to
+	b.publish()
+}
+
+// publish makes the hosts anew; mu is held.
+func (b *bindings) publish() {
 	hosts := map[netip.Addr][]host{}
 	for _, r := range slices.SortedFunc(maps.Keys(b.all), func(x, y *registration) int { return strings.Compare(x.trunk, y.trunk) }) {
 		for _, addr := range b.all[r].hosts {
@@ -49,6 +54,14 @@ func (b *bindings) set(r *registration, to bound) {
 		}
 	}
 	b.hosts.Store(&hosts)
+}
+
+// drop forgets a registration and where its calls come from.
+func (b *bindings) drop(r *registration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.all, r)
+	b.publish()
 }
 
 // at returns the registrations that an address belongs to.
@@ -137,7 +150,11 @@ func serviceRoutes(res *gosip.Response) (routes []gosip.Uri) {
 	return routes
 }
 
-func (r *registration) tell(b bound) { r.ep.bindings.set(r, b) }
+func (r *registration) tell(b bound) {
+	if !r.gone {
+		r.ep.bindings.set(r, b)
+	}
+}
 
 // headerText is the text of the first header of that name, empty when there is none.
 func headerText(m headed, name string) string {

@@ -101,6 +101,10 @@ type Endpoint struct {
 	slots         slots
 	complaints    bucket
 	registrations []*registration
+	watches       map[string]chan struct{} // by trunk: to look at its policy again
+	running       bool
+
+	renewing sync.Mutex // held by Renew
 
 	ctx    context.Context // of the endpoint's life: ends name look-ups and dials
 	cancel context.CancelFunc
@@ -123,7 +127,7 @@ func New(cfg Config, deps Deps, conns []net.PacketConn, listeners []net.Listener
 		instance: newTag(), asks: digest.NewGuard(), tagKey: newTag(),
 		dialogs: map[string]*leg{}, calling: map[string]*outbound{}, legs: map[*leg]struct{}{},
 		streams: map[netip.AddrPort][]*stream{}, dials: map[string]*dialling{}, slots: newSlots(),
-		health: newHealth(deps.Log), probes: make(chan struct{}, watchers),
+		watches: map[string]chan struct{}{}, health: newHealth(deps.Log), probes: make(chan struct{}, watchers),
 	}
 	e.tx = newTransactions(e.panicked)
 	e.buffers.New = func() any { return new(bytes.Buffer) }
@@ -204,12 +208,10 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	for _, l := range e.listeners {
 		e.spawn(func() { broken <- e.serveTCP(l) }) // ended by Close
 	}
-	e.startRegistrations()
-	for _, trunk := range e.deps.Trunks() {
-		if p, ok := e.deps.Policy(trunk); ok && p.Health.Every() > 0 {
-			e.spawn(func() { e.watch(trunk) }) // ended by Close
-		}
-	}
+	e.mu.Lock()
+	e.running = true
+	e.mu.Unlock()
+	e.Renew()
 	select {
 	case <-ctx.Done():
 		return nil

@@ -63,6 +63,10 @@ type registration struct {
 	lapse    *time.Timer
 	alive    *time.Timer
 	left     chan struct{} // closed when goodbye is said
+	gone     bool          // the trunk has no such registration any more: nothing is told of it
+
+	spec routing.Register // what it was begun for
+	auth routing.Auth
 }
 
 // bound is what others must know of a binding: where its calls come from, under
@@ -85,31 +89,25 @@ func contactUser(trunk string, r routing.Register) string {
 	return "rd" + hex.EncodeToString(sum[:6])
 }
 
-// startRegistrations begins with every trunk that is to be registered with.
-func (e *Endpoint) startRegistrations() {
-	for _, id := range e.deps.Trunks() {
-		p, ok := e.deps.Policy(id)
-		if !ok || p.Register.Registrar == "" {
-			continue
-		}
-		uri, err := parseTarget(p.Register.Registrar)
-		if err != nil {
-			continue // routing has refused such a table
-		}
-		r := &registration{
-			ep: e, trunk: id, registrar: uri, user: p.Register.User, contact: contactUser(id, p.Register),
-			proof: e.proofFor(id, uri.Host), callID: newTag() + newTag(), tag: newTag(),
-			asked: p.Register.Asked(), state: regTrying,
-		}
-		if r.user == "" {
-			r.user = userPart(p.Auth.Username)
-		}
-		r.caught = e.panicked
-		e.mu.Lock()
-		e.registrations = append(e.registrations, r)
-		e.mu.Unlock()
-		r.do(func() { r.tell(bound{state: regTrying, contact: r.contact}); r.begin() })
+// beginRegistration begins to register with one trunk.
+func (e *Endpoint) beginRegistration(id string, p routing.Trunk) {
+	uri, err := parseTarget(p.Register.Registrar)
+	if err != nil {
+		return // routing has refused such a table
 	}
+	r := &registration{
+		ep: e, trunk: id, registrar: uri, user: p.Register.User, contact: contactUser(id, p.Register),
+		proof: e.proofFor(id, uri.Host), callID: newTag() + newTag(), tag: newTag(),
+		asked: p.Register.Asked(), state: regTrying, spec: p.Register, auth: p.Auth,
+	}
+	if r.user == "" {
+		r.user = userPart(p.Auth.Username)
+	}
+	r.caught = e.panicked
+	e.mu.Lock()
+	e.registrations = append(e.registrations, r)
+	e.mu.Unlock()
+	r.do(func() { r.tell(bound{state: regTrying, contact: r.contact}); r.begin() })
 }
 
 // begin starts a round: the registrar's addresses are looked up beside the

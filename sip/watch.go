@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -13,9 +14,15 @@ import (
 const watchers = 64
 
 // watch asks the targets of a trunk by OPTIONS, again and again, until the
-// endpoint is closed. Rounds are spread by a tenth, so that many nodes do not
+// endpoint is closed or the trunk is not to be watched any more. Rounds are spread by a tenth, so that many nodes do not
 // ask together; the first follows within a second.
 func (e *Endpoint) watch(trunk string) {
+	e.mu.Lock()
+	poke := e.watches[trunk]
+	e.mu.Unlock()
+	var asked []routing.TrunkTarget // in the last round
+	var last time.Duration
+	var at time.Time
 	timer := time.NewTimer(time.Duration(e.deps.Random(1000)) * time.Millisecond)
 	defer timer.Stop()
 	for {
@@ -23,12 +30,21 @@ func (e *Endpoint) watch(trunk string) {
 		case <-e.ctx.Done():
 			return
 		case <-timer.C:
+		case <-poke:
 		}
 		p, ok := e.deps.Policy(trunk)
 		every := p.Health.Every()
 		if !ok || every == 0 {
-			return
+			if e.unwatch(trunk) {
+				return
+			}
+			timer.Reset(0)
+			continue
 		}
+		if slices.Equal(p.Targets, asked) && every == last && time.Since(at) < every*9/10 {
+			continue // poked, and nothing is new
+		}
+		asked, last, at = p.Targets, every, time.Now()
 		guard(func() { e.ask(trunk, p, every) }, e.panicked)
 		timer.Reset(every*9/10 + time.Duration(e.deps.Random(int(every/5/time.Millisecond)+1))*time.Millisecond)
 	}
