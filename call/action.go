@@ -28,7 +28,7 @@ type (
 	doEarly struct {
 		status int
 		body   []byte
-		target int
+		leg    LegID
 	}
 	// doAgree makes the caller's answer from the callee's, which may be an offer
 	// when the callee was invited without one; the answer is Agreed.

@@ -10,22 +10,30 @@ import (
 
 // picksUp is the first answer: what it says goes to the caller once the relay agrees.
 func (m *machine) picksUp(a *attempt, s Answered) {
+	if m.flow.vets() {
+		m.receive(a, s)
+		return
+	}
 	l := a.leg
-	m.attempts = slices.DeleteFunc(m.attempts, func(b *attempt) bool { return a == b })
 	l.answered = true
-	m.winner = l.id
 	m.publish(events.LegAnswered, s.Time, events.LegAnsweredData{Leg: l.ulid})
-	m.answeredAt = s.Time
-	m.become(answering)
+	m.wins(s.Time, a)
 	m.owed = s.Offer && m.delayed()
 	body := s.Body
 	if len(body) == 0 && !s.Offer { // against RFC 3261 13.2.1, but gateways do: the answer was in the 183
 		body = l.early
 	}
+	m.do(doAgree{leg: l.id, body: body, target: l.target, offer: s.Offer})
+}
+
+// wins gives an attempt the call, once the relay agrees.
+func (m *machine) wins(at time.Time, a *attempt) {
+	m.attempts = slices.DeleteFunc(m.attempts, func(b *attempt) bool { return a == b })
+	m.winner, m.answeredAt = a.id, at
+	m.become(answering)
 	m.stopRingback()
 	m.quiet(forRingback, media.Caller)
-	m.arm(s.Time)
-	m.do(doAgree{leg: l.id, body: body, target: l.target, offer: s.Offer})
+	m.arm(at)
 }
 
 func (m *machine) inAnswering(from LegID, s Signal) bool {
@@ -111,9 +119,13 @@ func (m *machine) agreedOn(s Agreed) {
 		m.winner, m.answeredAt = "", time.Time{}
 		m.become(ringing)
 		m.attemptOver(s.Time, &attempt{leg: l}, "failed", c)
+		if m.state == ringing {
+			m.nextGuest(s.Time)
+		}
 		return
 	}
 	m.agreed = s.Body
+	m.closeRoom(l)
 	m.dropAttempts(s.Time, elsewhere)
 	switch {
 	case m.decision.Recording.Mode == recordFromAnswer:
@@ -171,7 +183,9 @@ func (m *machine) bridge(at time.Time, late bool) {
 		m.exchange = &exchange{step: firstAnswer, leg: A, asked: A}
 	}
 	m.become(inProgress)
-	m.do(doStopTimer{timerDurable}, doAnswer{m.agreed})
+	m.do(doStopTimer{timerDurable})
+	m.meet()
+	m.do(doAnswer{m.agreed})
 	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
 	m.tellHolds(at)
 	m.beeps()

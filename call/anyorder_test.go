@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -34,6 +35,12 @@ func TestAnyOrder(t *testing.T) {
 		}
 		w.move = func(at time.Time) Signal {
 			return signalOf(t, set, At{at}, "moved", []string{pick("moved", "", "", "again", "error")})
+		}
+		w.receives = func() error {
+			if rapid.IntRange(0, 4).Draw(r, "received") == 4 {
+				return errors.New("injected")
+			}
+			return nil
 		}
 		begin(r, w, set)
 		now := 0
@@ -83,6 +90,12 @@ func anySetup(t *testing.T, r *rapid.T) setup {
 	}
 	if rapid.Bool().Draw(r, "together") {
 		set.set(t, "together "+rapid.SampledFrom([]string{"", "busy unreachable", "declined busy no-answer unreachable full"}).Draw(r, "failover"))
+	}
+	if rapid.Bool().Draw(r, "whisper") {
+		set.set(t, "whisper "+rapid.SampledFrom([]string{"", "hi.wav", "hi.wav there.wav"}).Draw(r, "prompts"))
+	}
+	if rapid.Bool().Draw(r, "screen") {
+		set.set(t, "screen "+rapid.SampledFrom([]string{"", "press.wav"}).Draw(r, "prompts"))
 	}
 	return set
 }
@@ -152,9 +165,15 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "side"), fmt.Sprint(rapid.IntRange(0, 5).Draw(r, "code"))}
 		for what := range w.playing { // of several any: they are of one kind
 			if rapid.Bool().Draw(r, "a sound is over") {
-				args = []string{"played", what.purpose, what.to.String()}
+				from, args = what.room, []string{"played", what.purpose, what.to.String()}
 				delete(w.playing, what)
 				break
+			}
+		}
+		if args[0] == "pressed" && rapid.Bool().Draw(r, "of a guest") {
+			args[1], args[2] = "callee", rapid.SampledFrom([]string{"1", "1", "5"}).Draw(r, "key")
+			for room := range w.rooms {
+				from = room
 			}
 		}
 		if args[0] == "expired" {

@@ -14,7 +14,8 @@ const maxTogether = 16
 // attempt is a target that is being dialled. In a hunt there is one at a time.
 type attempt struct {
 	*leg
-	deadline time.Time // until when it may ring
+	deadline time.Time // until when it may ring, or listen
+	guest    *guest    // has answered and is spoken to first; nil: it rings
 }
 
 // attempt returns the one that a leg is, nil when it is none any more.
@@ -56,7 +57,9 @@ func (m *machine) dial(at time.Time) {
 	n := m.next
 	m.next++
 	t := m.target(n)
-	a := &attempt{&leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: n, origin: originOfTarget(t)}, at.Add(t.Timeout)}
+	a := &attempt{leg: &leg{id: bLeg(len(m.legs)), ulid: m.mint(), target: n, origin: originOfTarget(t)}, deadline: at.Add(t.Timeout)}
+	a.named = m.flow.ring.Together
+	a.room = a.named && m.flow.vets() // several may listen at once
 	m.legs = append(m.legs, a.leg)
 	m.attempts = append(m.attempts, a)
 	m.publish(events.LegCreated, at, events.LegCreatedData{Leg: a.ulid, Role: "b", Attempt: n + 1, Trunk: t.Trunk, RedirectedBy: m.redirectedBy[n]})
@@ -107,11 +110,21 @@ func (m *machine) unanswered(at time.Time, late []*attempt, c Cause) {
 	m.arm(at)
 	var last verdict
 	for _, a := range late {
-		m.hangup(a.id, Cause{Status: 487, Text: "no answer"})
-		last = m.note(at, a, "canceled", c)
+		switch {
+		case a.guest == nil:
+			m.hangup(a.id, Cause{Status: 487, Text: "no answer"})
+			last = m.note(at, a, "canceled", c)
+		case a.guest.stage == asked || a.guest.stage == hearing:
+			last = m.turnsDown(at, a, declinedLate, Cause{Status: 480, Q850: 19, Text: "not taken in time"})
+		default:
+			last = m.turnsDown(at, a, declinedLost, Cause{Status: 504, Q850: 102, Text: "no answer to the new media"})
+		}
 	}
 	if len(late) > 0 {
 		m.proceed(at, last)
+	}
+	if m.state == ringing {
+		m.nextGuest(at)
 	}
 }
 
@@ -138,12 +151,14 @@ func (m *machine) note(at time.Time, a *attempt, status string, c Cause) verdict
 		m.stopRingback()
 	}
 	m.silence(a.leg, at)
-	return m.tried(a, truer(c), redirection == redirectFollowed)
+	m.closeRoom(a.leg)
+	c = truer(c)
+	return m.tried(a, c, class(c), redirection == redirectFollowed)
 }
 
 // tried keeps how an attempt came out, but for one that goes on elsewhere.
-func (m *machine) tried(a *attempt, c Cause, followed bool) verdict {
-	v := verdict{class(c), followed}
+func (m *machine) tried(a *attempt, c Cause, result routing.RingResult, followed bool) verdict {
+	v := verdict{result, followed}
 	if !followed {
 		m.flow.trials = append(m.flow.trials, routing.Trial{Target: m.flow.origin[a.target-m.flow.base], Result: v.result})
 	}
@@ -180,6 +195,7 @@ func (m *machine) dropAttempts(at time.Time, c Cause) {
 	m.arm(at)
 	for _, a := range all {
 		m.hangup(a.id, c)
+		m.sendOff(a)
 		m.settle(a.leg, at, ByFlow, c)
 	}
 }

@@ -38,6 +38,7 @@ type Call struct {
 	legs      map[LegID]Leg
 	lines     map[LegID]*Line
 	relay     Relay
+	rooms     map[LegID]*room
 	recording Recording          // tapped
 	opened    Recording          // not yet
 	playing   map[sounding]int   // as the relay numbers what plays
@@ -196,7 +197,7 @@ func (c *Call) carryOut(a action) Signal {
 	case doProgress:
 		c.a.Progress(a.status, nil)
 	case doEarly:
-		body, err := c.relay.Answer(media.Callee, a.body, source(c.machine.target(a.target).Media, false))
+		body, err := c.relay.Answer(media.Callee, a.body, c.calleeSource(a.leg, false))
 		if err != nil { // the caller's own phone rings instead
 			c.log.Warn("early media not passed on", "error", err)
 			a.status = 180
@@ -308,9 +309,21 @@ func (c *Call) dial(a doDial) {
 		Call: c.id, Leg: a.leg, LegULID: c.machine.leg(a.leg).ulid, Target: c.machine.target(a.target),
 		MaxForwards: c.machine.invite.MaxForwards, Body: c.machine.offered,
 	}
-	if relay := c.relay; relay != nil {
+	l := c.machine.leg(a.leg)
+	switch relay := c.relay; {
+	case l.room:
+		if err := c.openRoom(a.leg, &d); err != nil {
+			c.log.Warn("no anteroom for an attempt", "leg", string(a.leg), "error", err)
+			c.post(a.leg, Failed{At{c.now()}, causeOf(err, 500, "media failed")})
+			c.post(a.leg, Gone{At{c.now()}})
+			return
+		}
+	case relay != nil:
+		src := c.attemptSource(l, false)
 		d.Over = func(a netip.Addr, private bool) ([]byte, error) {
-			return relay.Over(media.Callee, a, source(d.Target.Media, private))
+			over := source(d.Target.Media, private)
+			over.Attempt = src.Attempt
+			return relay.Over(media.Callee, a, over)
 		}
 	}
 	c.identify(&d)

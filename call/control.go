@@ -60,7 +60,7 @@ func (m *machine) ordered(s Ordered) {
 		m.connectOrdered(s, o)
 		return
 	case PlayTo:
-		if m.sounds[sounding{forOrder, o.Side}] {
+		if m.sounds[sounding{purpose: forOrder, to: o.Side}] {
 			m.do(doReplyOrder{s.Reply, NotNow{"a sound plays to that party by order already: stop it first"}})
 			return
 		}

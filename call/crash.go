@@ -28,6 +28,9 @@ func (c *Call) crash(r any) {
 			s.Leg.Hangup(internalError)
 		}
 	}
+	for _, r := range c.rooms {
+		r.Close()
+	}
 	if c.relay != nil {
 		c.relay.Close()
 	}

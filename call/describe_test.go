@@ -29,6 +29,16 @@ func describe(a action) string {
 			return fmt.Sprintf("relay join %s %q target %d", a.leg, a.body, a.target)
 		}
 		return fmt.Sprintf("relay answer %q target %d", a.body, a.target)
+	case doApart:
+		return fmt.Sprintf("apart %t", a.on)
+	case doReceive:
+		return strings.TrimRight(fmt.Sprintf("receive %s %q %s", a.leg, a.body, map[bool]string{true: "by his offer"}[a.offer]), " ")
+	case doFetch:
+		return fmt.Sprintf("fetch %s", a.leg)
+	case doSeat:
+		return fmt.Sprintf("seat %s %q", a.leg, a.body)
+	case doCloseRoom:
+		return fmt.Sprintf("close room of %s", a.leg)
 	case doRecord:
 		if a.segment > 1 {
 			return fmt.Sprintf("record segment %d of %s and %s", a.segment, a.caller, a.callee)
@@ -58,8 +68,6 @@ func describe(a action) string {
 		return "direct to " + a.to.URI
 	case doClaimParty:
 		return fmt.Sprintf("claim the %s of %s", a.party, a.call)
-	case doApart:
-		return fmt.Sprintf("apart %t", a.on)
 	case doMute:
 		return fmt.Sprintf("mute the %s %t", a.side, a.on)
 	case doReply:
@@ -81,7 +89,7 @@ func describe(a action) string {
 	case doPlay:
 		return describePlay(a)
 	case doStopPlay:
-		return fmt.Sprintf("stop the %s of the %s", a.what.purpose, a.what.to)
+		return fmt.Sprintf("stop the %s of the %s", a.what.purpose, a.what.to) + inRoom(a.what.room)
 	case doSilence:
 		return fmt.Sprintf("silence the %s", a.side)
 	case doAnswer:
@@ -132,7 +140,7 @@ func describe(a action) string {
 	case doFinish:
 		return "finish"
 	case doPressed:
-		return fmt.Sprintf("a %s of the %s by info", a.press.Digit, a.side)
+		return fmt.Sprintf("a %s of the %s by info", a.press.Digit, a.side) + inRoom(a.room)
 	case doTell:
 		return fmt.Sprintf("tell %s a %s by info", a.leg, a.press.Digit)
 	case doPress:
@@ -148,7 +156,7 @@ func describe(a action) string {
 }
 
 func describePlay(a doPlay) string {
-	line := fmt.Sprintf("play %s to the %s:", a.what.purpose, a.what.to)
+	line := fmt.Sprintf("play %s to the %s%s:", a.what.purpose, a.what.to, inRoom(a.what.room))
 	if o := a.order; o.Sound.File != "" {
 		line += " " + o.Sound.File
 	} else {
@@ -223,6 +231,15 @@ func describePublish(a doPublish) string {
 		line += fmt.Sprintf(" %s %d", d.Leg, d.SIP)
 	case events.LegAnsweredData:
 		line += " " + d.Leg
+	case events.LegWhisperedData:
+		line += fmt.Sprintf(" %s complete %t", d.Leg, d.Complete)
+		if d.End != "" {
+			line += ", " + d.End
+		}
+	case events.LegAcceptedData:
+		line += fmt.Sprintf(" %s after %d", d.Leg, d.WaitedMS)
+	case events.LegDeclinedData:
+		line += fmt.Sprintf(" %s %s after %d", d.Leg, d.Reason, d.WaitedMS)
 	case events.LegFailedData:
 		line += fmt.Sprintf(" %s %s %d %q", d.Leg, d.Status, d.Cause.SIPStatus, d.Cause.SIPReason)
 		if d.Redirect != "" {
@@ -256,4 +273,11 @@ func describePublish(a doPublish) string {
 		line += fmt.Sprintf(" %s %s of %s: silent for %d", d.Limit, d.Side, d.Leg, d.SilentMS)
 	}
 	return line
+}
+
+func inRoom(id LegID) string {
+	if id == "" {
+		return ""
+	}
+	return " in the room of " + string(id)
 }

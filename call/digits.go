@@ -41,6 +41,7 @@ type (
 	doPressed struct {
 		side  media.Side
 		press media.Press
+		room  LegID // in whose anteroom he is; empty: in none
 	}
 	// doTell tells a leg of a key by INFO.
 	doTell struct {
@@ -111,6 +112,9 @@ func (m *machine) noticed(s Noticed) bool {
 		m.publish(events.MediaStarted, s.Time, events.MediaStartedData{Side: n.Side.String(), PT: int(n.PT)})
 	case media.Pressed:
 		m.pressed(s.Time, n)
+		if a := m.guestOnRelay(); a != nil && n.Side == media.Callee {
+			m.guestPressed(s.Time, a, n.Press.Digit)
+		}
 	case media.Tell:
 		if id := m.legOn(n.Side); id != "" {
 			m.do(doTell{id, n.Press})
@@ -188,12 +192,16 @@ func (m *machine) tellBursts(at time.Time) {
 }
 
 func (m *machine) tellBurst(at time.Time, side media.Side) {
+	m.tellBurstOf(at, side, m.leg(m.legOn(side)))
+}
+
+func (m *machine) tellBurstOf(at time.Time, side media.Side, l *leg) {
 	b := &m.keys.bursts[side-1]
 	if b.count == 0 {
 		return
 	}
 	d := events.DTMFDetectedData{Side: side.String(), Class: b.class.String(), Count: b.count}
-	if l := m.leg(m.legOn(side)); l != nil {
+	if l != nil {
 		d.Leg = l.ulid
 	}
 	for _, w := range []media.Way{media.ByEvent, media.BySound, media.ByInfo} {
@@ -208,7 +216,7 @@ func (m *machine) tellBurst(at time.Time, side media.Side) {
 // keyed is a key by INFO; the relay tells which presses are new.
 func (m *machine) keyed(from LegID, p media.Press) {
 	if side, ok := m.sideOf(from); ok && m.relay {
-		m.do(doPressed{side, p})
+		m.do(doPressed{side: side, press: p})
 	}
 }
 
@@ -312,7 +320,7 @@ func (m *machine) pausedBy() string {
 func (c *Call) carryOutKeys(a action) bool {
 	switch a := a.(type) {
 	case doPressed:
-		c.relay.Pressed(a.side, a.press)
+		c.relayOf(a.room).Pressed(a.side, a.press)
 	case doTell:
 		if l := c.legs[a.leg]; l != nil {
 			l.Press(a.press)

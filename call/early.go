@@ -47,8 +47,9 @@ func (m *machine) rings(l *leg, s Ringing) {
 }
 
 // hearsNobody reports whether no early media goes to the caller: his trunk does not
-// want any, or, where he made no offer, he would have to be made one.
-func (m *machine) hearsNobody() bool { return m.decision.Ringback || m.delayed() }
+// want any, where he made no offer he would have to be made one, and of somebody who
+// is asked first whether he takes the call he hears nothing before that.
+func (m *machine) hearsNobody() bool { return m.decision.Ringback || m.delayed() || m.flow.vets() }
 
 // pass lets the caller hear the early media of a leg.
 func (m *machine) pass(l *leg, status int) {
@@ -57,7 +58,7 @@ func (m *machine) pass(l *leg, status int) {
 	m.passing = l.id
 	if now := (progress{status, string(l.early)}); now != m.heardOf {
 		m.heardOf = now
-		m.do(doEarly{status: status, body: l.early, target: l.target})
+		m.do(doEarly{status: status, body: l.early, leg: l.id})
 	}
 }
 

@@ -184,7 +184,6 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	for _, a := range m.attempts {
 		m.hangup(a.id, Cause{Status: 487, Q850: 16, Text: "the call is over"})
 	}
-	m.attempts = nil
 	for i := len(m.legs) - 1; i >= 0; i-- {
 		m.settle(m.legs[i], at, by, c)
 	}
@@ -194,8 +193,12 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	m.do(doStopTimer{}, doTimer{timerLinger, lingerWait})
 	if m.relay {
 		m.quietAll()
+		for _, l := range m.legs {
+			m.closeRoom(l)
+		}
 		m.do(doCloseRelay{})
 	}
+	m.attempts = nil
 	m.publishEnd()
 	if m.recording == recording {
 		m.recording = recordingOver

@@ -77,6 +77,9 @@ func (m *machine) offeredEarly(from LegID, s Offered) {
 	}
 	early := m.passing != "" && (from == A || from == m.passing)
 	answered := m.state == answering && m.agreed != nil && from == m.winner && !m.owed
+	if a := m.attempt(from); a != nil && a.guest != nil {
+		answered = a.guest.answer != nil
+	}
 	if len(s.Body) == 0 || !early && !answered {
 		m.do(doRefuseOffer{from, s.ID, status})
 		return

@@ -56,6 +56,8 @@ type leg struct {
 	hung     bool // it has been asked to hang up
 	gone     bool
 	joined   time.Time // when it took the place of another one; zero: it did not
+	named    bool      // it is one of several on the relay
+	room     bool      // it has an anteroom
 }
 
 // machine is the call as a function of signals: no clock, no goroutine, no
@@ -75,6 +77,7 @@ type machine struct {
 	legs         []*leg     // legs[0] is the caller's
 	attempts     []*attempt // under way, in the order they were begun
 	armed        time.Time  // when timerRing goes off for the first of them; zero: it does not run
+	apart        bool       // the sides of the relay do not hear each other
 	winner       LegID
 	talk         talking        // once bridged
 	next         int            // next target to try
@@ -393,13 +396,16 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 	case Referred, Replaced, Claimed, Given:
 		m.tooEarly(from, s)
 	case Sounded:
-		m.sounded(s.Time, s.Playback)
+		m.soundedIn(s.Time, s.Room, s.Playback)
 	case Noticed:
 		if m.state == ended {
 			return false
 		}
+		if from != "" { // of an anteroom that nobody is in any more
+			return true
+		}
 		if p := s.Notice.Playback; p != nil {
-			m.sounded(s.Time, *p)
+			m.soundedIn(s.Time, "", *p)
 			return true
 		}
 		return m.noticed(s)

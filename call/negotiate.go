@@ -29,6 +29,9 @@ func (c *Call) negotiate(a action) Signal {
 		if c.carryOutKeys(a) {
 			return nil
 		}
+		if answer, ok := c.carryOutGuest(a); ok {
+			return answer
+		}
 		return c.carryOutTransfer(a)
 	}
 	return nil
@@ -37,8 +40,8 @@ func (c *Call) negotiate(a action) Signal {
 var notAcceptable = Cause{Status: 488, Q850: 65, Text: "offer not acceptable"}
 
 // agree makes what the caller gets of what the callee answered with.
-func (c *Call) agree(a doAgree) Signal {
-	src := source(c.machine.target(a.target).Media, false)
+func (c *Call) agree(a doAgree) Agreed {
+	src := c.calleeSource(a.leg, false)
 	var body []byte
 	var err error
 	switch {

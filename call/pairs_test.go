@@ -10,7 +10,7 @@ import (
 var signalNames = map[string]string{
 	"Started": "started", "Verified": "verified", "Routed": "routed", "Offer": "offer", "Ringing": "ringing", "Answered": "answered",
 	"Forked": "forked", "Failed": "failed", "Cancelled": "cancelled", "Acked": "acked", "NoAck": "no-ack",
-	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Settled": "settled", "Gone": "gone", "Agreed": "agreed", "Recorded": "recorded",
+	"Bye": "bye", "Offered": "offered", "Withdrawn": "withdrawn", "Accepted": "accepted", "Declined": "declined", "Settled": "settled", "Gone": "gone", "Agreed": "agreed", "Received": "received", "Recorded": "recorded",
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
 	"Closed": "closed", "Sounded": "sounded", "Stop": "stop", "Lost": "lost", "Trying": "trying", "Silenced": "silenced",
 	"Referred": "referred", "Replaced": "replaced", "Claimed": "claimed", "Given": "given", "Directed": "directed", "Moved": "moved", "Keyed": "keyed", "Untold": "untold", "Ordered": "ordered",
@@ -71,6 +71,9 @@ func TestEveryPair(t *testing.T) {
 	impossible[received] = append(impossible[received], "Referred", "Replaced", "Claimed", "Given")
 	for _, s := range []state{received, screening, routingSt, ringing, answering, inProgress, ended} { // answers that come at once
 		impossible[s] = append(impossible[s], "Directed", "Moved")
+		if s != ringing {
+			impossible[s] = append(impossible[s], "Received")
+		}
 	}
 	for _, s := range []state{received, screening, routingSt, ringing, answering, inProgress, ended} {
 		for kind, name := range signalNames {

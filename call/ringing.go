@@ -3,7 +3,11 @@ package call
 // inRinging handles the signals while targets are being dialled.
 func (m *machine) inRinging(from LegID, s Signal) bool {
 	if a := m.attempt(from); a != nil {
-		if handled := m.attemptSays(a, s); handled {
+		says := m.attemptSays
+		if a.guest != nil {
+			says = m.guestSays
+		}
+		if says(a, s) {
 			return true
 		}
 	}
@@ -32,6 +36,8 @@ func (m *machine) inRinging(from LegID, s Signal) bool {
 		m.offeredEarly(from, s)
 	case Settled:
 		m.settled(s)
+	case Received:
+		m.received(s)
 	default:
 		return m.leftEarly(from, s)
 	}

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"time"
 
 	"ringdown/events"
@@ -18,6 +19,7 @@ const (
 type sounding struct {
 	purpose string
 	to      media.Side
+	room    LegID // whose anteroom it plays in; empty: the call's relay
 }
 
 type (
@@ -41,11 +43,14 @@ func (doStopPlay) isAction() {}
 type Sounded struct {
 	At
 	Playback media.Playback
+	Room     LegID // in whose anteroom; empty: on the call's relay
 }
 
 // play begins a sound, unless it plays already.
-func (m *machine) play(purpose string, order media.Play) {
-	what := sounding{purpose, order.To}
+func (m *machine) play(purpose string, order media.Play) { m.playIn("", purpose, order) }
+
+func (m *machine) playIn(room LegID, purpose string, order media.Play) {
+	what := sounding{purpose, order.To, room}
 	if m.sounds[what] {
 		return
 	}
@@ -58,8 +63,10 @@ func (m *machine) play(purpose string, order media.Play) {
 }
 
 // quiet ends a sound, if it plays.
-func (m *machine) quiet(purpose string, to media.Side) {
-	what := sounding{purpose, to}
+func (m *machine) quiet(purpose string, to media.Side) { m.quietIn("", purpose, to) }
+
+func (m *machine) quietIn(room LegID, purpose string, to media.Side) {
+	what := sounding{purpose, to, room}
 	if m.sounds[what] {
 		delete(m.sounds, what)
 		m.do(doStopPlay{what})
@@ -68,6 +75,9 @@ func (m *machine) quiet(purpose string, to media.Side) {
 
 // quietAll ends all sounds, in one order.
 func (m *machine) quietAll() {
+	for _, a := range m.attempts {
+		m.hushGuest(a)
+	}
 	for _, purpose := range []string{forRingback, forHold, forBeep, forOrder} {
 		for _, to := range []media.Side{media.Caller, media.Callee} {
 			m.quiet(purpose, to)
@@ -75,17 +85,29 @@ func (m *machine) quietAll() {
 	}
 }
 
-// sounded tells what became of a sound, by whichever way it was learnt.
-func (m *machine) sounded(at time.Time, p media.Playback) {
-	delete(m.sounds, sounding{p.For, p.To})
+// soundedIn takes what became of a sound, by whichever way it was learnt.
+func (m *machine) soundedIn(at time.Time, room LegID, p media.Playback) {
+	delete(m.sounds, sounding{p.For, p.To, room})
+	m.tellSound(at, room, p)
+	if m.state == ringing {
+		m.heardBy(at, room, p)
+	}
+}
+
+func (m *machine) tellSound(at time.Time, room LegID, p media.Playback) {
 	data := events.MediaPlayedData{
 		Sound: p.For, Hash: p.Hash, Side: p.To.String(), Complete: p.Complete,
 		PlayedMS: p.Heard.Milliseconds(), Times: p.Times, End: string(p.End),
 	}
-	if l := m.leg(m.talk.on(p.To)); l != nil {
+	switch l := m.leg(m.talk.on(p.To)); {
+	case l != nil:
 		data.Leg = l.ulid
-	} else if p.To == media.Caller {
+	case p.To == media.Caller:
 		data.Leg = m.legs[0].ulid
+	default:
+		if l = m.leg(cmp.Or(room, m.legOn(media.Callee))); l != nil {
+			data.Leg = l.ulid
+		}
 	}
 	m.publish(events.MediaPlayed, at, data)
 }
@@ -98,7 +120,7 @@ func (m *machine) ringsOurselves() bool {
 
 // ringOut lets the caller hear our ringback tone.
 func (m *machine) ringOut() {
-	if m.sounds[sounding{forRingback, media.Caller}] {
+	if m.sounds[sounding{purpose: forRingback, to: media.Caller}] {
 		return
 	}
 	if now := (progress{183, forRingback}); now != m.heardOf {
@@ -151,10 +173,10 @@ func (c *Call) await() {
 }
 
 func (c *Call) play(a doPlay) Signal {
-	id, err := c.relay.Play(a.order)
+	id, err := c.relayOf(a.what.room).Play(a.order)
 	if err != nil {
 		c.log.Warn("a sound cannot be played", "sound", a.what.purpose, "to", a.what.to.String(), "error", err)
-		return Sounded{At{c.now()}, media.Playback{To: a.what.to, For: a.what.purpose, Sound: a.order.Sound, End: media.PlayFailed}}
+		return Sounded{At{c.now()}, media.Playback{To: a.what.to, For: a.what.purpose, Sound: a.order.Sound, End: media.PlayFailed}, a.what.room}
 	}
 	if c.playing == nil {
 		c.playing = map[sounding]int{}
@@ -164,8 +186,8 @@ func (c *Call) play(a doPlay) Signal {
 }
 
 func (c *Call) stopPlay(a doStopPlay) Signal {
-	if done, ok := c.relay.Stop(c.playing[a.what]); ok {
-		return Sounded{At{c.now()}, done}
+	if done, ok := c.relayOf(a.what.room).Stop(c.playing[a.what]); ok {
+		return Sounded{At{c.now()}, done, a.what.room}
 	}
 	return nil
 }

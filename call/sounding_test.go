@@ -24,7 +24,7 @@ func TestWhatWasPlayedIsTold(t *testing.T) {
 	if order.To != media.Callee || order.For != forHold || !order.Loop || order.Under {
 		t.Errorf("order %+v", order)
 	}
-	out, known := m.step("", Sounded{At{zero}, media.Playback{To: media.Callee, For: forHold, End: media.PlayFailed}})
+	out, known := m.step("", Sounded{At: At{zero}, Playback: media.Playback{To: media.Callee, For: forHold, End: media.PlayFailed}})
 	if !known || len(out) != 1 {
 		t.Fatalf("known %v, %d actions", known, len(out))
 	}

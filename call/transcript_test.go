@@ -89,6 +89,22 @@ func (s *setup) set(t *testing.T, line string) {
 			r.Failover = append(r.Failover, routing.RingResult(class))
 		}
 		s.decision.First = r
+	case "whisper", "screen": // prompts ...; of the ring that is set, or of a hunt
+		r, _ := s.decision.First.(routing.Ring)
+		r.Targets = s.decision.Targets
+		if !r.Together {
+			r.Failover = append([]routing.RingResult{routing.Declined}, hunting...)
+		}
+		var prompts []routing.Prompt
+		for _, file := range strings.Fields(value) {
+			prompts = append(prompts, routing.Prompt{File: file})
+		}
+		if name == "whisper" {
+			r.Whisper = &routing.Whispered{Prompts: prompts}
+		} else {
+			r.Screen = &routing.Screened{Prompts: prompts, Accept: "1", Within: 5 * time.Second}
+		}
+		s.decision.First = r
 	case "flow": // a flow, as JSON
 		s.walk(t, value)
 	case "follow": // how many redirections, to the host of the targets
@@ -304,6 +320,12 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		return Gone{at}
 	case "agreed":
 		return Agreed{at, []byte("our-answer"), fault}
+	case "received": // leg [error [status]]
+		r := Received{At: at, Leg: LegID(arg(0)), Body: []byte("our-answer")}
+		if arg(1) == "error" {
+			r.Err = errors.New("injected")
+		}
+		return r
 	case "recorded":
 		return Recorded{at, fault}
 	case "record-fault":
@@ -313,7 +335,7 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "timeout":
 		return Timeout{at, Timer(arg(0))}
 	case "sounded": // purpose [side]
-		return Sounded{at, playback(arg(0), arg(1), media.PlayStopped)}
+		return Sounded{At: at, Playback: playback(arg(0), arg(1), media.PlayStopped), Room: LegID(arg(2))}
 	case "keyed":
 		return Keyed{at, media.Press{Digit: 5, For: 160 * time.Millisecond}}
 	case "untold":
@@ -323,6 +345,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		switch arg(0) {
 		case "pressed":
 			digit := media.Digit(5)
+			if arg(2) == "1" {
+				digit = 1
+			}
 			if arg(2) == "fax" {
 				digit = media.CNG
 			}

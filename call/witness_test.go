@@ -29,6 +29,9 @@ type witness struct {
 	resumes, shows                     bool // timerPause and timerHidden run
 	hidden                             [2]bool
 	fault                              string
+	rooms                              map[LegID]bool // anterooms that are open
+	apart                              bool
+	receives                           func() error // whether the relay can
 }
 
 func newWitness(s setup) *witness {
@@ -191,16 +194,22 @@ func (w *witness) check(a action, s Signal) {
 		delete(w.there, a.leg)
 	case doHangup:
 		w.ending[a.leg] = true
+	case doReceive, doFetch, doSeat, doCloseRoom, doApart:
+		w.checkGuest(a, s)
 	case doEarly:
 		w.passing = true
 	case doSilence:
 		w.passing = false
 	case doDial:
 		w.there[a.leg] = true
+		w.dialled(a)
 		if w.passing && !w.m.flow.ring.Together {
 			w.fail("the next target is dialled while the one before is heard")
 		}
 	case doAnswer:
+		if w.apart {
+			w.fail("the caller is answered and nobody hears him")
+		}
 		w.passing = false
 		if !w.answeredDurable {
 			w.fail("the caller was answered before call.answered was handed over")
@@ -229,7 +238,7 @@ func (w *witness) checkSound(a action, s Signal) {
 			w.fail("%v does not play", a.what)
 		}
 		delete(w.playing, a.what)
-		w.signal("", Sounded{At{s.at()}, media.Playback{To: a.what.to, For: a.what.purpose, End: media.PlayStopped}})
+		w.signal("", Sounded{At{s.at()}, media.Playback{To: a.what.to, For: a.what.purpose, End: media.PlayStopped}, a.what.room})
 	case doCloseRelay:
 		if len(w.playing) > 0 {
 			w.fail("the relay is closed while %v plays", w.playing)
@@ -369,6 +378,8 @@ func (w *witness) finish(at At) {
 		}
 	}
 	switch {
+	case len(w.rooms) > 0:
+		w.fail("anterooms stay open: %v", w.rooms)
 	case w.ended != 1:
 		w.fail("call.ended was told %d times", w.ended)
 	case w.finished != 1:
@@ -387,5 +398,49 @@ func (w *witness) finish(at At) {
 		if n > 1 {
 			w.fail("leg.ended was told twice of %s", leg)
 		}
+	}
+}
+
+// dialled opens the anteroom of an attempt that has one.
+func (w *witness) dialled(a doDial) {
+	if !w.m.leg(a.leg).room {
+		return
+	}
+	if w.rooms == nil {
+		w.rooms = map[LegID]bool{}
+	}
+	w.rooms[a.leg] = true
+}
+
+// checkGuest: who has answered is spoken to where he is, is moved out of a room that
+// is open, and a room is closed once.
+func (w *witness) checkGuest(a action, s Signal) {
+	switch a := a.(type) {
+	case doReceive:
+		w.needs(a, a.leg)
+		if w.rooms[a.leg] == w.apart {
+			w.fail("%s is to be spoken to in a room (%t), or apart from the caller (%t)", a.leg, w.rooms[a.leg], w.apart)
+		}
+		w.signal("", Received{At{s.at()}, a.leg, []byte("answer"), w.receives()})
+	case doFetch:
+		w.needs(a, a.leg)
+		if !w.rooms[a.leg] {
+			w.fail("%s is fetched from no room", a.leg)
+		}
+	case doSeat:
+		w.needs(a, a.leg)
+		w.signal("", Agreed{At{s.at()}, []byte("answer"), w.receives()})
+	case doCloseRoom:
+		if !w.rooms[a.leg] {
+			w.fail("the room of %s is closed and was not open", a.leg)
+		}
+		for what := range w.playing {
+			if what.room == a.leg {
+				w.fail("the room of %s is closed while %v plays", a.leg, what)
+			}
+		}
+		delete(w.rooms, a.leg)
+	case doApart:
+		w.apart = a.on
 	}
 }

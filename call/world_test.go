@@ -26,6 +26,7 @@ type world struct {
 	decision  routing.Decision
 	routeErr  error
 	relayErr  error
+	roomErr   error
 	recordErr error
 	dialErr   error
 	pressErr  error
@@ -44,6 +45,7 @@ type world struct {
 	holding  media.Side // which side holds
 	recs     []*fakeRecording
 	notices  func(media.Notice)
+	rooms    []func(media.Notice) // of anterooms, in the order they were opened
 	silenced int
 	direct   func(routing.Referral) routing.Transferred
 	again    []byte // what a change of parties makes the other side be offered
@@ -57,7 +59,7 @@ func (w *world) board(c Config) *Switchboard {
 		log = slog.DiscardHandler
 	}
 	return NewSwitchboard(c, Ports{Route: w.route, Identify: w.identify, Dial: w.dial, Relay: w.relay,
-		Record: w.record, Publish: w.publish, Transfer: w.direct}, slog.New(log))
+		Record: w.record, Publish: w.publish, Transfer: w.direct, Anteroom: w.anteroom}, slog.New(log))
 }
 
 func (w *world) route(_ context.Context, r routing.Request) (routing.Decision, error) {
@@ -106,6 +108,17 @@ func (w *world) relay(_ context.Context, _ ID, notice func(media.Notice)) (Relay
 	defer w.mu.Unlock()
 	w.relays++
 	w.notices = notice
+	return fakeRelay{w}, nil
+}
+
+func (w *world) anteroom(_ context.Context, _ ID, notice func(media.Notice)) (Relay, error) {
+	if w.relayErr != nil || w.roomErr != nil {
+		return nil, errors.Join(w.relayErr, w.roomErr)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.relays++
+	w.rooms = append(w.rooms, notice)
 	return fakeRelay{w}, nil
 }
 

@@ -22,6 +22,9 @@ const (
 	LegRinging    = "leg.ringing"
 	LegEarlyMedia = "leg.early-media"
 	LegAnswered   = "leg.answered"
+	LegWhispered  = "leg.whispered"
+	LegAccepted   = "leg.accepted"
+	LegDeclined   = "leg.declined"
 	LegFailed     = "leg.failed"
 	LegEnded      = "leg.ended"
 	MediaStarted  = "media.started"
@@ -214,6 +217,20 @@ type (
 	}
 	LegAnsweredData struct {
 		Leg string `json:"leg"`
+	}
+	LegWhisperedData struct {
+		Leg      string `json:"leg"`
+		Complete bool   `json:"complete"`
+		End      string `json:"end,omitempty"` // why it was not heard to its end
+	}
+	LegAcceptedData struct {
+		Leg      string `json:"leg"`
+		WaitedMS int64  `json:"waited_ms"` // since he answered
+	}
+	LegDeclinedData struct {
+		Leg      string `json:"leg"`
+		Reason   string `json:"reason"` // key | hung-up | timeout | failed
+		WaitedMS int64  `json:"waited_ms"`
 	}
 	LegFailedData struct {
 		Leg      string `json:"leg"`

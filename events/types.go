@@ -10,7 +10,7 @@ func Types() []string {
 	return []string{
 		CallReceived, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
-		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
+		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegWhispered, LegAccepted, LegDeclined, LegFailed, LegEnded,
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
@@ -23,7 +23,7 @@ func Known(t string) bool {
 	switch t {
 	case CallReceived, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
-		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegFailed, LegEnded,
+		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegWhispered, LegAccepted, LegDeclined, LegFailed, LegEnded,
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
@@ -124,6 +124,12 @@ func fits(t string, data any) bool {
 		return t == LegRinging || t == LegEarlyMedia
 	case LegAnsweredData:
 		return t == LegAnswered
+	case LegWhisperedData:
+		return t == LegWhispered
+	case LegAcceptedData:
+		return t == LegAccepted
+	case LegDeclinedData:
+		return t == LegDeclined
 	case LegFailedData:
 		return t == LegFailed
 	case LegEndedData:

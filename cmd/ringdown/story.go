@@ -55,6 +55,9 @@ type attempt struct {
 	RangMS    *int64        `json:"rang_after_ms,omitempty"` // since it was dialled
 	AnswerMS  *int64        `json:"answered_after_ms,omitempty"`
 	OverMS    *int64        `json:"over_after_ms,omitempty"`
+	Whisper   string        `json:"whisper,omitempty"` // heard, or why not to its end
+	Took      string        `json:"took,omitempty"`    // accepted, or why he who answered did not take the call
+	TookMS    *int64        `json:"took_ms,omitempty"` // since he answered
 	EndedBy   string        `json:"ended_by,omitempty"`
 	Cause     *events.Cause `json:"cause,omitempty"`
 	Redirect  string        `json:"redirect,omitempty"`      // of a 3xx: followed or refused
@@ -161,7 +164,7 @@ func (s *story) fold(e events.Event) error {
 	case events.CallAttended, events.CallStepped, events.CallTagged, events.ConsentAnnounced, events.ConsentGranted, events.ConsentRefused,
 		events.VoicemailLeft, events.RecordingBlocked:
 		return s.foldStep(e, data)
-	case events.LegCreated, events.LegRinging, events.LegEarlyMedia, events.LegAnswered, events.LegFailed, events.LegEnded:
+	case events.LegCreated, events.LegRinging, events.LegEarlyMedia, events.LegAnswered, events.LegWhispered, events.LegAccepted, events.LegDeclined, events.LegFailed, events.LegEnded:
 		return s.foldLeg(e, data)
 	case events.RecordingStarted, events.RecordingPaused, events.RecordingResumed, events.RecordingDegraded, events.RecordingCompleted, events.RecordingFailed:
 		return s.foldRecording(e, data)
@@ -188,6 +191,9 @@ func (s *story) foldLeg(e events.Event, data []byte) error {
 		RedirectedBy string `json:"redirected_by"`
 		Reason       string `json:"reason"`
 		Limit        string `json:"limit"`
+		Complete     bool   `json:"complete"`
+		End          string `json:"end"`
+		WaitedMS     int64  `json:"waited_ms"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return err
@@ -208,6 +214,14 @@ func (s *story) foldLeg(e events.Event, data []byte) error {
 		}
 	case events.LegAnswered:
 		l.AnswerMS, l.Result = &after, "answered"
+	case events.LegWhispered:
+		if l.Whisper = d.End; d.Complete {
+			l.Whisper = "heard"
+		}
+	case events.LegAccepted:
+		l.Took, l.TookMS = "accepted", &d.WaitedMS
+	case events.LegDeclined:
+		l.Took, l.TookMS = d.Reason, &d.WaitedMS
 	case events.LegFailed:
 		l.OverMS, l.Result, l.Cause, l.Redirect = &after, d.Status, d.Cause, d.Redirect
 		l.Reason, l.Limit = d.Reason, d.Limit

@@ -201,6 +201,7 @@ func (l *attempt) words() string {
 	if l.AnswerMS != nil {
 		parts = append(parts, "answered after "+span(*l.AnswerMS))
 	}
+	parts = append(parts, l.vetted()...)
 	switch l.Result {
 	case "failed":
 		verb := "refused"
