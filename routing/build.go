@@ -49,6 +49,7 @@ func (b *builder) build(s Spec) Spec {
 	b.addAreas(s.Areas)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
+	b.addInvariants(s.Invariants)
 	b.addPools(s.Pools)
 	b.intercepts(s)
 	return s

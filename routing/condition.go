@@ -27,6 +27,12 @@ func (b *builder) conditions(c MatchCase, path string) (all []condition) {
 			return "the caller withholds his number"
 		})
 	}
+	for _, word := range c.Verstat {
+		b.table.mentions.attested = append(b.table.mentions.attested, Attested{Verstat: word})
+	}
+	for _, word := range c.Attestation {
+		b.table.mentions.attested = append(b.table.mentions.attested, Attested{Verstat: verstatPassed, Attest: word})
+	}
 	if len(c.Verstat) > 0 {
 		all = append(all, b.oneOf(c.Verstat, verstats, path+".verstat", "verstat is", func(w *Walk) string { return w.facts.request.Attested.Verstat }))
 	}
@@ -34,6 +40,7 @@ func (b *builder) conditions(c MatchCase, path string) (all []condition) {
 		all = append(all, b.oneOf(c.Attestation, attestWords, path+".attestation", "the attestation is", func(w *Walk) string { return w.facts.request.Attested.Attest }))
 	}
 	if len(c.Trunks) > 0 {
+		b.table.mentions.trunks = true
 		for i, id := range c.Trunks {
 			b.refer("trunk", id, fmt.Sprintf("%s.trunks[%d]", path, i), b.hasTrunk, b.trunkIDs)
 		}
@@ -188,6 +195,7 @@ func (b *builder) header(h HeaderMatch, path string) condition {
 	} else if !b.fault(checkHeader(h.Name), "%s.name", path) && !b.letsIn(h.Name) {
 		b.fault("is let in by no trunk (headers.in), so no call brings it", "%s.name", path)
 	}
+	b.table.mentions.headers = append(b.table.mentions.headers, [2]string{h.Name, h.Equals + h.Prefix + h.Contains})
 	ways := 0
 	for _, way := range []struct{ key, text string }{{"equals", h.Equals}, {"contains", h.Contains}, {"prefix", h.Prefix}} {
 		if way.text != "" {

@@ -26,6 +26,9 @@ type named struct {
 type mentions struct {
 	countries []string
 	heads     []number
+	attested  []Attested
+	headers   [][2]string // name, and a value that a step compares with
+	trunks    bool        // steps ask by which trunk a call came
 }
 
 // numberSet is a NumberList to look into: a look-up for each length of its

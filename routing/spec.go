@@ -13,9 +13,10 @@ type Spec struct {
 	Pools     map[string]Pool `yaml:"pools" json:",omitempty"`    // what many numbers share, by id
 	Intercept Intercept       `yaml:"intercept" json:",omitzero"` // what answers numbers that take no calls
 
-	Lists     map[string]NumberList `yaml:"lists" json:",omitempty"`     // of telephone numbers, by id
-	Calendars map[string]Calendar   `yaml:"calendars" json:",omitempty"` // when somebody is there, by id
-	Areas     map[string][]string   `yaml:"areas" json:",omitempty"`     // prefixes of telephone numbers, by id; the longest decides
+	Lists      map[string]NumberList `yaml:"lists" json:",omitempty"`      // of telephone numbers, by id
+	Calendars  map[string]Calendar   `yaml:"calendars" json:",omitempty"`  // when somebody is there, by id
+	Invariants map[string]Invariant  `yaml:"invariants" json:",omitempty"` // what must hold of every call, by id
+	Areas      map[string][]string   `yaml:"areas" json:",omitempty"`      // prefixes of telephone numbers, by id; the longest decides
 }
 
 // Trunk is a carrier or gateway: who may call in, and where calls out go.

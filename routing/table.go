@@ -11,23 +11,24 @@ import (
 // Table is what decisions are made from: immutable, versioned and safe for any
 // number of callers at once. It is made by [NewTable].
 type Table struct {
-	version   string
-	trunks    map[string]*trunk
-	sources   sources
-	guests    map[string][]string // ids of trunks known by digest alone, by realm
-	certNames map[string]string   // to the trunk
-	numbers   pages
-	accounts  places[account]
-	flows     places[flow]
-	pools     places[pool]
-	intercept Intercept
-	tally     tally
-	lists     map[string]*numberSet
-	calendars map[string]*calendar
-	areas     prefixes[string]
-	mentions  mentions
-	countries []*country // those some number or trunk belongs to, for the nearest miss
-	warnings  func() []Fault
+	version    string
+	trunks     map[string]*trunk
+	sources    sources
+	guests     map[string][]string // ids of trunks known by digest alone, by realm
+	certNames  map[string]string   // to the trunk
+	numbers    pages
+	accounts   places[account]
+	flows      places[flow]
+	pools      places[pool]
+	intercept  Intercept
+	tally      tally
+	lists      map[string]*numberSet
+	calendars  map[string]*calendar
+	areas      prefixes[string]
+	mentions   mentions
+	invariants []*invariant
+	countries  []*country // those some number or trunk belongs to, for the nearest miss
+	warnings   func() []Fault
 
 	rest       Spec     // what it was built from, without the numbers; the profiles of trunks merged in
 	restDigest digest   // of rest

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"ringdown/configs"
 )
@@ -16,7 +17,7 @@ func runCheck(_ context.Context, args []string, s stdio) int {
 		if *file == "" {
 			return usagef("--config FILE is missing")
 		}
-		c, err := configs.Load(*file)
+		c, err := configs.Prove(*file, time.Now())
 		var faults configs.Faults
 		if err != nil && !errors.As(err, &faults) {
 			return err
