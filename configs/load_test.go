@@ -84,6 +84,7 @@ func TestGoodFiles(t *testing.T) {
 			t.Setenv("RINGDOWN_CARRIER_PASSWORD", "hunter2")
 			t.Setenv("RINGDOWN_CARRIER_USER_PASSWORD", "hunter3")
 			t.Setenv("RINGDOWN_PHONE_AGENT", "hunter4")
+			t.Setenv("RINGDOWN_HOOK_SECRET", "hunter5")
 			c, err := Load(path)
 			if err != nil {
 				t.Fatal(err)

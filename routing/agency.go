@@ -12,6 +12,8 @@ type Agency struct {
 	Limits Limits `yaml:"limits"` // of all its accounts together
 
 	Intercept Intercept `yaml:"intercept" json:",omitzero"` // of accounts that have none of their own
+
+	Screening *Screening `yaml:"screening" json:",omitempty"`
 }
 
 // agency is one of a table.
@@ -20,6 +22,7 @@ type agency struct {
 	limits Limits
 
 	intercept Intercept
+	screening *Screening
 }
 
 // addAgencies enters the agencies, before the accounts that name them.
@@ -29,12 +32,13 @@ func (b *builder) addAgencies(all []Agency) {
 		path := fmt.Sprintf("agencies[%d]", i)
 		b.fault(checkID(spec.ID), "%s.id", path)
 		b.limits(spec.Limits, path)
+		b.screening(spec.Screening, path+".screening")
 		switch {
 		case spec.ID == "":
 		case has(b.agencies, spec.ID):
 			b.fault(fmt.Sprintf("%q is the id of another agency already", spec.ID), "%s.id", path)
 		default:
-			b.agencies[spec.ID] = &agency{spec.ID, spec.Limits, spec.Intercept}
+			b.agencies[spec.ID] = &agency{spec.ID, spec.Limits, spec.Intercept, spec.Screening}
 		}
 	}
 }

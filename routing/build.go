@@ -44,6 +44,7 @@ func (b *builder) build(s Spec) Spec {
 	b.addTrunks(s.Trunks)
 	b.transfers(s.Trunks)
 	b.addLists(s.Lists)
+	b.screening(s.Screening, "screening")
 	b.addAgencies(s.Agencies)
 	b.addCalendars(s.Calendars)
 	b.addAreas(s.Areas)
@@ -200,10 +201,11 @@ func (b *builder) addAccounts(all []Account) {
 		over := b.agencyOf(spec.Agency, path)
 		b.recording(spec.Recording, path)
 		b.limits(spec.Limits, path)
+		b.screening(spec.Screening, path+".screening")
 		b.soundPolicy(spec.Sound, path, true)
 		b.starCodes(spec.StarCodes, path)
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound, spec.Intercept}
+			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound, spec.Intercept, spec.Screening}
 		}
 	}
 }

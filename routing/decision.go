@@ -25,6 +25,8 @@ type Request struct {
 	At    time.Time // the clock of the decision
 	Draw  uint64    // chance, drawn once a call
 
+	Private bool // the caller wants his number withheld, though From may have it
+
 	Attested Attested
 	Private  bool              // the caller does not want his number shown
 	Headers  map[string]string // that the trunk lets in

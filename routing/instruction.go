@@ -44,6 +44,7 @@ type (
 		Step     string
 		Hook     *Hooked
 		Deadline time.Duration
+		Keep     time.Duration // how long a reply counts for calls of this caller to this account; 0: for this question only
 	}
 	// Want asks for a fact that the table cannot know. The outcome is [Fact].
 	Want struct {
@@ -51,6 +52,7 @@ type (
 		Kind FactKind
 		Key  string        // what it is about: a dial step, a list …
 		Over time.Duration // of FactRepeats: the window
+		Most int           // of FactRepeats: more than this need not be told apart
 	}
 	// Message takes a message of the caller. The outcome is [Messaged].
 	Message struct {

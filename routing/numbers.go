@@ -135,6 +135,7 @@ func (b *builder) rare(spec *TrackingNumber, path string) {
 	}
 	b.recording(spec.Recording, path)
 	b.limits(spec.Limits, path)
+	b.screening(spec.Screening, path+".screening")
 	b.starCodes(spec.StarCodes, path)
 }
 

@@ -95,6 +95,7 @@ type entry struct {
 	limits      Limits
 	codes       StarCodes
 	sound       SoundPolicy
+	screening   *Screening
 }
 
 // Who stands where a number has no account or no flow.
@@ -110,6 +111,7 @@ func (t *Table) entry(r *row) entry {
 		e.attribution = m.attribution
 		if x := m.rare; x != nil {
 			e.trunks, e.recording, e.limits, e.codes, e.sound = x.Trunks, x.Recording, x.Limits, x.StarCodes, x.Sound
+			e.screening = x.Screening
 		}
 	}
 	if p := t.pools.at(r.pool); p != nil {

@@ -4,11 +4,13 @@ package routing
 // plain data, the way the configuration file writes them. The zero value of
 // each field is what an absent key means.
 type Spec struct {
-	Trunks   []Trunk          `yaml:"trunks"`
-	Accounts []Account        `yaml:"accounts"`
-	Agencies []Agency         `yaml:"agencies" json:",omitempty"`
-	Numbers  []TrackingNumber `yaml:"numbers"`
-	Flows    map[string]Flow  `yaml:"flows"`
+	Trunks   []Trunk   `yaml:"trunks"`
+	Accounts []Account `yaml:"accounts"`
+	Agencies []Agency  `yaml:"agencies" json:",omitempty"`
+
+	Screening *Screening       `yaml:"screening" json:",omitempty"` // of every caller
+	Numbers   []TrackingNumber `yaml:"numbers"`
+	Flows     map[string]Flow  `yaml:"flows"`
 
 	Pools     map[string]Pool `yaml:"pools" json:",omitempty"`    // what many numbers share, by id
 	Intercept Intercept       `yaml:"intercept" json:",omitzero"` // what answers numbers that take no calls
@@ -73,6 +75,7 @@ type Account struct {
 	StarCodes StarCodes       `yaml:"star_codes"` // of its numbers that have none of their own
 	Sound     SoundPolicy     `yaml:"sound"`      // what its callers hear of us
 	Intercept Intercept       `yaml:"intercept" json:",omitzero"`
+	Screening *Screening      `yaml:"screening" json:",omitempty"` // of its callers
 }
 
 // RecordingPolicy is what one level (number, flow, account) says about
@@ -100,6 +103,7 @@ type TrackingNumber struct {
 	Limits      Limits            `yaml:"limits"`
 	StarCodes   StarCodes         `yaml:"star_codes"` // what may be pressed in its calls
 	Sound       SoundPolicy       `yaml:"sound"`
+	Screening   *Screening        `yaml:"screening" json:",omitempty"` // of its callers
 }
 
 // Dial rings destinations.

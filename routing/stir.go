@@ -51,19 +51,25 @@ func (w *walk) attested() bool {
 		}
 		w.look("stir", Matched, text)
 	}
-	enough := got.Verstat == verstatPassed
+	if !enough(want, got) {
+		return w.reject(AttestationTooLow, "stir", Missed, "trunk "+w.trunk.id+" requires "+want)
+	}
+	return true
+}
+
+// enough reports whether a caller is attested as well as a word of RequireNone and
+// the following wants.
+func enough(want string, got Attested) bool {
+	passed := got.Verstat == verstatPassed
 	switch want {
 	case "", RequireNone:
 		return true
 	case AttestA:
-		enough = enough && got.Attest == AttestA
+		return passed && got.Attest == AttestA
 	case AttestB:
-		enough = enough && (got.Attest == AttestA || got.Attest == AttestB)
+		return passed && (got.Attest == AttestA || got.Attest == AttestB)
 	}
-	if !enough {
-		return w.reject(AttestationTooLow, "stir", Missed, "trunk "+w.trunk.id+" requires "+want)
-	}
-	return true
+	return passed
 }
 
 // Numbers reads the two numbers of a call as its trunk writes them, E.164 with

@@ -53,6 +53,7 @@ type account struct {
 	codes     StarCodes
 	sound     SoundPolicy
 	intercept Intercept
+	screening *Screening
 }
 
 type flow struct {

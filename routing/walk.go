@@ -49,6 +49,7 @@ type walkState struct {
 	reached map[string]RingResult // by a target's identity: declined or busy; never changed in place
 	flow    *flow                 // the one the walk is in
 	jumps   int                   // redirections so far
+	verdict Verdict               // of screening
 }
 
 // frame is a place in a list of steps.
@@ -99,6 +100,9 @@ const (
 func newWalk(t *Table, f walkFacts, start *flow) *Walk {
 	w := &Walk{table: t, facts: f, state: walkState{flow: start}}
 	w.enter(start.steps)
+	if len(w.levels()) > 0 {
+		w.stack = append(w.stack, frame{block: screening})
+	}
 	return w
 }
 
