@@ -38,7 +38,7 @@ func (m *machine) bill(d *events.CallEndedData) {
 	}
 	d.BridgedAt, d.TalkMS, d.BillableMS = events.StampOf(m.bridgedAt), ms(m.bridgedAt, until), 0
 	d.HoldMS = min(m.hold.heldFor(until).Milliseconds(), d.TalkMS)
-	if m.acked {
+	if m.acked && d.Status != "rejected" { // who was answered to be screened has got nothing
 		d.BillableMS = d.TalkMS
 	}
 }

@@ -58,6 +58,7 @@ const (
 	ByNodeLoss Ender = "node-loss"
 	ByOperator Ender = "operator"
 	ByMedia    Ender = "media-timeout"
+	ByGuard    Ender = "fraud-guard"
 )
 
 // event is the cause as events show it.

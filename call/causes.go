@@ -93,6 +93,7 @@ const (
 	ReasonConcurrencyLimit    = "concurrency-limit"
 	ReasonCPSLimit            = "cps-limit"
 	ReasonRecordingImpossible = "recording-impossible"
+	ReasonFraudGuard          = "fraud-guard"
 )
 
 // refusals say how each reason goes out: no two share both code and cause, so
@@ -103,7 +104,11 @@ var refusals = map[string]Cause{
 	"acl-denied":              {Status: 403, Q850: 55},
 	ReasonAuthFailed:          {Status: 403, Q850: 57},
 	ReasonAttestationTooLow:   {Status: 403, Q850: 21},
-	ReasonBlockedCaller:       {Status: 603, Q850: 21},
+	ReasonBlockedCaller:       {Status: 607, Q850: 21}, // the called side does not want him (RFC 8197)
+	"repeat-rate":             {Status: 603, Q850: 21},
+	"reputation":              {Status: 608, Q850: 21}, // somebody in between has judged (RFC 8688)
+	"challenge-failed":        {Status: 603, Q850: 24},
+	ReasonFraudGuard:          {Status: 480, Q850: 63},
 	ReasonAnonymousRefused:    {Status: 433, Q850: 24},
 	"number-unassigned":       {Status: 404, Q850: 1},
 	"number-suspended":        {Status: 480, Q850: 20},

@@ -118,6 +118,8 @@ func (m *machine) giveUp(at time.Time, c Cause, by Ender) {
 	switch {
 	case c.Limit != "":
 		by = ByLimit
+	case c.Reason == ReasonFraudGuard:
+		by = ByGuard
 	case !c.Remote:
 		by = ByFlow
 	}

@@ -34,7 +34,9 @@ func (m *machine) goOn(at time.Time, o routing.Outcome) {
 		m.perform(at, routing.End{})
 		return
 	}
-	m.perform(at, m.decision.Walk.Next(o))
+	next := m.decision.Walk.Next(o)
+	m.tellScreened(at)
+	m.perform(at, next)
 }
 
 // perform begins an instruction.
@@ -82,7 +84,7 @@ func (m *machine) rungWith(at time.Time, result routing.RingResult) {
 // class is what a failure means for whoever decides what comes next.
 func class(c Cause) routing.RingResult {
 	switch c = truer(c); {
-	case c.Reason == ReasonConcurrencyLimit || c.Reason == ReasonCPSLimit:
+	case c.Reason == ReasonConcurrencyLimit || c.Reason == ReasonCPSLimit || c.Reason == ReasonFraudGuard:
 		return routing.Full
 	case c.Status >= 600:
 		return routing.Declined

@@ -112,12 +112,13 @@ type machine struct {
 	uncounted bool     // the relay has not told yet what it counted
 	unheard   bool     // the call ended before the ACK: whether the caller heard the answer is open
 
-	keys   keying
-	hidden hiding
-	spans  spanning
-	sounds map[sounding]bool // that play now
-	flow   flowing
-	muted  [2]bool // by order, by side
+	keys    keying
+	hidden  hiding
+	spans   spanning
+	sounds  map[sounding]bool // that play now
+	flow    flowing
+	muted   [2]bool         // by order, by side
+	verdict routing.Verdict // of screening, as it was told last
 
 	finished bool
 
@@ -288,6 +289,7 @@ func (m *machine) routed(s Routed) {
 		Attributes: m.invite.attributes(), Diverted: m.invite.Diverted.event(), Attestation: attestation(m.attested),
 	})
 	m.publish(events.LegCreated, m.invite.At, events.LegCreatedData{Leg: m.legs[0].ulid, Role: "a", Trunk: m.invite.Trunk})
+	m.tellScreened(s.Time)
 	switch {
 	case m.refuse != nil:
 		m.reject(s.Time, *m.refuse)

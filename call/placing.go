@@ -1,9 +1,13 @@
 package call
 
 // dialOut starts an attempt when the trunk it leaves by and its destination have
-// a place for it. One that is full is one way that cannot be taken: the hunt goes
-// on.
+// a place for it and the fraud guard lets it out: every leg that we dial goes
+// through here. One that is full or refused is one way that cannot be taken: the
+// hunt goes on.
 func (c *Call) dialOut(leg LegID, d Dial, send func(Signal)) (Leg, error) {
+	if refused := c.mayCall(leg, d.Target); refused != nil {
+		return nil, *refused
+	}
 	if full := c.board.claimOut(c, leg, originOfTarget(d.Target), c.now()); full != nil {
 		return nil, *full
 	}

@@ -31,6 +31,9 @@ type Ports struct {
 	// Busy says why the node can take no call more at this moment, in words; empty
 	// when it can. It must not wait. nil: it always can.
 	Busy func() string
+	// Guard says whether a leg may go to a target, whoever named it. It must not
+	// wait. nil: there is no guard.
+	Guard func(routing.Guarded, routing.Target) routing.Ruling
 	// Transfer decides where a party may put the other one through to. It must
 	// not wait. nil: nowhere.
 	Transfer func(routing.Referral) routing.Transferred

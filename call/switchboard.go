@@ -53,6 +53,7 @@ type Switchboard struct {
 	mu       sync.Mutex
 	calls    map[ID]*Call
 	places   places // of those that have not ended
+	guard    *guard
 	draining bool
 	empty    chan struct{} // closed and renewed when the last call leaves
 
@@ -63,7 +64,7 @@ type Switchboard struct {
 // NewSwitchboard returns a board that admits at once.
 func NewSwitchboard(c Config, p Ports, log *slog.Logger) *Switchboard {
 	c.Defaults()
-	return &Switchboard{config: c, ports: p, log: log, calls: map[ID]*Call{}, places: newPlaces(), empty: make(chan struct{})}
+	return &Switchboard{config: c, ports: p, log: log, calls: map[ID]*Call{}, places: newPlaces(), guard: newGuard(), empty: make(chan struct{})}
 }
 
 // Admit takes a call in, or refuses it. Either way its events are told, from
@@ -159,6 +160,7 @@ func (b *Switchboard) freeOut(c *Call, leg LegID) {
 	b.mu.Lock()
 	b.places.leaveLeg(c.id, leg)
 	b.mu.Unlock()
+	b.guard.done(c.id, leg, c.now())
 }
 
 func refused(reason, text string) *Cause {
@@ -312,9 +314,11 @@ func (b *Switchboard) over(id ID) {
 	b.mu.Lock()
 	b.places.leave(id)
 	b.mu.Unlock()
+	b.guard.done(id, "", time.Now())
 }
 
 func (b *Switchboard) remove(c *Call) {
+	b.guard.done(c.id, "", time.Now())
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.calls, c.id)

@@ -8,9 +8,9 @@ import (
 // Types lists every type of this version, in the order of a call's life.
 func Types() []string {
 	return []string{
-		CallReceived, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
+		CallReceived, CallScreened, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
-		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegWhispered, LegAccepted, LegDeclined, LegFailed, LegEnded,
+		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegWhispered, LegAccepted, LegDeclined, LegFailed, LegEnded, FraudSuspected,
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
@@ -21,9 +21,9 @@ func Types() []string {
 // Known reports whether t is a type of this version.
 func Known(t string) bool {
 	switch t {
-	case CallReceived, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
+	case CallReceived, CallScreened, CallRejected, CallRouted, CallAttended, CallStepped, CallTagged, CallRinging, CallAnswered, CallBridged, CallHeld, CallResumed,
 		CallTransferRequested, CallTransferred, CallTransferFailed, CallEnded,
-		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegWhispered, LegAccepted, LegDeclined, LegFailed, LegEnded,
+		LegCreated, LegRinging, LegEarlyMedia, LegAnswered, LegWhispered, LegAccepted, LegDeclined, LegFailed, LegEnded, FraudSuspected,
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
@@ -158,6 +158,10 @@ func fits(t string, data any) bool {
 		return t == RecordingCompleted
 	case RecordingFailedData:
 		return t == RecordingFailed
+	case CallScreenedData:
+		return t == CallScreened
+	case FraudSuspectedData:
+		return t == FraudSuspected
 	case SIPSourceBannedData:
 		return t == SIPSourceBanned
 	}

@@ -14,6 +14,7 @@ type Agency struct {
 	Intercept Intercept `yaml:"intercept" json:",omitzero"` // of accounts that have none of their own
 
 	Screening *Screening `yaml:"screening" json:",omitempty"`
+	Fraud     *Fraud     `yaml:"fraud" json:",omitempty"`
 }
 
 // agency is one of a table.
@@ -23,6 +24,7 @@ type agency struct {
 
 	intercept Intercept
 	screening *Screening
+	fraud     *Fraud
 }
 
 // addAgencies enters the agencies, before the accounts that name them.
@@ -33,12 +35,13 @@ func (b *builder) addAgencies(all []Agency) {
 		b.fault(checkID(spec.ID), "%s.id", path)
 		b.limits(spec.Limits, path)
 		b.screening(spec.Screening, path+".screening")
+		b.fraud(spec.Fraud, path+".fraud")
 		switch {
 		case spec.ID == "":
 		case has(b.agencies, spec.ID):
 			b.fault(fmt.Sprintf("%q is the id of another agency already", spec.ID), "%s.id", path)
 		default:
-			b.agencies[spec.ID] = &agency{spec.ID, spec.Limits, spec.Intercept, spec.Screening}
+			b.agencies[spec.ID] = &agency{spec.ID, spec.Limits, spec.Intercept, spec.Screening, spec.Fraud}
 		}
 	}
 }

@@ -45,6 +45,7 @@ func (b *builder) build(s Spec) Spec {
 	b.transfers(s.Trunks)
 	b.addLists(s.Lists)
 	b.screening(s.Screening, "screening")
+	b.fraud(s.Fraud, "fraud")
 	b.addAgencies(s.Agencies)
 	b.addCalendars(s.Calendars)
 	b.addAreas(s.Areas)
@@ -202,10 +203,11 @@ func (b *builder) addAccounts(all []Account) {
 		b.recording(spec.Recording, path)
 		b.limits(spec.Limits, path)
 		b.screening(spec.Screening, path+".screening")
+		b.fraud(spec.Fraud, path+".fraud")
 		b.soundPolicy(spec.Sound, path, true)
 		b.starCodes(spec.StarCodes, path)
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound, spec.Intercept, spec.Screening}
+			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound, spec.Intercept, spec.Screening, spec.Fraud}
 		}
 	}
 }

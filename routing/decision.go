@@ -25,8 +25,6 @@ type Request struct {
 	At    time.Time // the clock of the decision
 	Draw  uint64    // chance, drawn once a call
 
-	Private bool // the caller wants his number withheld, though From may have it
-
 	Attested Attested
 	Private  bool              // the caller does not want his number shown
 	Headers  map[string]string // that the trunk lets in
@@ -122,4 +120,9 @@ const (
 	PolicyError      Reason = "policy-error"
 
 	AttestationTooLow Reason = "attestation-too-low"
+	BlockedCaller     Reason = "blocked-caller"
+	AnonymousRefused  Reason = "anonymous-refused"
+	RepeatRate        Reason = "repeat-rate"
+	BadReputation     Reason = "reputation"
+	ChallengeFailed   Reason = "challenge-failed"
 )

@@ -9,6 +9,7 @@ type Spec struct {
 	Agencies []Agency  `yaml:"agencies" json:",omitempty"`
 
 	Screening *Screening       `yaml:"screening" json:",omitempty"` // of every caller
+	Fraud     *Fraud           `yaml:"fraud" json:",omitempty"`     // the guard over every call out
 	Numbers   []TrackingNumber `yaml:"numbers"`
 	Flows     map[string]Flow  `yaml:"flows"`
 
@@ -76,6 +77,7 @@ type Account struct {
 	Sound     SoundPolicy     `yaml:"sound"`      // what its callers hear of us
 	Intercept Intercept       `yaml:"intercept" json:",omitzero"`
 	Screening *Screening      `yaml:"screening" json:",omitempty"` // of its callers
+	Fraud     *Fraud          `yaml:"fraud" json:",omitempty"`     // the guard over its calls out
 }
 
 // RecordingPolicy is what one level (number, flow, account) says about

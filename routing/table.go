@@ -54,6 +54,7 @@ type account struct {
 	sound     SoundPolicy
 	intercept Intercept
 	screening *Screening
+	fraud     *Fraud
 }
 
 type flow struct {

@@ -29,15 +29,6 @@ const (
 	RuleChallenge   = "challenge"
 )
 
-// Reasons that screening refuses for.
-const (
-	BlockedCaller    Reason = "blocked-caller"
-	AnonymousRefused Reason = "anonymous-refused"
-	RepeatRate       Reason = "repeat-rate"
-	BadReputation    Reason = "reputation"
-	ChallengeFailed  Reason = "challenge-failed"
-)
-
 // Verdict returns what screening has found so far; it changes with the walk. A nil
 // walk has found nothing.
 func (w *Walk) Verdict() Verdict {

@@ -27,20 +27,22 @@ type story struct {
 	Steps   []*stepStory                 `json:"steps,omitempty"`   // what the flow did
 	Blocked *events.RecordingBlockedData `json:"blocked,omitempty"` // why there is no recording
 
-	Transfers  []*transferStory         `json:"transfers,omitempty"`
-	Attempts   []*attempt               `json:"attempts"`
-	Recordings []*recordingStory        `json:"recordings"`
-	Media      []mediaStart             `json:"media,omitempty"`
-	Played     []events.MediaPlayedData `json:"played,omitempty"`
-	Keys       []keysStory              `json:"keys,omitempty"`
-	Holds      []*holdStory             `json:"holds,omitempty"`
-	Heard      []*heardStory            `json:"heard,omitempty"`
-	Late       bool                     `json:"late_durable,omitempty"` // the answer was passed on before it was on the disk
-	Missing    []uint64                 `json:"missing,omitempty"`      // seqs that are not there
-	Unread     []string                 `json:"unread,omitempty"`       // types this program does not know
-	first      time.Time                // of call.received
-	last       uint64                   // seq
-	legs       map[string]*attempt      // a and b, by leg id
+	Transfers  []*transferStory            `json:"transfers,omitempty"`
+	Attempts   []*attempt                  `json:"attempts"`
+	Recordings []*recordingStory           `json:"recordings"`
+	Media      []mediaStart                `json:"media,omitempty"`
+	Played     []events.MediaPlayedData    `json:"played,omitempty"`
+	Keys       []keysStory                 `json:"keys,omitempty"`
+	Holds      []*holdStory                `json:"holds,omitempty"`
+	Heard      []*heardStory               `json:"heard,omitempty"`
+	Late       bool                        `json:"late_durable,omitempty"` // the answer was passed on before it was on the disk
+	Missing    []uint64                    `json:"missing,omitempty"`      // seqs that are not there
+	Unread     []string                    `json:"unread,omitempty"`       // types this program does not know
+	first      time.Time                   // of call.received
+	last       uint64                      // seq
+	legs       map[string]*attempt         // a and b, by leg id
+	Screened   []events.CallScreenedData   `json:"screened,omitempty"`
+	Suspected  []events.FraudSuspectedData `json:"suspected,omitempty"`
 }
 
 // attempt is one leg: the caller's has role a and is not in Attempts.
@@ -145,6 +147,8 @@ func (s *story) fold(e events.Event) error {
 			return err
 		}
 		s.Status, s.Finished = s.Ended.Status, true
+	case events.CallScreened, events.FraudSuspected:
+		return s.foldGuard(e, data)
 	case events.CallHeld, events.CallResumed:
 		return s.foldHold(e, data)
 	case events.MediaQuality, events.MediaOneWay, events.MediaSilence, events.MediaTimeout:

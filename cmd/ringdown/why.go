@@ -52,6 +52,7 @@ func (s *story) text() string {
 	s.who(&b)
 	s.times(&b)
 	s.decision(&b)
+	s.screening(&b)
 	s.steps(&b)
 	s.attempts(&b)
 	s.transfers(&b)
@@ -215,12 +216,12 @@ func (l *attempt) words() string {
 		case "refused":
 			parts = append(parts, "the redirection was not followed: it leads where the configuration allows none, or in a circle")
 		}
-		if l.Limit != "" {
+		if l.Reason != "" {
 			parts = append(parts, notTried(l.Reason, l.Limit))
 		}
 	case "canceled":
 		parts = append(parts, "given up after "+span(*l.OverMS)+": "+causeWords(l.Cause))
-		if l.Limit != "" {
+		if l.Reason != "" {
 			parts = append(parts, notTried(l.Reason, l.Limit))
 		}
 	case "ended":

@@ -144,6 +144,7 @@ func (n *node) ports() call.Ports {
 			return spec.Limits.Limits
 		},
 		Busy:     n.busy,
+		Guard:    table.Guard,
 		Transfer: table.Transfer, TransferTo: table.TransferTo,
 		Identify: n.identify,
 		Verify: func(ctx context.Context, in call.Invite) routing.Attested {

@@ -40,6 +40,9 @@ func limited(d *events.CallEndedData) string {
 
 // notTried says in words why an attempt was not made, or not gone on with.
 func notTried(reason, limit string) string {
+	if reason == "fraud-guard" {
+		return "the fraud guard does not let it be dialled"
+	}
 	if limit == "" {
 		return strings.ReplaceAll(reason, "-", " ")
 	}
@@ -69,6 +72,9 @@ func rejectedFor(reason, limit string) string {
 		"blocked-caller":       "the caller is on the block list",
 		"anonymous-refused":    "the caller withheld his number, and the account takes no such calls",
 		"attestation-too-low":  "the caller's number was not attested well enough",
+		"repeat-rate":          "the caller called more often than he may",
+		"reputation":           "whom the account asks about callers refused this one, or gave no answer",
+		"challenge-failed":     "the caller did not press the key he was asked for",
 		"no-route":             "the flow has nobody to ring",
 		"policy-error":         "the decision could not be made",
 		"overload":             "the node was draining or could take no more",
