@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func guarded(t *testing.T, table, agency, account *Fraud) *Table {
+func guardedTable(t *testing.T, table, agency, account *Fraud) *Table {
 	t.Helper()
 	s := good()
 	s.Lists = map[string]NumberList{"wangiri": {Prefixes: []string{"+4781"}}}
@@ -25,7 +25,7 @@ func guarded(t *testing.T, table, agency, account *Fraud) *Table {
 func TestGuard(t *testing.T) {
 	by := func(number string) Target { return Target{Number: number, Trunk: "carrier-b"} }
 	uri := func(s string) Target { return Target{URI: s, Trunk: "carrier-b"} }
-	plain, wide := guarded(t, nil, nil, nil), guarded(t, &Fraud{Countries: []string{"GB"}}, nil, &Fraud{Countries: []string{"NO", "SE"}, Ranges: []string{"wangiri"}})
+	plain, wide := guardedTable(t, nil, nil, nil), guardedTable(t, &Fraud{Countries: []string{"GB"}}, nil, &Fraud{Countries: []string{"NO", "SE"}, Ranges: []string{"wangiri"}})
 	for _, c := range []struct {
 		name                 string
 		table                *Table
@@ -69,7 +69,7 @@ func TestGuardIsSetByLevel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := guarded(t, &Fraud{Premium: PremiumAllow, Spend: Velocity{Most: 5}}, &Fraud{Fresh: Velocity{Most: -1}}, &Fraud{Spend: Velocity{Most: 7, Within: week}})
+	table := guardedTable(t, &Fraud{Premium: PremiumAllow, Spend: Velocity{Most: 5}}, &Fraud{Fresh: Velocity{Most: -1}}, &Fraud{Spend: Velocity{Most: 7, Within: week}})
 	r := table.Guard(Guarded{Account: "demo", Number: "+4721000001"}, Target{Number: "+4782012345"})
 	if r.Refused || r.Units != 10 || r.Spend.Most != 7 || r.Fresh != (Limit{}) || r.Class != ClassPremium {
 		t.Errorf("%+v", r)
@@ -77,7 +77,7 @@ func TestGuardIsSetByLevel(t *testing.T) {
 	if r := table.Guard(Guarded{Account: "other", Number: "+4721000001"}, Target{Number: "+4791234567"}); r.Spend != (Limit{5, time.Hour}) || r.Fresh != (Limit{60, time.Hour}) || r.Units != 0 {
 		t.Errorf("of an account that says nothing: %+v", r)
 	}
-	off := guarded(t, nil, &Fraud{Guard: GuardOff}, nil)
+	off := guardedTable(t, nil, &Fraud{Guard: GuardOff}, nil)
 	if r := off.Guard(Guarded{Account: "demo", Number: "+4721000001", Sent: 20}, Target{Number: "+979123456789"}); r.Refused {
 		t.Errorf("it is off: %+v", r)
 	}
@@ -93,7 +93,7 @@ func TestGuardIsSetByLevel(t *testing.T) {
 // that is no country's own is refused, and the same number is judged the same by
 // its number and by its URI.
 func TestGuardHoldsForAnything(t *testing.T) {
-	table := guarded(t, nil, nil, nil)
+	table := guardedTable(t, nil, nil, nil)
 	rapid.Check(t, func(t *rapid.T) {
 		digits := rapid.StringMatching(`[1-9][0-9]{6,14}`).Draw(t, "digits")
 		g := Guarded{Account: "demo", Number: "+4721000001"}
