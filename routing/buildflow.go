@@ -207,8 +207,8 @@ func (b *builder) through(spec Destination, ring time.Duration, path string) []t
 	}}
 }
 
-// callsIn reports whether anything tells calls of this trunk from a stranger's.
-func (t Trunk) callsIn() bool {
+// CallsIn reports whether anything tells calls of this trunk from a stranger's.
+func (t Trunk) CallsIn() bool {
 	return len(t.Sources) > 0 || len(t.TLS.Names) > 0 || len(t.Auth.Users) > 0 || t.Register.Registrar != ""
 }
 
@@ -224,7 +224,7 @@ func (b *builder) warn(s Spec) (out []Fault) {
 		say("is empty: there is no number to call", "numbers")
 	}
 	for i, t := range s.Trunks {
-		if !t.callsIn() && !b.isUsed("trunk", t.ID) {
+		if !t.CallsIn() && !b.isUsed("trunk", t.ID) {
 			say("nobody can call in through this trunk and nothing goes out through it", "trunks[%d]", i)
 		}
 		if t.MediaRule == MediaLatch && len(t.MediaSources) == 0 {

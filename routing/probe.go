@@ -178,7 +178,7 @@ func (t *Table) probes(from time.Time, f func(probe) bool) {
 // the trunk, else the first.
 func (t *Table) entries(e entry) (all []*trunk) {
 	for _, id := range slices.Sorted(maps.Keys(t.trunks)) {
-		if trunk := t.trunks[id]; trunk.spec.callsIn() && (len(e.trunks) == 0 || slices.Contains(e.trunks, id)) {
+		if trunk := t.trunks[id]; trunk.spec.CallsIn() && (len(e.trunks) == 0 || slices.Contains(e.trunks, id)) {
 			all = append(all, trunk)
 		}
 	}

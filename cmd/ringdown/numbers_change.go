@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"time"
+
+	"ringdown/configs"
+	"ringdown/routing"
+)
+
+// importBatch is how many numbers go in one change: far below what a node takes
+// in one body.
+const importBatch = 20_000
+
+func runNumbersImport(ctx context.Context, args []string, s stdio) int {
+	o := newOptions("numbers import", s)
+	address := o.String("url", "", "`URL` of the node whose directory is changed")
+	config := o.String("config", "", "configuration `FILE` of the node; with --dry-run and without --url the file is checked against its table, here")
+	dry := o.Bool("dry-run", false, "check everything, change nothing")
+	return o.run(args, []string{"FILE.csv"}, func(named []string) error {
+		im := importing{ctx: ctx, s: s, name: named[0], dry: *dry}
+		if *dry && *address == "" && *config != "" {
+			c, err := configs.Load(*config)
+			if err != nil {
+				return err
+			}
+			im.table = c.Table()
+		} else {
+			c, err := findNode(*address, *config)
+			if err != nil {
+				return err
+			}
+			im.node = c
+		}
+		return im.run()
+	})
+}
+
+// importing is one import: the file is read twice, so that nothing is changed
+// when a line of it is wrong.
+type importing struct {
+	ctx   context.Context
+	s     stdio
+	name  string
+	dry   bool
+	table *routing.Table // dry, here
+	node  *client
+
+	total, done int
+	batch       []routing.TrackingNumber
+	lines       []int
+	version     string
+}
+
+func (im *importing) run() error {
+	if err := im.read(func(int, routing.TrackingNumber) error { im.total++; return im.ctx.Err() }); err != nil {
+		return err
+	}
+	err := im.read(func(line int, n routing.TrackingNumber) error {
+		im.batch, im.lines = append(im.batch, n), append(im.lines, line)
+		if len(im.batch) < importBatch {
+			return nil
+		}
+		return im.send()
+	})
+	if err == nil && len(im.batch) > 0 {
+		err = im.send()
+	}
+	im.progress(true)
+	if err != nil {
+		if im.done > 0 && !im.dry {
+			fmt.Fprintf(im.s.err, "the first %s of the file are in, the others are not\n", count(im.done, "number"))
+		}
+		return err
+	}
+	word := "imported"
+	if im.dry {
+		word = "would be imported"
+	}
+	_, err = fmt.Fprintf(im.s.out, "%s %s; table %s\n", count(im.done, "number"), word, orDash(im.version))
+	return err
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func (im *importing) read(each func(int, routing.TrackingNumber) error) error {
+	f, err := os.Open(im.name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	faults, err := configs.ReadNumbers(im.name, f, each)
+	if err == nil && len(faults) > 0 {
+		return im.tell(faults)
+	}
+	return err
+}
+
+// tell writes every fault of the file.
+func (im *importing) tell(faults configs.Faults) error {
+	fmt.Fprintln(im.s.err, faults)
+	return errSaid
+}
+
+// send puts a batch, whole or not at all.
+func (im *importing) send() error {
+	var version string
+	var faults []routing.Fault
+	var err error
+	if im.table != nil {
+		var next *routing.Table
+		if next, faults = im.table.Apply(routing.Change{Put: routing.Spec{Numbers: im.batch}}); next != nil {
+			im.table, version = next, next.Version()
+		}
+	} else {
+		put := make([]any, len(im.batch))
+		for i, n := range im.batch {
+			put[i] = numberedOf(n)
+		}
+		version, faults, err = im.node.change(im.ctx, put, im.dry)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(faults) > 0:
+		return im.placed(faults)
+	}
+	im.version = version
+	im.done += len(im.batch)
+	im.batch, im.lines = im.batch[:0], im.lines[:0]
+	im.progress(false)
+	return nil
+}
+
+// putNumber is where a fault of a change stands.
+var putNumber = regexp.MustCompile(`^put\.numbers\[(\d+)\]\.?(.*)$`)
+
+// placed gives faults of a change their lines in the file.
+func (im *importing) placed(faults []routing.Fault) error {
+	var out configs.Faults
+	for _, f := range faults {
+		placed := configs.Fault{File: im.name, Line: 1, Path: f.Path, Msg: f.Msg}
+		if m := putNumber.FindStringSubmatch(f.Path); m != nil {
+			if i, err := strconv.Atoi(m[1]); err == nil && i < len(im.lines) {
+				placed.Line, placed.Path = im.lines[i], m[2]
+			}
+		}
+		out = append(out, placed)
+	}
+	return im.tell(out)
+}
+
+// progress tells who watches how far it is; nothing in a pipe.
+func (im *importing) progress(last bool) {
+	if !im.s.terminal || im.total <= importBatch {
+		return
+	}
+	fmt.Fprintf(im.s.err, "\r%d of %d numbers", im.done, im.total)
+	if last {
+		fmt.Fprintln(im.s.err)
+	}
+}
+
+// change has the node's directory put numbers, each with the keys of the
+// configuration.
+func (c *client) change(ctx context.Context, put []any, dry bool) (version string, faults []routing.Fault, err error) {
+	text, err := json.Marshal(map[string]any{"put": map[string]any{"numbers": put}})
+	if err != nil {
+		return "", nil, err
+	}
+	u := c.base.JoinPath("/v1/directory/changes")
+	if dry {
+		u.RawQuery = url.Values{"dry_run": {"true"}}.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(text))
+	if err != nil {
+		return "", nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	r.Header.Set("Content-Type", "application/json")
+	res, err := c.http.Do(r)
+	if err != nil {
+		return "", nil, c.explain(ctx, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusUnprocessableEntity {
+		var told struct {
+			Faults []struct{ Path, Message string } `json:"faults"`
+		}
+		if err := json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(&told); err != nil || len(told.Faults) == 0 {
+			return "", nil, fmt.Errorf("the answer of %s cannot be read: %w", c.base.Host, err)
+		}
+		for _, f := range told.Faults {
+			faults = append(faults, routing.Fault{Path: clean(f.Path), Msg: clean(f.Message)})
+		}
+		return "", faults, nil
+	}
+	if res.StatusCode/100 != 2 {
+		return "", nil, c.refused(res)
+	}
+	var result struct{ Version string }
+	err = json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(&result)
+	return result.Version, nil, err
+}
+
+func runNumbersAssign(ctx context.Context, args []string, s stdio) int {
+	o := newOptions("numbers assign", s)
+	reach := o.reach()
+	account := o.String("account", "", "whose it becomes, the `ID` of an account")
+	flow := o.String("flow", "", "what it starts, the `ID` of a flow")
+	pool := o.String("pool", "", "whose account and flow it takes, the `ID` of a pool")
+	state := o.String("state", "", "its `STATE` from then on; active when not given")
+	from := o.String("from", "", "from this `TIME` on, RFC 3339 or a date in UTC; now when not given")
+	dry := o.Bool("dry-run", false, "check it, change nothing")
+	return o.run(args, []string{"NUMBER"}, func(named []string) error {
+		next := routing.TrackingNumber{Number: named[0], Account: *account, Flow: *flow, Pool: *pool, State: *state, ValidFrom: routing.InstantOf(time.Now())}
+		if *from != "" {
+			if err := next.ValidFrom.UnmarshalText([]byte(*from)); err != nil {
+				return usagef("--from %s", err)
+			}
+		}
+		for _, f := range next.Check() {
+			return usagef("%s %s", f.Path, f.Msg)
+		}
+		c, err := reach()
+		if err != nil {
+			return err
+		}
+		var held []numbered
+		for n, err := range c.numbers(ctx) {
+			if err != nil {
+				return err
+			}
+			if n.Number == next.Number {
+				held = append(held, n)
+			}
+		}
+		put, err := assign(held, next)
+		if err != nil {
+			return err
+		}
+		version, faults, err := c.change(ctx, put, *dry)
+		if err != nil {
+			return err
+		}
+		if len(faults) > 0 {
+			for _, f := range faults {
+				fmt.Fprintf(s.err, "%s: %s\n", f.Path, f.Msg)
+			}
+			return errSaid
+		}
+		_, err = fmt.Fprintf(s.out, "from %s; table %s\n", next.ValidFrom, orDash(version))
+		return err
+	})
+}
+
+// assign is what is put so that a number is somebody else's from a time on. Who
+// had it before is never written over: his validity ends then.
+func assign(held []numbered, next routing.TrackingNumber) (put []any, err error) {
+	at := next.ValidFrom.Time()
+	for _, h := range held {
+		switch {
+		case !h.ValidUntil.IsZero() && !h.ValidUntil.Time().After(at): // over by then
+		case h.ValidFrom.IsZero() || h.ValidFrom.Time().Before(at):
+			before := map[string]any{}
+			if err := json.Unmarshal(h.raw, &before); err != nil {
+				return nil, fmt.Errorf("what the node says of the number cannot be read: %w", err)
+			}
+			before["valid_until"] = next.ValidFrom
+			next.ValidUntil = h.ValidUntil
+			put = append(put, before)
+		default:
+			return nil, fmt.Errorf("the number is account %s's from %s: what is to come is changed by an import", orDash(h.Account), h.ValidFrom)
+		}
+	}
+	return append(put, numberedOf(next)), nil
+}
