@@ -9,7 +9,8 @@ import (
 
 // reasons are all values of reject_reason.
 var reasons = []string{"no-trunk-match", "acl-denied", "auth-failed", "number-unassigned", "number-suspended", "number-ported-out", "number-quarantined", "blocked-caller",
-	"anonymous-refused", "attestation-too-low", "repeat-rate", "reputation", "challenge-failed", "fraud-guard", "concurrency-limit", "cps-limit", "overload", "recording-impossible", "no-route", "policy-error"}
+	"anonymous-refused", "attestation-too-low", "repeat-rate", "reputation", "challenge-failed", "fraud-guard", "concurrency-limit", "cps-limit", "overload", "recording-impossible", "no-route", "policy-error",
+	"rejected", "rejected-by-hook", "closed", "unavailable"}
 
 // Each reason for a refusal has a code and cause of its own, which agree with
 // each other, and stands in the papers of the events.

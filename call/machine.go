@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"reflect"
 	"time"
 
@@ -298,7 +299,9 @@ func (m *machine) routed(s Routed) {
 	case s.Full != nil:
 		m.reject(s.Time, *s.Full)
 	case d.Reject != "":
-		m.reject(s.Time, Refused(string(d.Reject), ""))
+		c := Refused(string(d.Reject), "")
+		c.Status = cmp.Or(d.RejectStatus, c.Status)
+		m.reject(s.Time, c)
 	default:
 		m.publish(events.CallRouted, s.Time, events.CallRoutedData{
 			ConfigVersion: d.Version, Flow: d.Flow, Strategy: d.Strategy, Targets: len(d.Targets),

@@ -188,6 +188,8 @@ func (d *decoder) each(n ast.Node, path string, f func(key string, e *ast.Mappin
 			}
 			first[key.Value] = lineOf(key)
 			f(key.Value, e)
+		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+			d.fault(lineOf(key), path, "has a key that is not text; put it in quotes")
 		default:
 			d.fault(lineOf(e.Key), path, "has a key that is not text")
 		}
@@ -246,16 +248,21 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 	}
 }
 
-// mapping fills a map whose keys are ids.
+// mapping fills a map whose keys are ids, or keys of a telephone.
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 	v.Set(reflect.MakeMap(v.Type()))
+	pressed := v.Type().Key() == reflect.TypeFor[routing.Keys]()
 	d.each(n, path, func(key string, e *ast.MappingValueNode) {
-		if showKey(key) == hidden || !routing.ValidID(key) {
+		switch {
+		case pressed && !routing.Keys(key).Valid():
+			d.fault(lineOf(e.Key), path, `has a key that is not what can be pressed: 1 to 16 of 0 to 9, * and #, in quotes`)
+			return
+		case !pressed && (showKey(key) == hidden || !routing.ValidID(key)):
 			d.fault(lineOf(e.Key), path, "has a key that is not an id: 1 to 63 of a-z, 0-9, - and _, the first a letter or digit, no telephone number")
 			return
 		}
 		value := reflect.New(v.Type().Elem()).Elem()
 		d.value(e.Value, value, join(path, key))
-		v.SetMapIndex(reflect.ValueOf(key), value)
+		v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), value)
 	})
 }

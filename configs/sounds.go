@@ -14,6 +14,7 @@ import (
 func (c *Config) checkSounds(report func(path, msg string)) {
 	var library sound.Library
 	folders := map[string]string{}
+	c.checkPrompts(&library, report)
 	check := func(path string, p routing.SoundPolicy, folder string) {
 		files := p.Files(folder)
 		for _, key := range slices.Sorted(maps.Keys(files)) {
@@ -31,5 +32,21 @@ func (c *Config) checkSounds(report func(path, msg string)) {
 	}
 	for i, n := range c.Numbers {
 		check(fmt.Sprintf("numbers[%d]", i), n.Sound, folders[n.Account])
+	}
+}
+
+// checkPrompts reads the files of prompts, those of the accounts too.
+func (c *Config) checkPrompts(library *sound.Library, report func(path, msg string)) {
+	check := func(path string, p routing.Prompts, folder string) {
+		files := p.Files(folder)
+		for _, key := range slices.Sorted(maps.Keys(files)) {
+			if _, err := library.File(files[key]); err != nil {
+				report(path+"."+key, fmt.Sprintf("%s: %s", files[key], err))
+			}
+		}
+	}
+	check("prompts", c.Spec.Prompts, "")
+	for i, a := range c.Accounts {
+		check(fmt.Sprintf("accounts[%d].prompts", i), a.Prompts, a.Sound.Folder)
 	}
 }

@@ -49,6 +49,7 @@ func (b *builder) build(s Spec) Spec {
 	b.addAgencies(s.Agencies)
 	b.addCalendars(s.Calendars)
 	b.addAreas(s.Areas)
+	b.addPrompts(s.Prompts)
 	b.addAccounts(s.Accounts)
 	b.addFlows(s.Flows)
 	b.addInvariants(s.Invariants)
@@ -74,6 +75,7 @@ type builder struct {
 	destinations map[string]destination // by identity
 	flows        map[string]*flow
 	pools        map[string]*pool
+	options      int // of menus that the step being compiled is in
 	named
 
 	seenTrunk, seenAccount map[string]int          // id to index, for duplicates
@@ -206,18 +208,14 @@ func (b *builder) addAccounts(all []Account) {
 		b.fraud(spec.Fraud, path+".fraud")
 		b.soundPolicy(spec.Sound, path, true)
 		b.starCodes(spec.StarCodes, path)
+		b.fault(checkLanguage(spec.Language), "%s.language", path)
+		b.prompts(spec.Prompts, spec.ID, path+".prompts")
 		if unique {
-			b.accounts[spec.ID] = &account{spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound, spec.Intercept, spec.Screening, spec.Fraud}
+			b.accounts[spec.ID] = &account{
+				spec.ID, over, spec.Recording, spec.Limits, spec.StarCodes, spec.Sound, spec.Intercept, spec.Screening, spec.Fraud,
+				spec.Language, spec.Prompts.in(spec.Sound.Folder),
+			}
 		}
-	}
-}
-
-func (b *builder) recording(p RecordingPolicy, path string) {
-	b.fault(checkWord(p.Mode, modes), "%s.recording.mode", path)
-	b.fault(checkWord(p.Channels, channels), "%s.recording.channels", path)
-	b.fault(checkWord(p.OnFailure, onFailures), "%s.recording.on_failure", path)
-	if p.Mode == "" && (p.Channels != "" || p.OnFailure != "") {
-		b.fault("is missing: channels and on_failure belong to a mode beside them", "%s.recording.mode", path)
 	}
 }
 

@@ -67,13 +67,13 @@ func TestFaults(t *testing.T) {
 			s.Accounts[0].Recording = RecordingPolicy{Mode: "always", Channels: "stereo", OnFailure: "+4791234567"}
 			s.Numbers[0].State = "dead"
 			s.Trunks[0].MediaRule = "loose"
-			dial(s).Strategy = "simultaneous"
+			dial(s).Strategy = "random"
 		}, []string{
 			`trunks[0].media_rule: "loose" is not known; allowed: strict, latch`,
 			`accounts[0].recording.mode: "always" is not known; allowed: do-not-record, record-from-ringing, record-from-answer, on-demand`,
 			`accounts[0].recording.channels: "stereo" is not known; allowed: dual, mono`,
 			`accounts[0].recording.on_failure: is not known; allowed: continue-unrecorded, refuse-call`,
-			`flows.sales[0].dial.strategy: "simultaneous" is not known; allowed: sequential`,
+			`flows.sales[0].dial.strategy: "random" is not known; allowed: sequential, simultaneous, round-robin, weighted, percentage`,
 			`numbers[0].state: "dead" is not known; allowed: active, suspended, unassigned, ported-out, quarantined`,
 		}},
 		{"channels without a mode", func(s *Spec) { s.Numbers[0].Recording.Channels = Mono }, []string{"numbers[0].recording.mode: is missing: channels and on_failure belong to a mode beside them"}},
@@ -125,15 +125,15 @@ func TestFaults(t *testing.T) {
 			s.Flows["sales"] = append(s.Flows["sales"], Step{}, Step{Recording: late}, Step{Recording: late, Dial: dial(s)})
 			s.Flows["mute"] = Flow{{Recording: &RecordingPolicy{}}}
 			s.Flows["empty"] = Flow{{Dial: &Dial{}}}
+			s.Flows["quiet"] = Flow{{Recording: late}}
 			s.Flows["+4721000001"] = nil
 		}, []string{
 			"flows: has a key that is not an id: 1 to 63 of a-z, 0-9, - and _, the first a letter or digit",
 			"flows.empty[0].dial.targets: is empty: a dial step needs somebody to ring",
 			"flows.mute[0].recording.mode: is missing",
-			"flows.mute: has no dial step, so a call of it reaches nobody",
-			"flows.sales[1]: is not exactly one of: dial, geo, match, recording, schedule",
-			"flows.sales[2].recording: comes once and before the first dial",
-			"flows.sales[3]: is not exactly one of: dial, geo, match, recording, schedule",
+			"flows.quiet: has no dial step, so a call of it reaches nobody",
+			"flows.sales[1]: is not exactly one of: " + strings.Join(stepKinds, ", "),
+			"flows.sales[3]: is not exactly one of: " + strings.Join(stepKinds, ", "),
 		}},
 		{"attribution", func(s *Spec) {
 			s.Numbers[0].Attribution = map[string]string{"UTM Source": "x", "a": "x\r\ny", "b": strings.Repeat("x", 257), "c": "\xff"}

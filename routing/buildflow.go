@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,113 +24,82 @@ func (b *builder) addFlows(all map[string]Flow) {
 	}
 }
 
-// flow compiles a flow. A policy of recording at its top level holds for all of it.
+// flow compiles a flow. A policy of recording that it begins with holds from the
+// beginning of a call.
 func (b *builder) flow(id string, steps Flow, path string) {
 	f := b.flows[id]
-	f.steps = &block{}
-	dialled := false
-	for i, s := range steps {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if s.Recording != nil && s.kinds() == 1 {
-			b.flowRecording(f, *s.Recording, dialled, at)
-			continue
-		}
-		dialled = dialled || s.Dial != nil
-		b.add(f.steps, s, at)
+	first, faults := 0, len(b.faults)
+	if len(steps) > 0 && steps[0].kind() == "recording" {
+		first, f.recording = 1, *steps[0].Recording
+		b.policy(f.recording, path+"[0].recording")
 	}
-	if !reaches(steps) {
+	f.steps = b.blockFrom(first, steps, path)
+	if len(b.faults) == faults && !f.steps.has("dial", "voicemail", "redirect", "hook", "reject", "hangup") {
 		b.fault("has no dial step, so a call of it reaches nobody", "%s", path)
 	}
 }
 
-// flowRecording is the policy of a flow.
-func (b *builder) flowRecording(f *flow, p RecordingPolicy, late bool, path string) {
-	if late || f.recording.Mode != "" {
-		b.fault("comes once and before the first dial", "%s.recording", path)
-	}
-	if p.Mode == "" {
-		b.fault("is missing", "%s.recording.mode", path)
-		return
-	}
-	b.recording(p, path)
-	f.recording = p
-}
-
-// reaches reports whether a list of steps dials anybody.
-func reaches(steps Flow) bool {
-	return slices.ContainsFunc(steps, func(s Step) bool { return s.Dial != nil || slices.ContainsFunc(s.branches(), reaches) })
-}
-
 // block compiles a list of steps below a flow.
-func (b *builder) block(steps Flow, path string) *block {
+func (b *builder) block(steps Flow, path string) *block { return b.blockFrom(0, steps, path) }
+
+func (b *builder) blockFrom(first int, steps Flow, path string) *block {
 	out := &block{}
-	for i, s := range steps {
-		b.add(out, s, fmt.Sprintf("%s[%d]", path, i))
+	for i, s := range steps[first:] {
+		at, kind := fmt.Sprintf("%s[%d]", path, first+i), s.kind()
+		if kind == "" {
+			b.fault("is not exactly one of: "+strings.Join(stepKinds, ", "), "%s", at)
+			continue
+		}
+		at += "." + kind
+		if n := b.step(s, at, out.last()); n != nil {
+			out.steps = append(out.steps, stage{n, at, kind})
+		}
 	}
 	return out
 }
 
-func (b *builder) add(to *block, s Step, path string) {
-	if s.kinds() != 1 {
-		b.fault("is not exactly one of: "+strings.Join(stepKinds, ", "), "%s", path)
-		return
-	}
-	if n := b.step(s, path); n != nil {
-		to.steps = append(to.steps, n)
-	}
-}
-
-// step compiles a step that is exactly one kind; nil: there is nothing to do when
-// the walk comes to it, or it is faulty.
-func (b *builder) step(s Step, path string) node {
+// step compiles a step that is exactly one kind and stands behind another; nil:
+// there is nothing to do when the walk comes to it, or it is faulty.
+func (b *builder) step(s Step, path string, behind node) node {
 	switch {
-	case s.Dial != nil:
-		return b.dial(*s.Dial, path+".dial")
 	case s.Schedule != nil:
-		return b.schedule(*s.Schedule, path+".schedule")
+		return b.schedule(*s.Schedule, path)
 	case s.Geo != nil:
-		return b.geo(*s.Geo, path+".geo")
+		return b.geo(*s.Geo, path)
 	case s.Match != nil:
-		return b.match(*s.Match, path+".match")
+		return b.match(*s.Match, path)
 	case s.Recording != nil:
-		b.fault("belongs to the top of a flow", "%s.recording", path)
+		return b.recordingStep(*s.Recording, path)
+	case s.Dial != nil:
+		return b.dial(*s.Dial, path)
+	case s.Greeting != nil:
+		return b.greeting(*s.Greeting, path)
+	case s.Menu != nil:
+		return b.menu(*s.Menu, path)
+	case s.Hook != nil:
+		return b.hook(*s.Hook, path)
+	case s.Whisper != nil:
+		return b.whisper(*s.Whisper, path)
+	case s.Screen != nil:
+		return b.screen(*s.Screen, path)
+	case s.Survey != nil:
+		return b.survey(*s.Survey, path, behind)
+	case s.Voicemail != nil:
+		return b.voicemail(*s.Voicemail, path)
+	case s.Redirect != nil:
+		return b.redirected(*s.Redirect, path)
+	case s.Tag != nil:
+		return b.tag(s.Tag, path)
+	case s.Consent != nil:
+		return b.consent(*s.Consent, path)
+	case s.Record != nil:
+		return b.record(*s.Record, path)
+	case s.Reject != nil:
+		return b.reject(*s.Reject, path)
+	case s.Hangup != nil:
+		return b.hangup(*s.Hangup, path)
 	}
 	return nil
-}
-
-func (b *builder) dial(d Dial, path string) node {
-	b.fault(checkWord(d.Strategy, strategies), "%s.strategy", path)
-	n := &dialStep{path: path, strategy: cmp.Or(d.Strategy, Sequential)}
-	if len(d.Targets) == 0 {
-		b.fault("is empty: a dial step needs somebody to ring", "%s.targets", path)
-	}
-	n.targets = b.destinationsOf(d, path+".targets")
-	return n
-}
-
-// destinationsOf compiles the targets of a dial; path is that of the list.
-func (b *builder) destinationsOf(d Dial, path string) (out []target) {
-	ring := b.ring(d.Timeout, defaultRing, strings.TrimSuffix(path, ".targets"))
-	for i, spec := range d.Targets {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		own := b.ring(spec.Timeout, ring, at)
-		before := len(out)
-		switch {
-		case spec.URI != "" && spec.Number != "", spec.User != "" && spec.URI+spec.Number != "":
-			b.fault("is one of: a uri, a number with a trunk, a user of a trunk", "%s", at)
-		case spec.User != "":
-			out = append(out, b.registered(spec, own, at)...)
-		case spec.URI != "":
-			out = append(out, b.direct(spec, own, at))
-		case spec.Number != "" || spec.Trunk != "":
-			out = append(out, b.through(spec, own, at)...)
-		default:
-			b.fault("is empty: a uri, a number with a trunk, or a user of a trunk", "%s", at)
-		}
-		b.bound(out[before:], spec, at)
-	}
-	b.connect(d.ConnectTimeout, out, strings.TrimSuffix(path, ".targets"))
-	return out
 }
 
 // ring is the ring time that was said, else the one given.

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -29,7 +28,7 @@ const (
 // own. A nil table decides policy-error.
 func (t *Table) Decide(r Request) Decision {
 	w := walk{table: t, request: r}
-	w.d.Recording = Recording{Mode: DoNotRecord, Channels: Dual, OnFailure: ContinueUnrecorded, From: FromDefault}
+	w.d.Recording = Recording{Mode: DoNotRecord, Channels: Dual, OnFailure: ContinueUnrecorded, From: FromDefault, Consent: ConsentAlways}
 	if t == nil {
 		w.reject(PolicyError, "table", Missed, "there is no routing table")
 		return w.d
@@ -143,64 +142,28 @@ func (w *walk) flow() bool {
 	return true
 }
 
-// record asks the levels about recording; the first that says a mode decides.
+// record asks who may say something about recording.
 func (w *walk) record() {
 	if w.refused != "" {
 		w.look("recording", Skipped, "a call that is refused in the end is not recorded")
 		return
 	}
-	type level struct {
-		from, name string
-		policy     RecordingPolicy
-	}
-	levels := []level{
-		{FromNumber, "the number", w.called.recording},
-		{FromFlow, "flow " + w.called.flow.id, w.called.flow.recording},
-		{FromAccount, "account " + w.called.account.id, w.called.account.recording},
-	}
-	if p := w.called.pool; p != nil {
-		levels = slices.Insert(levels, 1, level{FromPool, "pool " + p.id, p.recording})
-	}
-	rec := &w.d.Recording
-	for _, l := range levels {
-		switch {
-		case rec.From != FromDefault:
-			w.look("recording", Skipped, l.name+" is not asked any more")
-		case l.policy.Mode == "":
-			w.look("recording", Missed, l.name+" says nothing")
-		default:
-			rec.From, rec.Mode = l.from, l.policy.Mode
-			if l.policy.Channels != "" {
-				rec.Channels = l.policy.Channels
-			}
-			if l.policy.OnFailure != "" {
-				rec.OnFailure = l.policy.OnFailure
-			}
-			w.look("recording", Chosen, l.name+" says "+rec.words())
-		}
-	}
-	if rec.From == FromDefault {
-		w.look("recording", Chosen, "by default "+rec.words())
-	}
-}
-
-func (r Recording) words() string {
-	if r.Mode == DoNotRecord {
-		return r.Mode
-	}
-	return fmt.Sprintf("%s, %s, on failure %s", r.Mode, r.Channels, r.OnFailure)
+	f := w.called.flow
+	w.d.Recording = recorded(w.called.voices(f, f.recording), w.look)
 }
 
 // begin walks the flow to its first instruction.
 func (w *walk) begin() {
-	w.d.Walk = newWalk(w.table, walkFacts{request: w.request, caller: w.caller, trunk: w.trunk, called: w.dialled, entry: w.called, refused: w.refused}, w.called.flow)
+	w.d.Walk = newWalk(w.table, walkFacts{request: w.request, caller: w.caller, trunk: w.trunk, called: w.dialled, entry: w.called, refused: w.refused}, w.called.flow, w.d.Recording)
 	w.d.First = w.d.Walk.Next(Began{When{w.request.At}})
 	w.d.Trace = append(w.d.Trace, w.d.Walk.Looks()...)
 	switch first := w.d.First.(type) {
 	case Ring:
 		w.d.Targets, w.d.Strategy = first.Targets, first.Strategy
 	case Refuse:
-		w.d.Reject = first.Reason
+		if len(first.Prompts) == 0 { // else the caller hears them first
+			w.d.Reject, w.d.RejectStatus = first.Reason, first.Status
+		}
 	case End:
 		w.reject(NoRoute, "flow", Missed, "flow "+w.called.flow.id+" has nobody to ring")
 	}

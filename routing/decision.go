@@ -54,6 +54,7 @@ type Decision struct {
 	Class        CallerClass // of the caller
 	Draw         uint64      // of the request
 	Reject       Reason
+	RejectStatus int    // of SIP, when a flow says so; 0: the reason's own
 	Trace        []Look // every rule looked at, in order
 	MediaSources Media  // acceptance rule of the caller's RTP, from the trunk
 	PassRedirect bool   // the caller's trunk takes a 3xx of a destination
@@ -97,6 +98,7 @@ type Recording struct {
 	Channels  string // mono | dual
 	OnFailure string // continue-unrecorded | refuse-call
 	From      string // which level decided: number, flow, account, default
+	Consent   string // always | announced | opt-in | never: see Allows
 }
 
 // Look is one line of the decision's trace: what was looked at and what came of it.

@@ -25,8 +25,33 @@ func (d Decision) Outcome() string {
 		}
 		return s
 	}
-	return fmt.Sprintf("accepted: account %s, flow %s, %s to %s, recording %s (%s)",
-		orNone(d.Account), d.Flow, d.Strategy, plural(len(d.Targets), "target"), d.Recording.words(), d.Recording.From)
+	first := d.Strategy + " to " + plural(len(d.Targets), "target")
+	if d.Strategy == "" {
+		first = "first " + firstWords(d.First)
+	}
+	return fmt.Sprintf("accepted: account %s, flow %s, %s, recording %s (%s)",
+		orNone(d.Account), d.Flow, first, d.Recording.words(), d.Recording.From)
+}
+
+// firstWords is an instruction in a word or two, for a line about the decision.
+func firstWords(i Instruction) string {
+	switch i.(type) {
+	case Say:
+		return "a greeting"
+	case Gather:
+		return "a menu"
+	case Ask:
+		return "a hook"
+	case Want:
+		return "a look at calls before"
+	case Message:
+		return "voicemail"
+	case Hang:
+		return "goodbye"
+	case Refuse:
+		return "a refusal in words"
+	}
+	return "a note" // of a tag, a consent or the recording
 }
 
 // Explain writes a trace, a line for each look.

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,7 @@ type (
 		Keep    bool          // keys do not end the prompts
 		Keys    int           // how many at most; at least 1
 		End     string        // a key that ends the entry and is not part of it; empty: none
+		Among   []string      // the entries that mean something; none: any. See Take
 		First   time.Duration // to the first key, from the end of the prompts
 		Next    time.Duration // from key to key; matters when Keys > 1
 	}
@@ -31,13 +33,14 @@ type (
 	// call ends with the talk.
 	Ring struct {
 		Step     string
-		Strategy string   // its word in the Spec
-		Targets  []Target // in the order to try; the instruction's own
-		Together bool     // all at once; the first that answers (and accepts) takes the call
-		Failover []RingResult
-		Whisper  *Whispered // played to who answers, before he is connected; nil: nothing
-		Screen   *Screened  // he has to press a key to take the call; nil: he need not
-		Music    Prompt     // instead of a ringback tone, for a caller who is answered already
+		Strategy string       // its word in the Spec
+		Targets  []Target     // in the order to try; the instruction's own
+		Together bool         // all at once; the first that answers (and accepts) takes the call
+		Failover []RingResult // how an attempt has to come out for the next target to be tried
+		Keep     bool         // when the callee hangs up first the caller stays: the outcome is Talked
+		Whisper  *Whispered   // played to who answers, before he is connected; nil: nothing
+		Screen   *Screened    // he has to press a key to take the call; nil: he need not
+		Music    Prompt       // instead of a ringback tone, for a caller who is answered already
 	}
 	// Ask asks the owner's hook. The outcome is [Replied].
 	Ask struct {
@@ -134,7 +137,8 @@ type (
 		Complete bool // the prompts were heard to their end
 	}
 	// Rung says how the dialling ended. Talked is the only result with a talk behind
-	// it: the callee has hung up and the caller is still there.
+	// it: the callee has hung up and the caller is still there. It comes of a Ring
+	// with Keep only; any other talk ends the call and is told to nobody.
 	Rung struct {
 		When
 		Result RingResult
@@ -179,6 +183,24 @@ const (
 	Unreachable RingResult = "unreachable" // nothing rang: no route, 5xx, no response
 	Full        RingResult = "full"        // a limit of ours, or the guard, let nobody try
 )
+
+// Take adds a key to an entry. over: the entry is complete, because it has all its
+// keys, was ended by one, or can mean nothing else any more. An entry that begins
+// like several waits for its next key, at most for Next.
+func (g Gather) Take(entry, key string) (now string, over bool) {
+	if key == g.End && g.End != "" {
+		return entry, true
+	}
+	entry += key
+	if len(entry) >= g.Keys {
+		return entry, true
+	}
+	if len(g.Among) == 0 {
+		return entry, false
+	}
+	longer := func(w string) bool { return len(w) > len(entry) && strings.HasPrefix(w, entry) }
+	return entry, !slices.ContainsFunc(g.Among, longer)
+}
 
 // allResults are those that an attempt can come out with but for a talk.
 var allResults = []RingResult{Declined, Busy, NoAnswer, Unreachable, Full}

@@ -137,6 +137,7 @@ func (b *builder) rare(spec *TrackingNumber, path string) {
 	b.limits(spec.Limits, path)
 	b.screening(spec.Screening, path+".screening")
 	b.starCodes(spec.StarCodes, path)
+	b.fault(checkLanguage(spec.Language), "%s.language", path)
 }
 
 // tally counts what numbers there are and what they refer to, by place.

@@ -96,6 +96,7 @@ type entry struct {
 	codes       StarCodes
 	sound       SoundPolicy
 	screening   *Screening
+	language    string
 }
 
 // Who stands where a number has no account or no flow.
@@ -112,6 +113,7 @@ func (t *Table) entry(r *row) entry {
 		if x := m.rare; x != nil {
 			e.trunks, e.recording, e.limits, e.codes, e.sound = x.Trunks, x.Recording, x.Limits, x.StarCodes, x.Sound
 			e.screening = x.Screening
+			e.language = x.Language
 		}
 	}
 	if p := t.pools.at(r.pool); p != nil {

@@ -66,19 +66,21 @@ const (
 
 // in is a policy's files under a folder.
 func (p SoundPolicy) in(folder string) SoundPolicy {
-	at := func(file string) string {
-		if file == "" || folder == "" || filepath.IsAbs(file) {
-			return file
-		}
-		return filepath.Join(folder, file)
-	}
 	if p.MusicOnHold != MusicOff {
-		p.MusicOnHold = at(p.MusicOnHold)
+		p.MusicOnHold = under(folder, p.MusicOnHold)
 	}
 	if isWAV(p.Ringback) {
-		p.Ringback = at(p.Ringback)
+		p.Ringback = under(folder, p.Ringback)
 	}
 	return p
+}
+
+// under is a file under a folder, unless its path says where it is.
+func under(folder, file string) string {
+	if file == "" || folder == "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(folder, file)
 }
 
 // Files lists the files that a policy names, by their keys, as they are found

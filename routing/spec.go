@@ -20,6 +20,7 @@ type Spec struct {
 	Calendars  map[string]Calendar   `yaml:"calendars" json:",omitempty"`  // when somebody is there, by id
 	Invariants map[string]Invariant  `yaml:"invariants" json:",omitempty"` // what must hold of every call, by id
 	Areas      map[string][]string   `yaml:"areas" json:",omitempty"`      // prefixes of telephone numbers, by id; the longest decides
+	Prompts    Prompts               `yaml:"prompts" json:",omitempty"`    // what is spoken: a WAV file for each language, by id
 }
 
 // Trunk is a carrier or gateway: who may call in, and where calls out go.
@@ -78,15 +79,20 @@ type Account struct {
 	Intercept Intercept       `yaml:"intercept" json:",omitzero"`
 	Screening *Screening      `yaml:"screening" json:",omitempty"` // of its callers
 	Fraud     *Fraud          `yaml:"fraud" json:",omitempty"`     // the guard over its calls out
+	Language  string          `yaml:"language" json:",omitempty"`  // of its prompts: "en" (default), "de", …
+	Prompts   Prompts         `yaml:"prompts" json:",omitempty"`   // its own, in the place of those of the same id; files in the folder of its sound
 }
 
 // RecordingPolicy is what one level (number, flow, account) says about
-// recording. An empty Mode says nothing; the other fields belong to the mode
-// beside them and do not travel between levels.
+// recording. An empty Mode says nothing; Channels and OnFailure belong to the mode
+// beside them and do not travel between levels. Consent does: a level that says
+// nothing about it keeps what the next weaker one says, so that nobody drops it by
+// naming a mode.
 type RecordingPolicy struct {
-	Mode      string `yaml:"mode"`       // do-not-record | record-from-ringing | record-from-answer | on-demand
-	Channels  string `yaml:"channels"`   // dual (default) | mono
-	OnFailure string `yaml:"on_failure"` // continue-unrecorded (default) | refuse-call
+	Mode      string `yaml:"mode"`                      // do-not-record | record-from-ringing | record-from-answer | on-demand
+	Channels  string `yaml:"channels"`                  // dual (default) | mono
+	OnFailure string `yaml:"on_failure"`                // continue-unrecorded (default) | refuse-call
+	Consent   string `yaml:"consent" json:",omitempty"` // always (default) | announced | opt-in | never
 }
 
 // TrackingNumber is a number that is called and the flow it starts.
@@ -106,17 +112,7 @@ type TrackingNumber struct {
 	StarCodes   StarCodes         `yaml:"star_codes"` // what may be pressed in its calls
 	Sound       SoundPolicy       `yaml:"sound"`
 	Screening   *Screening        `yaml:"screening" json:",omitempty"` // of its callers
-}
-
-// Dial rings destinations.
-type Dial struct {
-	Strategy string        `yaml:"strategy"` // sequential (default)
-	Timeout  Duration      `yaml:"timeout"`  // ring time of each target without its own; zero: 30 s
-	Targets  []Destination `yaml:"targets"`
-
-	// ConnectTimeout is how long an address may leave the INVITE without any
-	// response; zero: 3 s.
-	ConnectTimeout Duration `yaml:"connect_timeout"`
+	Language    string            `yaml:"language" json:",omitempty"`  // of its prompts; empty: its account's
 }
 
 // Destination is where a call is answered: a number reached through a trunk,
@@ -131,6 +127,9 @@ type Destination struct {
 	MediaRule    string   `yaml:"media_rule"`    // of a URI: strict | latch; left out: its trunk's, or strict
 	MediaSources []string `yaml:"media_sources"` // of a URI; empty: its trunk's, or the address in the SDP
 	Redirect     Bounds   `yaml:"redirect"`      // of a URI; left out: its trunk's, if it has one
+
+	Weight  int `yaml:"weight" json:",omitempty"`  // its share of the calls of a weighted dial; 0: only behind all that have one
+	Percent int `yaml:"percent" json:",omitempty"` // of the callers of a percentage dial; together 100
 
 	Limits DestinationLimits `yaml:"limits"`
 }
@@ -161,7 +160,8 @@ const (
 )
 
 var (
-	strategies = []string{Sequential}
+	strategies = []string{Sequential, Simultaneous, RoundRobin, Weighted, Percentage}
+	consents   = []string{ConsentAlways, ConsentAnnounced, ConsentOptIn, ConsentNever}
 	modes      = []string{DoNotRecord, RecordFromRinging, RecordFromAnswer, OnDemand}
 	channels   = []string{Dual, Mono}
 	onFailures = []string{ContinueUnrecorded, RefuseCall}

@@ -26,6 +26,7 @@ type Table struct {
 	calendars  map[string]*calendar
 	areas      prefixes[string]
 	mentions   mentions
+	prompts    Prompts
 	invariants []*invariant
 	countries  []*country // those some number or trunk belongs to, for the nearest miss
 	warnings   func() []Fault
@@ -55,6 +56,8 @@ type account struct {
 	intercept Intercept
 	screening *Screening
 	fraud     *Fraud
+	language  string
+	prompts   Prompts
 }
 
 type flow struct {

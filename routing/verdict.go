@@ -43,7 +43,7 @@ func (w *Walk) Verdict() Verdict {
 type screen struct{}
 
 // screening is what comes before a flow.
-var screening = &block{steps: []node{screen{}}}
+var screening = &block{steps: []stage{{screen{}, "screening", "screening"}}}
 
 // Phases of a screen: what it waits for.
 const (

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -25,6 +26,8 @@ type Walk struct {
 	now   time.Time
 	state walkState
 	looks []Look
+	here  Stepped // the step under way
+	done  []Stepped
 	over  bool
 
 	assumed []string // see Assumed; never changed in place
@@ -44,23 +47,21 @@ type walkFacts struct {
 type walkState struct {
 	tags    map[string]string // never changed in place
 	consent string
-	whisper *Whispered
-	screen  *Screened
+	whisper *whisperStep
+	screen  *screenStep
 	reached map[string]RingResult // by a target's identity: declined or busy; never changed in place
+	talked  bool                  // the callee of a talk has hung up; the caller is still there
 	flow    *flow                 // the one the walk is in
 	jumps   int                   // redirections so far
 	verdict Verdict               // of screening
+
+	recording Recording // the policy in force
 }
 
 // frame is a place in a list of steps.
 type frame struct {
 	block *block
 	at    int // the step to do next, or under way
-}
-
-// block is a compiled list of steps.
-type block struct {
-	steps []node
 }
 
 // node is a compiled step. run takes the outcome of the step's last instruction,
@@ -78,7 +79,8 @@ type local struct {
 	tries  int
 	number uint64
 	text   string
-	ring   *Ring
+	ids    []string    // never changed in place
+	reply  *hookAnswer // never changed in place
 }
 
 // Bounds of a walk: a flow cannot keep a call for ever.
@@ -87,18 +89,9 @@ const (
 	maxJumps = 20
 )
 
-// Words of consent.
-const (
-	NoConsent   = ""
-	Announced   = "announced"
-	Interrupted = "interrupted" // the notice was not heard to its end
-	OptedIn     = "opted-in"
-	OptedOut    = "opted-out"
-)
-
 // newWalk stands before the first step of a flow.
-func newWalk(t *Table, f walkFacts, start *flow) *Walk {
-	w := &Walk{table: t, facts: f, state: walkState{flow: start}}
+func newWalk(t *Table, f walkFacts, start *flow, r Recording) *Walk {
+	w := &Walk{table: t, facts: f, state: walkState{flow: start, recording: r}}
 	w.enter(start.steps)
 	if len(w.levels()) > 0 {
 		w.stack = append(w.stack, frame{block: screening})
@@ -111,36 +104,39 @@ func newWalk(t *Table, f walkFacts, start *flow) *Walk {
 func (w *Walk) Next(o Outcome) Instruction {
 	w.now = o.at()
 	for !w.over {
-		n := w.current()
-		if n == nil {
-			w.over = true
+		s := w.current()
+		if s == nil {
 			break
 		}
 		if !w.under {
 			if w.steps++; w.steps > maxSteps {
-				w.look("flow", Missed, "the flow takes too many steps")
-				w.over = true
+				w.look("flow", Missed, fmt.Sprintf("the flow takes more than %d steps", maxSteps))
 				break
 			}
-			w.under, w.local, o = true, local{}, Began{When{w.now}}
+			w.step(s)
+			o = Began{When{w.now}}
 		}
 		w.moved = false
-		switch i := n.run(w, o).(type) {
+		switch i := s.run(w, o).(type) {
 		case nil:
-			if w.under = false; !w.moved {
+			w.close()
+			if !w.moved {
 				w.stack[len(w.stack)-1].at++
 			}
 		case Refuse:
+			w.close()
 			w.over = true
 			i.Reason = cmp.Or(w.facts.refused, i.Reason)
 			return i
 		case Hang:
+			w.close()
 			w.over = true
 			return i
 		default:
 			return i
 		}
 	}
+	w.over = true
 	if w.facts.refused != "" {
 		return Refuse{Reason: w.facts.refused}
 	}
@@ -148,11 +144,11 @@ func (w *Walk) Next(o Outcome) Instruction {
 }
 
 // current is the step under way, or to be done; nil: there is none left.
-func (w *Walk) current() node {
+func (w *Walk) current() *stage {
 	for len(w.stack) > 0 {
 		f := &w.stack[len(w.stack)-1]
 		if f.at < len(f.block.steps) {
-			return f.block.steps[f.at]
+			return &f.block.steps[f.at]
 		}
 		w.stack = w.stack[:len(w.stack)-1]
 	}
@@ -173,10 +169,6 @@ func (w *Walk) enter(b *block) {
 func (w *Walk) jump(f *flow) {
 	w.stack = []frame{{block: f.steps}}
 	w.state.flow, w.moved = f, true
-}
-
-func (w *Walk) look(what, result, text string) {
-	w.looks = append(w.looks, Look{what, result, text})
 }
 
 // Looks returns what was looked at since it was asked last.
@@ -206,6 +198,6 @@ func (w *Walk) Caller() privacy.Number {
 // Clone returns a walk that stands at the same place and goes its own way.
 func (w *Walk) Clone() *Walk {
 	c := *w
-	c.stack, c.looks = slices.Clone(w.stack), slices.Clone(w.looks)
+	c.stack, c.looks, c.done = slices.Clone(w.stack), slices.Clone(w.looks), slices.Clone(w.done)
 	return &c
 }

@@ -134,6 +134,7 @@ type explainedPolicy struct {
 	Channels  string `json:"channels,omitempty"`
 	OnFailure string `json:"on_failure,omitempty"`
 	From      string `json:"from"`
+	Consent   string `json:"consent,omitempty"`
 }
 
 type explainedLook struct {
