@@ -101,7 +101,7 @@ func (c *crowd) someone() {
 	c.offer++
 	bye := Cause{Status: 200, Q850: 16, Remote: true}
 	switch c.one("bye", "vanish", "lost", "refer", "refer", "refer", "attended", "attended", "attended", "replaced", "replaced",
-		"offer", "offer", "want", "withdraw", "accept", "accept", "accept", "accept", "accept", "decline", "answer", "answer", "answer", "fail", "ring", "ack", "no-ack", "cancel") {
+		"offer", "offer", "want", "withdraw", "accept", "accept", "accept", "accept", "accept", "decline", "press", "press", "press", "answer", "answer", "answer", "fail", "ring", "ack", "no-ack", "cancel") {
 	case "bye":
 		l.send(Bye{Now(), bye})
 		c.going = append(c.going, l) // its end may take a while
@@ -131,6 +131,17 @@ func (c *crowd) someone() {
 	case "accept":
 		l = c.asked(l)
 		l.send(Accepted{Now(), []byte(c.one("answer", "answer", "bad", "less", ""))})
+	case "press": // in an anteroom
+		c.w.mu.Lock()
+		rooms := c.w.rooms
+		c.w.mu.Unlock()
+		if len(rooms) > 0 {
+			digit := media.Digit(1)
+			if c.r.IntN(5) == 0 {
+				digit = 7
+			}
+			rooms[c.r.IntN(len(rooms))](media.Notice{At: time.Now(), Kind: media.Pressed, Side: media.Callee, Press: media.Press{Digit: digit}})
+		}
 	case "decline":
 		l.send(Declined{Now(), Cause{Status: 488, Remote: true}})
 	case "answer":
@@ -180,6 +191,17 @@ func crowded(t *testing.T, seed uint64) {
 	w.holding = media.Side(r.IntN(3))
 	if r.IntN(2) == 0 {
 		w.again = []byte("again")
+	}
+	if seed%3 > 0 { // several at once, and of each third call they are asked first
+		first := routing.Ring{Together: true, Failover: hunting}
+		for range 3 {
+			first.Targets = append(first.Targets, w.decision.Targets[0])
+		}
+		if seed%3 == 2 {
+			first.Whisper = &routing.Whispered{Prompts: []routing.Prompt{{File: []string{"hi.wav", "broken.wav"}[r.IntN(2)]}}}
+			first.Screen = &routing.Screened{Accept: "1", Within: 5 * time.Second}
+		}
+		w.decision.Targets, w.decision.First = first.Targets, first
 	}
 	targets := r.IntN(3)
 	w.direct = func(routing.Referral) routing.Transferred {
