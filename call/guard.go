@@ -22,12 +22,13 @@ const (
 // as the rules about that need it. What is live is a set, as places are: a call
 // that is over leaves it whole, however it ended.
 type guard struct {
-	mu     sync.Mutex
-	seed   maphash.Seed // of the hashes of destinations: of this process
-	spent  windows      // by account
-	fresh  windows      // by account
-	places windows      // by account and destination
-	live   map[holder]spending
+	mu      sync.Mutex
+	seed    maphash.Seed // of the hashes of destinations: of this process
+	spent   windows      // by account
+	fresh   windows      // by account
+	places  windows      // by account and destination
+	callers windows      // by account or number, and caller
+	live    map[holder]spending
 }
 
 // spending is a leg that costs.
@@ -40,7 +41,7 @@ type spending struct {
 
 func newGuard() *guard {
 	return &guard{seed: maphash.MakeSeed(), spent: newWindows(guardedAccounts), fresh: newWindows(guardedAccounts),
-		places: newWindows(knownPlaces), live: map[holder]spending{}}
+		places: newWindows(knownPlaces), callers: newWindows(knownCallers), live: map[holder]spending{}}
 }
 
 // minutes are those begun.

@@ -9,6 +9,8 @@ type Hooked struct {
 	Subject string   // of NATS request-reply
 	Secret  Secret   // that question and answer are signed with; empty: they are not
 	Send    []string // what the question tells beyond ids: words of HookSends
+
+	Keep time.Duration // how long a reply counts for calls of the same caller to the same account; 0: for its question only
 }
 
 // HookReply is what a hook says: at most one of Flow, Targets and Refuse. None of

@@ -47,7 +47,6 @@ type (
 		Step     string
 		Hook     *Hooked
 		Deadline time.Duration
-		Keep     time.Duration // how long a reply counts for calls of this caller to this account; 0: for this question only
 	}
 	// Want asks for a fact that the table cannot know. The outcome is [Fact].
 	Want struct {

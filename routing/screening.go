@@ -149,8 +149,8 @@ func (r Reputation) asked() Ask {
 		return otherwise
 	}
 	return Ask{
-		Step: "screening.reputation", Hook: &Hooked{URL: r.URL, Subject: r.Subject, Secret: r.Secret, Send: []string{SendCaller, SendNumber}},
-		Deadline: or(r.Deadline, defaultAsked), Keep: or(r.Keep, defaultKept),
+		Step: "screening.reputation", Hook: &Hooked{URL: r.URL, Subject: r.Subject, Secret: r.Secret, Send: []string{SendCaller, SendNumber}, Keep: or(r.Keep, defaultKept)},
+		Deadline: or(r.Deadline, defaultAsked),
 	}
 }
 

@@ -61,6 +61,7 @@ type Asker struct {
 	web  http.RoundTripper
 	nats Request
 	log  *slog.Logger
+	kept kept
 
 	mu    sync.Mutex
 	hooks map[string]*state // by URL or subject; bounded by the table's
@@ -90,6 +91,12 @@ func (a *Asker) Close() {
 // Ask puts a question and returns the reply to it. It waits until the context
 // ends, and never longer. The error is one of this package's, wrapped.
 func (a *Asker) Ask(ctx context.Context, h *routing.Hooked, q Question) (routing.HookReply, error) {
+	key, keeps := placeOf(h, q)
+	if keeps {
+		if reply, ok := a.kept.find(key, time.Now()); ok {
+			return reply, nil
+		}
+	}
 	s, err := a.enter(h)
 	if err != nil {
 		return routing.HookReply{}, err
@@ -100,6 +107,9 @@ func (a *Asker) Ask(ctx context.Context, h *routing.Hooked, q Question) (routing
 	}
 	if s.leave(err == nil, time.Now()) {
 		a.log.Warn("a hook failed too often in a row and is left alone for a while", "hook", q.Step, "account", q.Account, "for", restFor, "error", Word(err))
+	}
+	if keeps && err == nil {
+		a.kept.put(key, reply, time.Now().Add(h.Keep), time.Now())
 	}
 	return reply, err
 }
