@@ -48,6 +48,7 @@ func commands() []command {
 		{name: "demo", args: "[--keep DIR] [--serve]", summary: "place, record and verify one call with everything embedded", run: runDemo, signals: true},
 		{name: "check", args: "--config FILE", summary: "read a configuration whole and report every fault", run: runCheck},
 		{name: "route explain", args: "--config FILE --to NUMBER [--from CALLER]", summary: "how a call would be routed, and why", run: runRouteExplain},
+		{name: "route replay", args: "--config DRAFT [--since P7D] [--events FILE]", summary: "which past calls would go otherwise by a draft", run: runRouteReplay},
 		{name: "numbers list", args: "[--account A] [--flow F] [--state S]", summary: "tracking numbers, each for each of its times", run: runNumbersList},
 		{name: "numbers check", args: "--config FILE", summary: "whether each number can be called, and which flows nothing leads to", run: runNumbersCheck},
 		{name: "numbers import", args: "FILE.csv [--dry-run]", summary: "put the numbers of a CSV file into the directory of a node", run: runNumbersImport},
