@@ -132,6 +132,7 @@ type (
 	doCloseRecording struct {
 		ended time.Time
 		fresh bool // the one that was opened and never tapped
+		live  bool // the relay is not closed yet, although the call has ended
 	}
 	// doFinish is the last action of a call.
 	doFinish struct{}

@@ -124,17 +124,17 @@ func (m *machine) agreedOn(s Agreed) {
 		}
 		return
 	}
-	m.agreed = s.Body
+	m.agreed, m.desk.told = s.Body, s.Told
 	m.closeRoom(l)
 	m.dropAttempts(s.Time, elsewhere)
 	switch {
-	case m.decision.Recording.Mode == recordFromAnswer:
+	case m.records(s.Time, recordFromAnswer):
 		m.recording = opening
 		m.record(talking{A, m.winner})
 		m.do(doTimer{timerRecord, recordWait})
 	case m.recording == opening: // from ringing, still being opened
 		m.do(doTimer{timerRecord, recordWait})
-	case m.recording == recordingOver && m.mustRecord():
+	case m.lacksConsent(), m.recording == recordingOver && m.mustRecord():
 		m.refuseUnrecorded(s.Time)
 	default:
 		m.commit(s.Time)
@@ -145,6 +145,13 @@ func (m *machine) agreedOn(s Agreed) {
 func (m *machine) recorded(s Recorded) {
 	if m.fresh == opening {
 		m.segmentOpened(s)
+		return
+	}
+	if m.recording == recordingLate { // the talk is over
+		m.recording = recordingOver
+		if s.Err == nil {
+			m.do(doCloseRecording{ended: s.Time, fresh: true})
+		}
 		return
 	}
 	if m.recording != opening {
@@ -179,13 +186,18 @@ func (m *machine) commit(at time.Time) {
 func (m *machine) bridge(at time.Time, late bool) {
 	m.bridgedAt = at
 	m.talk = talking{A, m.winner}
-	if m.delayed() {
+	if m.delayed() && !m.attended() {
 		m.exchange = &exchange{step: firstAnswer, leg: A, asked: A}
 	}
 	m.become(inProgress)
 	m.do(doStopTimer{timerDurable})
 	m.meet()
-	m.do(doAnswer{m.agreed})
+	if m.attended() {
+		m.connect()
+	} else {
+		m.do(doAnswer{m.agreed})
+	}
+	m.stickTo(m.leg(m.winner))
 	m.publish(events.CallBridged, at, events.CallBridgedData{Winner: m.leg(m.winner).ulid, LateDurable: late})
 	m.tellHolds(at)
 	m.beeps()

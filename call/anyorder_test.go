@@ -3,6 +3,8 @@ package call
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ func TestAnyOrder(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		set := anySetup(t, r)
 		w := newWitness(set)
+		w.mute = rapid.IntRange(0, 9).Draw(r, "mute") == 9
 		pick := func(label string, of ...string) string { return rapid.SampledFrom(of).Draw(r, label) }
 		w.settle = func() Result {
 			return rapid.SampledFrom([]Result{ResultDone, ResultAsked, ResultRefused}).Draw(r, "settled")
@@ -88,6 +91,9 @@ func anySetup(t *testing.T, r *rapid.T) setup {
 	if rapid.Bool().Draw(r, "codes") {
 		set.set(t, "codes both")
 	}
+	if rapid.Bool().Draw(r, "flow") {
+		set.anyFlow(t, r)
+	}
 	if rapid.Bool().Draw(r, "together") {
 		set.set(t, "together "+rapid.SampledFrom([]string{"", "busy unreachable", "declined busy no-answer unreachable full"}).Draw(r, "failover"))
 	}
@@ -120,10 +126,15 @@ func begin(r *rapid.T, w *witness, set setup) {
 	}
 	w.signal("", Routed{At: at, Decision: set.decision})
 	w.signal("", Offer{at, []byte("o"), nil})
+	if w.m.state == attending {
+		for _, l := range []letter{{"", Durable{at, nil}}, {A, Acked{At: at, Body: []byte("answer")}}}[:rapid.SampledFrom([]int{0, 1, 2, 2, 2, 2}).Draw(r, "attended")] {
+			w.signal(l.from, l.s)
+		}
+	}
 	way := []letter{{"", Recorded{at, nil}}, {"b1", Answered{At: at, Body: []byte("answer"), Offer: len(set.invite.Body) == 0 && rapid.Bool().Draw(r, "owed")}},
-		{"", Agreed{at, []byte("a"), nil}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}}, {A, Acked{At: at, Body: set.invite.Body}}}
+		{"", Agreed{At: at, Body: []byte("a")}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}}, {A, Acked{At: at, Body: set.invite.Body}}}
 	for _, l := range way[:rapid.SampledFrom([]int{0, 0, 3, 5, 5, 6, 6, 6, 6}).Draw(r, "begun")] {
-		if w.m.state != ended {
+		if w.m.state != ended && (l.from == "" || w.m.leg(l.from) != nil) {
 			w.signal(l.from, l.s)
 		}
 	}
@@ -134,7 +145,7 @@ func begin(r *rapid.T, w *witness, set setup) {
 func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, Signal) {
 	name := rapid.SampledFrom([]string{"ringing", "answered", "answered", "forked", "failed", "cancelled", "acked", "acked", "no-ack", "bye", "offered", "offered",
 		"offered-empty", "withdrawn", "accepted", "accepted", "declined", "gone", "recorded", "recorded", "record-fault", "agreed", "durable", "timeout", "timeout",
-		"noticed", "noticed", "noticed", "keyed", "untold", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given", "ordered", "ordered"}).Draw(r, "signal")
+		"noticed", "noticed", "noticed", "noticed", "hook-said", "dictating", "dictating", "spoke", "keyed", "untold", "stop", "lost", "trying", "silenced", "verified", "referred", "referred", "referred", "replaced", "replaced", "claimed", "given", "given", "ordered", "ordered"}).Draw(r, "signal")
 	from := LegID("")
 	if legSignals[name] {
 		legs := []LegID{A, w.m.heardOnRelay(), w.m.talk.caller, w.m.talk.callee}
@@ -165,7 +176,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "side"), fmt.Sprint(rapid.IntRange(0, 5).Draw(r, "code"))}
 		for what := range w.playing { // of several any: they are of one kind
 			if rapid.Bool().Draw(r, "a sound is over") {
-				from, args = what.room, []string{"played", what.purpose, what.to.String()}
+				from, args = what.room, []string{"played", what.purpose, what.to.String(), rapid.SampledFrom([]string{"finished", "finished", "digit", "failed"}).Draw(r, "end")}
 				delete(w.playing, what)
 				break
 			}
@@ -183,6 +194,19 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 				args = append(args, fmt.Sprint(at.Time.Sub(zero).Milliseconds()-int64(rapid.IntRange(0, 120_000).Draw(r, "said"))))
 			}
 		}
+	case "hook-said":
+		if w.asked == 0 {
+			return "", nil
+		}
+		args = []string{fmt.Sprint(w.asked)}
+		w.asked = 0
+	case "dictating":
+		args = []string{fmt.Sprint(max(1, w.dictating)), rapid.SampledFrom([]string{"", "", "error"}).Draw(r, "arg")}
+	case "spoke":
+		if !w.listening {
+			return "", nil
+		}
+		args = []string{fmt.Sprint(at.Time.Sub(zero).Milliseconds() - int64(rapid.IntRange(0, 20_000).Draw(r, "silent")))}
 	case "given":
 		if w.claims == 0 {
 			return "", nil // nobody asked for it
@@ -190,7 +214,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 		w.claims--
 		args = pick("", "refused")
 	case "timeout":
-		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "rings", "pre-answer", "linger", "keys", "keys", "paused", "hidden")
+		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "rings", "pre-answer", "linger", "keys", "keys", "paused", "hidden", "entry", "entry", "message", "message", "hook")
 		if w.m.state != ended && args[0] == "linger" {
 			return "", nil
 		}
@@ -215,3 +239,29 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 var legSignals = map[string]bool{"ringing": true, "answered": true, "forked": true, "failed": true, "cancelled": true,
 	"acked": true, "no-ack": true, "bye": true, "offered": true, "offered-empty": true, "withdrawn": true, "accepted": true, "declined": true,
 	"gone": true, "lost": true, "trying": true, "silenced": true, "referred": true, "replaced": true, "claimed": true, "keyed": true, "untold": true}
+
+// anyFlow makes the call walk a flow of some steps in some order.
+func (s *setup) anyFlow(t *testing.T, r *rapid.T) {
+	step := rapid.SampledFrom([]string{
+		`{"greeting":{"prompt":"thanks","barge":true}}`, `{"greeting":{"prompt":"thanks","early":true}}`, `{"greeting":{"prompt":"recording-notice","notice":true}}`,
+		`{"menu":{"prompt":"thanks","tries":2,"options":{"5":[{"tag":{"a":"b"}}],"55":[{"voicemail":{}}]}}}`,
+		`{"menu":{"prompt":"thanks","barge":false,"tries":1,"options":{"5":[{"consent":"opt-in"}],"6":[{"consent":"opt-out"}]}}}`,
+		`{"dial":{"timeout":"PT20S","targets":[{"uri":"sip:one@127.0.0.1"},{"uri":"sip:two@127.0.0.1"}]}}`,
+		`{"dial":{"timeout":"PT20S","targets":[{"uri":"sip:one@127.0.0.1"}]}},{"survey":{"thanks":"thanks"}}`,
+		`{"record":"start"}`, `{"record":"stop"}`, `{"record":"pause"}`, `{"record":"resume"}`, `{"tag":{"team":"sales"}}`,
+		`{"voicemail":{"limit":"PT30S","silence":"PT5S"}}`, `{"voicemail":{"limit":"PT10S","silence":"PT3S","beep":false}}`,
+		`{"reject":{"prompt":"closed"}}`, `{"hangup":{"prompt":"goodbye"}}`, `{"hangup":{}}`,
+	})
+	steps := rapid.SliceOfN(step, 1, 5).Draw(r, "steps")
+	for i, s := range steps[:len(steps)-1] { // what ends a flow comes last
+		if strings.HasPrefix(s, `{"voicemail`) || strings.HasPrefix(s, `{"reject`) || strings.HasPrefix(s, `{"hangup`) {
+			steps[i] = `{"tag":{"was":"an-end"}}`
+		}
+	}
+	dial := `{"dial":{"timeout":"PT20S","targets":[{"uri":"sip:one@127.0.0.1"}]}}`
+	steps = slices.Insert(steps, len(steps)-1, dial)
+	before := s.decision
+	consent := rapid.SampledFrom([]string{"", "announced", "opt-in", "never"}).Draw(r, "consent")
+	s.walk(t, fmt.Sprintf(`[{"recording":{"mode":%q,"onfailure":%q,"consent":%q}},%s]`, before.Recording.Mode, before.Recording.OnFailure, consent, strings.Join(steps, ",")))
+	s.decision.Codes, s.decision.Sounds, s.decision.Spans = before.Codes, before.Sounds, before.Spans
+}

@@ -23,24 +23,44 @@ func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedDat
 	return &d
 }
 
-// bill fills in what is measured of the talk, from what is known by now. It
-// begins when the answer went to the caller and ends with the call, or with the
-// last sign of life of a side that stopped answering (C13). Nobody is billed for an answer
-// that may never have arrived.
+// bill fills in what is measured of the talk, and of the time that the caller was
+// connected to us alone, from what is known by now. It begins when an answer went to
+// the caller and ends with the call, or with the last sign of life of a side that
+// stopped answering (C13). Nobody is billed for an answer that may never have arrived,
+// nor for a call that was refused (C45).
 func (m *machine) bill(d *events.CallEndedData) {
-	if m.bridgedAt.IsZero() {
+	from := m.connectedAt()
+	if from.IsZero() {
 		return
 	}
 	until := m.endedAt
 	if m.silent != nil {
-		until = m.silent.until(m.bridgedAt, m.endedAt)
+		until = m.silent.until(from, m.endedAt)
 		d.BilledUntil = events.StampOf(until)
 	}
-	d.BridgedAt, d.TalkMS, d.BillableMS = events.StampOf(m.bridgedAt), ms(m.bridgedAt, until), 0
-	d.HoldMS = min(m.hold.heldFor(until).Milliseconds(), d.TalkMS)
-	if m.acked && d.Status != "rejected" { // who was answered to be screened has got nothing
-		d.BillableMS = d.TalkMS
+	d.TalkMS, d.BillableMS = 0, 0
+	if !m.bridgedAt.IsZero() {
+		talked := until
+		if over := m.desk.over; !over.IsZero() && over.Before(until) {
+			talked = over
+		}
+		d.BridgedAt, d.TalkMS = events.StampOf(m.bridgedAt), ms(m.bridgedAt, talked)
+		d.HoldMS = min(m.hold.heldFor(talked).Milliseconds(), d.TalkMS)
 	}
+	if m.attended() {
+		d.AttendedAt, d.AttendedMS = events.StampOf(m.desk.at), max(0, ms(from, until)-d.TalkMS)
+	}
+	if m.acked && d.Status != "rejected" {
+		d.BillableMS = d.TalkMS + d.AttendedMS
+	}
+}
+
+// connectedAt is when an answer went to the caller, ours or a callee's; zero: none did.
+func (m *machine) connectedAt() time.Time {
+	if m.attended() && (m.bridgedAt.IsZero() || m.desk.at.Before(m.bridgedAt)) {
+		return m.desk.at
+	}
+	return m.bridgedAt
 }
 
 // times are the moments a call is measured by; zero: did not happen.
@@ -101,7 +121,7 @@ func (m *machine) onCallersSide(id LegID) bool {
 // mayStillHear reports whether it is open that the caller's side knows of the answer.
 func (m *machine) mayStillHear() bool {
 	l := m.leg(m.talk.caller)
-	return !m.bridgedAt.IsZero() && !m.acked && l != nil && !l.gone && m.heardAnswer()
+	return !m.connectedAt().IsZero() && !m.acked && l != nil && !l.gone && m.heardAnswer()
 }
 
 func ms(from, to time.Time) int64 { return max(0, to.Sub(from).Milliseconds()) }

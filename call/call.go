@@ -41,6 +41,9 @@ type Call struct {
 	rooms     map[LegID]*room
 	recording Recording          // tapped
 	opened    Recording          // not yet
+	letter    Recording          // of a message
+	ear       Ear                // that listens to it; nil: none does
+	unasked   context.CancelFunc // ends the last question to a hook; nil: there was none
 	playing   map[sounding]int   // as the relay numbers what plays
 	unpressed [2]unpressed       // by side
 	out       map[LegID]struct{} // legs that may hold a place of their trunk
@@ -165,8 +168,14 @@ func (c *Call) handle(from LegID, s Signal) {
 	if o, ok := s.(opened); ok {
 		c.opened, s = o.rec, o.Recorded
 	}
+	if d, ok := s.(dictated); ok {
+		c.letter, s = d.rec, d.Dictating
+	}
 	if n, ok := s.(Noticed); ok && n.Notice.Kind == media.Expired {
 		n.Alive = c.alive()
+		s = n
+	} else if ok && n.Notice.Playback != nil {
+		n.Past = c.playing[sounding{n.Notice.Playback.For, n.Notice.Playback.To, from}] != n.Notice.Playback.ID
 		s = n
 	}
 	actions, known := c.machine.step(from, s)
@@ -392,6 +401,9 @@ func (c *Call) stopTimers(t Timer) {
 // leave takes the call off the board when nothing of it runs any more.
 func (c *Call) leave() {
 	c.stopTimers("")
+	if c.unasked != nil {
+		c.unasked()
+	}
 	c.aside.Wait()
 	c.mu.Lock()
 	c.closed = true

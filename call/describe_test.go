@@ -44,6 +44,29 @@ func describe(a action) string {
 			return fmt.Sprintf("record segment %d of %s and %s", a.segment, a.caller, a.callee)
 		}
 		return "record"
+	case doAttend:
+		return "make our own answer for a"
+	case doGreet:
+		return fmt.Sprintf("answer a by ourselves %q", a.body)
+	case doWatch:
+		return fmt.Sprintf("watch the %s", a.side)
+	case doAsk:
+		return fmt.Sprintf("ask hook %d of %s within %s", a.number, a.step, a.deadline)
+	case doWant:
+		return strings.TrimRight(fmt.Sprintf("want %s of %s", a.kind, a.key), " ")
+	case doStick:
+		return fmt.Sprintf("remember %s at %s", a.identity, a.key)
+	case doDictate:
+		return fmt.Sprintf("open message %d for %s", a.number, a.mailbox)
+	case doListen:
+		return map[bool]string{true: "take the message, until silence", false: "take the message"}[a.quiet]
+	case doHearken:
+		return "hearken"
+	case doCloseLetter:
+		if a.left == nil {
+			return "throw the message away"
+		}
+		return fmt.Sprintf("close the message at %d: %d ms in mailbox %s, ended by %s", a.ended.Sub(zero).Milliseconds(), a.left.DurationMS, a.left.Mailbox, a.left.EndedBy)
 	case doDirect:
 		return fmt.Sprintf("direct %s of trunk %q", a.referral.User, a.referral.Trunk)
 	case doRefer:
@@ -157,10 +180,10 @@ func describe(a action) string {
 
 func describePlay(a doPlay) string {
 	line := fmt.Sprintf("play %s to the %s%s:", a.what.purpose, a.what.to, inRoom(a.what.room))
-	if o := a.order; o.Sound.File != "" {
-		line += " " + o.Sound.File
-	} else {
-		line += " " + cmp.Or(o.Sound.Ringback, "tone")
+	o := a.order
+	line += " " + cmp.Or(o.Sound.File, o.Sound.Shipped, o.Sound.Ringback, "tone")
+	if o.Barge {
+		line += ", until a key"
 	}
 	if a.order.Loop {
 		line += ", on and on"
@@ -184,6 +207,9 @@ func describePublish(a doPublish) string {
 		if d.BilledUntil != nil {
 			line += fmt.Sprintf(", billed until %d", time.Time(*d.BilledUntil).Sub(zero).Milliseconds())
 		}
+		if d.AttendedAt != nil {
+			line += fmt.Sprintf(", attended %d from %d", d.AttendedMS, time.Time(*d.AttendedAt).Sub(zero).Milliseconds())
+		}
 		if d.HoldMS > 0 {
 			line += fmt.Sprintf(", held %d", d.HoldMS)
 		}
@@ -199,6 +225,28 @@ func describePublish(a doPublish) string {
 		if d.Transfers > 0 {
 			line += fmt.Sprintf(", transfers %d", d.Transfers)
 		}
+	case events.CallAttendedData:
+		line += " " + d.Leg + " for " + d.Step
+	case events.CallSteppedData:
+		line += fmt.Sprintf(" %s: %s", d.Step, d.Result)
+		if d.Choice != "" {
+			line += " " + d.Choice
+		}
+		if d.Keys > 0 {
+			line += fmt.Sprintf(", %d keys", d.Keys)
+		}
+		if d.Number != nil {
+			line += fmt.Sprintf(", number %d", *d.Number)
+		}
+		for _, trial := range d.Trials {
+			line += fmt.Sprintf(", %d %s", trial.Target, trial.Result)
+		}
+	case events.CallTaggedData:
+		line += fmt.Sprintf(" %v", d.Tags)
+	case events.ConsentData:
+		line += strings.TrimRight(fmt.Sprintf(" %s %s %s, %d ms %s", d.Outcome, d.Prompt, d.Language, d.PlayedMS, d.Choice), " ")
+	case events.RecordingBlockedData:
+		line += fmt.Sprintf(" %s, policy %s", d.Reason, d.Policy)
 	case events.CallTransferRequestedData:
 		line += strings.TrimRight(fmt.Sprintf(" %s by %s of the %s %s", d.Kind, d.By, d.Side, d.Reason), " ")
 		if d.Source != "" {

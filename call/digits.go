@@ -20,6 +20,7 @@ const (
 	pauseMost = 2 * time.Minute
 	// byLimit is who resumes a recording then, and byKeypad what a side does it with.
 	byLimit, byKeypad = "limit", "keypad"
+	byFlow            = "flow"
 )
 
 type (
@@ -80,7 +81,7 @@ func (doPause) isAction()    {}
 // source is what a recording is paused or resumed with.
 func (a doPause) source() string {
 	switch a.by {
-	case byLimit, byOrder:
+	case byLimit, byOrder, byFlow:
 		return ""
 	}
 	return byKeypad
@@ -150,6 +151,7 @@ func (m *machine) pressed(at time.Time, n media.Notice) {
 	if class == media.OtherEvent {
 		return
 	}
+	defer m.pressedToUs(at, n)
 	if b.count > 0 && b.class != class {
 		m.tellBurst(at, n.Side)
 	}
@@ -276,12 +278,17 @@ func (m *machine) pause(at time.Time, by media.Side) {
 	if m.pausedBy() == byOrder {
 		return
 	}
+	m.pauseFor(at, by.String())
+}
+
+// pauseFor pauses the recording, or the one that comes.
+func (m *machine) pauseFor(at time.Time, by string) {
 	m.keys.until = at.Add(pauseMost)
 	m.do(doTimer{timerPause, pauseMost})
 	if m.keys.paused {
 		return
 	}
-	m.keys.paused, m.keys.by = true, by.String()
+	m.keys.paused, m.keys.by = true, by
 	if m.recording == recording {
 		m.do(doPause{true, m.keys.by})
 		m.beeps()

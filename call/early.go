@@ -47,9 +47,12 @@ func (m *machine) rings(l *leg, s Ringing) {
 }
 
 // hearsNobody reports whether no early media goes to the caller: his trunk does not
-// want any, where he made no offer he would have to be made one, and of somebody who
-// is asked first whether he takes the call he hears nothing before that.
-func (m *machine) hearsNobody() bool { return m.decision.Ringback || m.delayed() || m.flow.vets() }
+// want any, where he made no offer he would have to be made one, when he is answered
+// there is none any more, and of somebody who is asked first whether he takes the
+// call he hears nothing before that.
+func (m *machine) hearsNobody() bool {
+	return m.decision.Ringback || m.delayed() || m.attended() || m.flow.vets()
+}
 
 // pass lets the caller hear the early media of a leg.
 func (m *machine) pass(l *leg, status int) {
@@ -64,6 +67,10 @@ func (m *machine) pass(l *leg, status int) {
 
 // tellRinging tells the caller a status without a description, unless he knows.
 func (m *machine) tellRinging(status int) {
+	if m.attended() { // he hears that he waits already
+		m.stopRingback()
+		return
+	}
 	if status == 180 {
 		m.stopRingback()
 		if m.ringsOurselves() {

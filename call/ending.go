@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,7 +20,7 @@ const (
 
 func bLeg(n int) LegID { return LegID("b" + strconv.Itoa(n)) }
 
-func (m *machine) mustRecord() bool { return m.decision.Recording.OnFailure == refuseCall }
+func (m *machine) mustRecord() bool { return m.policy().OnFailure == refuseCall }
 
 // leftEarly handles what ends a call before it is answered: the caller gives
 // up, his leg is lost, or somebody stops the call.
@@ -179,6 +180,7 @@ func (m *machine) settle(l *leg, at time.Time, by Ender, c Cause) {
 // here; call.ended goes out when the relay has told what it counted and it is
 // known whether the caller ever heard of the answer.
 func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
+	m.closeDesk(at, by)
 	m.tellBursts(at)
 	m.become(ended)
 	m.dropTransfer()
@@ -193,6 +195,10 @@ func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	m.uncounted = m.relay
 	m.unheard = m.mayStillHear() && by != ByNoACK
 	m.do(doStopTimer{}, doTimer{timerLinger, lingerWait})
+	if m.recording == recording && m.allGone() { // nothing waits for the relay's last word then
+		m.recording = recordingOver
+		m.do(doCloseRecording{ended: at, live: true})
+	}
 	if m.relay {
 		m.quietAll()
 		for _, l := range m.legs {
@@ -232,23 +238,34 @@ func (m *machine) lastWords(at time.Time) []doPublish {
 
 // finishWhenGone lets the call go when no leg and no recording can speak any more.
 func (m *machine) finishWhenGone() {
-	if m.finished || m.recording == opening || m.fresh == opening || m.final != nil {
+	if m.finished || m.recording == opening || m.recording == recordingLate || m.fresh == opening || m.final != nil {
 		return
 	}
-	for _, l := range m.legs {
-		if !l.gone {
-			return
-		}
+	if !m.allGone() {
+		return
 	}
 	m.finished = true
 	m.do(doFinish{})
 }
 
+// allGone reports whether no leg can say anything any more.
+func (m *machine) allGone() bool {
+	return !slices.ContainsFunc(m.legs, func(l *leg) bool { return !l.gone })
+}
+
 // callStatus is the state in the world's words.
 func (m *machine) callStatus() string {
 	switch m.state {
-	case answering:
-		return string(ringing)
+	case answering, ringing:
+		if !m.attended() {
+			return string(ringing)
+		}
+		return string(inProgress)
+	case attending:
+		if !m.attended() {
+			return string(routingSt)
+		}
+		return string(inProgress)
 	case ended:
 		return m.status
 	}

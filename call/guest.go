@@ -36,6 +36,7 @@ const (
 type guest struct {
 	stage  guestStage
 	answer []byte // for the caller, when they meet on the call's own relay
+	told   bool   // he knows of it already
 	since  time.Time
 	left   []routing.Prompt // still to be played for this purpose
 	cut    string           // why the whisper was not heard to its end; empty: it was
@@ -81,6 +82,7 @@ type Received struct {
 	At
 	Leg  LegID
 	Body []byte // the answer for the caller, of the call's own relay
+	Told bool   // as of Agreed
 	Err  error
 }
 
@@ -120,7 +122,7 @@ func (m *machine) received(s Received) {
 		return
 	}
 	g := a.guest
-	g.answer, g.stage = s.Body, hearing
+	g.answer, g.told, g.stage = s.Body, s.Told, hearing
 	if w := m.flow.ring.Whisper; w != nil {
 		g.left = w.Prompts
 	}
@@ -235,7 +237,7 @@ func (m *machine) takes(at time.Time, a *attempt) {
 	switch {
 	case !a.room:
 		m.wins(at, a)
-		m.agreedOn(Agreed{At: At{at}, Body: a.guest.answer})
+		m.agreedOn(Agreed{At: At{at}, Body: a.guest.answer, Told: a.guest.told})
 	case slices.ContainsFunc(m.attempts, func(b *attempt) bool { return b.guest != nil && b.guest.stage == moving }):
 		a.guest.stage = waiting
 		a.deadline = at.Add(2 * claimWait)
@@ -391,11 +393,8 @@ func (m *machine) guestSays(a *attempt, s Signal) bool {
 func (m *machine) noticedIn(a *attempt, s Noticed) {
 	switch n := s.Notice; {
 	case n.Playback != nil:
-		m.soundedIn(s.Time, a.id, *n.Playback)
+		m.soundedIn(s.Time, a.id, *n.Playback, s.Past)
 	case n.Kind == media.Pressed && n.Side == media.Callee:
 		m.guestPressed(s.Time, a, n.Press.Digit)
 	}
 }
-
-// soundOf is what the relay plays for a prompt.
-func soundOf(p routing.Prompt) media.Sound { return media.Sound{File: p.File} }

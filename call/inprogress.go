@@ -14,7 +14,11 @@ func (m *machine) inProgress(from LegID, s Signal) bool {
 	case Bye:
 		if side, ok := m.talk.side(from); ok {
 			m.acked = m.acked || from == A && m.heardAnswer() // who hangs up has heard the answer
-			m.hangUpOther(s.Time, side, s.Cause)
+			if m.keepsCaller(side) {
+				m.talkOver(s.Time, s.Cause)
+			} else {
+				m.hangUpOther(s.Time, side, s.Cause)
+			}
 		}
 	case Acked:
 		m.ackedBy(from, s)

@@ -18,6 +18,7 @@ const (
 	received   state = "received"
 	screening  state = "screening" // who calls is being verified
 	routingSt  state = "routing"
+	attending  state = "attending" // we ourselves deal with the caller: see callStatus for what the world sees
 	ringing    state = "ringing"
 	answering  state = "answering" // the callee has answered, the caller has not been told yet
 	inProgress state = "in-progress"
@@ -120,6 +121,7 @@ type machine struct {
 	flow    flowing
 	muted   [2]bool         // by order, by side
 	verdict routing.Verdict // of screening, as it was told last
+	desk    desk
 
 	finished bool
 
@@ -133,6 +135,7 @@ const (
 	opening
 	recording
 	recordingOver
+	recordingLate // it is still being opened, and not wanted any more
 )
 
 func newMachine(in Invite, refuse *Cause, max time.Duration, mint func() string) *machine {
@@ -156,6 +159,15 @@ func (m *machine) step(from LegID, s Signal) (out []action, known bool) {
 // dispatch gives a signal to the state the call is in.
 func (m *machine) dispatch(from LegID, s Signal) (handled bool) {
 	switch m.state {
+	case attending, ringing, answering:
+		handled = m.fromAttended(from, s)
+	}
+	if handled {
+		return true
+	}
+	switch m.state {
+	case attending:
+		handled = m.inAttending(from, s)
 	case received:
 		handled = m.inReceived(s)
 	case screening:
@@ -186,6 +198,13 @@ var ignored = map[state]map[string]bool{
 	ringing: {
 		"Acked":       true,
 		"RecordFault": true, // the recorder publishes it
+	},
+	attending: {
+		"Acked":       true, // of a response we have not sent: a stray ACK
+		"RecordFault": true,
+		"Ringing":     true, // of an attempt that is over
+		"Trying":      true,
+		"Silenced":    true,
 	},
 	answering: {
 		"Acked":       true,
@@ -267,10 +286,6 @@ func (m *machine) inRouting(from LegID, s Signal) bool {
 			return true
 		}
 		m.offered = s.Body
-		if m.decision.Recording.Mode == recordFromRinging {
-			m.recording = opening
-			m.record(talking{caller: A})
-		}
 		m.begin(s.Time)
 	default:
 		return m.leftEarly(from, s)
@@ -298,9 +313,12 @@ func (m *machine) routed(s Routed) {
 		m.reject(s.Time, Refused(string(routing.PolicyError), "routing failed"))
 	case s.Full != nil:
 		m.reject(s.Time, *s.Full)
-	case d.Reject != "":
+	case d.Reject != "" && !m.refusesAloud():
 		c := Refused(string(d.Reject), "")
 		c.Status = cmp.Or(d.RejectStatus, c.Status)
+		if i, ok := d.First.(routing.Refuse); ok {
+			c = refusalOf(i)
+		}
 		m.reject(s.Time, c)
 	default:
 		m.publish(events.CallRouted, s.Time, events.CallRoutedData{
@@ -317,7 +335,7 @@ func (m *machine) inEnded(from LegID, s Signal) bool {
 	switch s := s.(type) {
 	case Recorded:
 		switch {
-		case m.recording == opening:
+		case m.recording == opening || m.recording == recordingLate:
 			m.recording = recordingOver
 			if s.Err == nil {
 				m.do(doCloseRecording{ended: m.endedAt, fresh: true})
@@ -374,6 +392,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 			m.rangEnough(s.Time)
 		case timerPreAnswer:
 			m.waitedEnough(s.Time)
+		case timerEntry, timerHook, timerMessage: // fired while it was being stopped
 		case timerKeys:
 			m.keysDue(s.Time)
 		case timerPause:
@@ -401,7 +420,12 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 	case Referred, Replaced, Claimed, Given:
 		m.tooEarly(from, s)
 	case Sounded:
-		m.soundedIn(s.Time, s.Room, s.Playback)
+		m.soundedIn(s.Time, s.Room, s.Playback, false)
+	case HookSaid, Knew: // nobody waits for it any more
+	case Attended:
+	case Dictating:
+		m.dictating(s)
+	case Spoke:
 	case Noticed:
 		if m.state == ended {
 			return false
@@ -410,7 +434,7 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 			return true
 		}
 		if p := s.Notice.Playback; p != nil {
-			m.soundedIn(s.Time, "", *p)
+			m.soundedIn(s.Time, "", *p, s.Past)
 			return true
 		}
 		return m.noticed(s)

@@ -130,7 +130,7 @@ func (c *Call) closeRecording(a doCloseRecording) {
 		rec, c.opened = c.opened, nil
 	} else {
 		c.recording = nil
-		if c.machine.state != ended { // else the relay is closed
+		if c.machine.state != ended || a.live { // else the relay is closed
 			c.relay.Tap(nil)
 		}
 	}

@@ -1,6 +1,10 @@
 package call
 
-import "ringdown/media"
+import (
+	"bytes"
+
+	"ringdown/media"
+)
 
 // This file carries out what the machine wants negotiated inside a call: the
 // relay's word first, then the leg's.
@@ -32,6 +36,9 @@ func (c *Call) negotiate(a action) Signal {
 		if answer, ok := c.carryOutGuest(a); ok {
 			return answer
 		}
+		if answer, ok := c.carryOutDesk(a); ok {
+			return answer
+		}
 		return c.carryOutTransfer(a)
 	}
 	return nil
@@ -42,6 +49,7 @@ var notAcceptable = Cause{Status: 488, Q850: 65, Text: "offer not acceptable"}
 // agree makes what the caller gets of what the callee answered with.
 func (c *Call) agree(a doAgree) Agreed {
 	src := c.calleeSource(a.leg, false)
+	before := c.relay.Told(media.Caller)
 	var body []byte
 	var err error
 	switch {
@@ -58,7 +66,7 @@ func (c *Call) agree(a doAgree) Agreed {
 	if err != nil {
 		c.log.Warn("the callee's answer is refused", "error", err)
 	}
-	return Agreed{At{c.now()}, body, err}
+	return Agreed{At{c.now()}, body, bytes.Equal(body, before), err}
 }
 
 // reoffer answers a new offer from what is agreed, or asks the other leg.

@@ -15,6 +15,10 @@ var mediaTimeout = Cause{Status: 408, Q850: 102, Text: "no media"}
 func (m *machine) hears(s Noticed) {
 	at, n := s.Time, s.Notice
 	l := m.leg(m.talk.on(n.Side))
+	if n.Kind == media.Expired && m.state != inProgress && m.attended() && n.Side == media.Caller {
+		m.attendedSilent(s)
+		return
+	}
 	if m.state != inProgress || l == nil {
 		return // it is only judged while the call is connected
 	}
@@ -82,7 +86,7 @@ func unheard(l *leg, at time.Time, n media.Notice) events.MediaUnheardData {
 
 // heardInTheEnd tells how both parties of a call that was connected were heard.
 func (m *machine) heardInTheEnd(at time.Time, s media.Stats) {
-	if m.bridgedAt.IsZero() {
+	if m.connectedAt().IsZero() {
 		return
 	}
 	for _, side := range []media.Side{media.Caller, media.Callee} {

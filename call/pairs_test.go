@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"ringdown/routing"
 )
 
 // signalNames are all signals there are; TestEverySignalNamed holds it complete.
@@ -14,6 +16,7 @@ var signalNames = map[string]string{
 	"RecordFault": "record-fault", "Durable": "durable", "Timeout": "timeout", "Noticed": "noticed",
 	"Closed": "closed", "Sounded": "sounded", "Stop": "stop", "Lost": "lost", "Trying": "trying", "Silenced": "silenced",
 	"Referred": "referred", "Replaced": "replaced", "Claimed": "claimed", "Given": "given", "Directed": "directed", "Moved": "moved", "Keyed": "keyed", "Untold": "untold", "Ordered": "ordered",
+	"Attended": "attended", "HookSaid": "hook-said", "Knew": "knew", "Dictating": "dictating", "Spoke": "spoke",
 }
 
 // machineIn brings a machine into a state by the shortest way.
@@ -25,15 +28,21 @@ func machineIn(t testing.TB, s state) *machine {
 	if s == screening {
 		set.invite.Identity = []string{"passport"}
 	}
+	if s == attending {
+		set.decision.First = routing.Say{Step: "flows.sales[0].greeting", Prompts: []routing.Prompt{{File: "welcome.wav"}}}
+	}
 	m := newMachine(set.invite, nil, time.Hour, func() string { legs++; return "leg" })
 	at := At{zero}
 	way := []letter{
 		{"", Started{at}}, {"", Routed{At: at, Decision: set.decision}}, {"", Offer{at, []byte("o"), nil}},
 		{"b1", Failed{at, Cause{Status: 486}}}, {"b2", Answered{At: at, Body: nil}},
-		{"", Agreed{at, []byte("a"), nil}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}},
+		{"", Agreed{At: at, Body: []byte("a")}}, {"", Recorded{at, nil}}, {"", Durable{at, nil}},
 		{"a", Bye{at, Cause{}}},
 	}
-	steps := map[state]int{received: 0, screening: 1, routingSt: 1, ringing: 4, answering: 5, inProgress: 8, ended: 9}
+	if s == attending {
+		way = append(way[:3], letter{"", Attended{At: at, Body: []byte("o")}}, letter{"", Durable{at, nil}}, letter{A, Acked{At: at}})
+	}
+	steps := map[state]int{attending: 6, received: 0, screening: 1, routingSt: 1, ringing: 4, answering: 5, inProgress: 8, ended: 9}
 	for _, l := range way[:steps[s]] {
 		if _, known := m.step(l.from, l.s); !known {
 			t.Fatalf("%T out of place on the way to %s", l.s, s)
@@ -58,6 +67,7 @@ func TestEveryPair(t *testing.T) {
 		inProgress: {"Started", "Routed", "Offer", "Closed"},
 	}
 	// Nothing has been asked yet, and nobody dialled.
+	impossible[attending] = []string{"Started", "Routed", "Offer", "Agreed", "Closed", "Answered"}
 	impossible[screening] = []string{"Started", "Routed", "Offer", "Ringing", "Answered", "Failed", "Acked", "NoAck",
 		"Agreed", "RecordFault", "Durable", "Closed", "Settled", "Trying", "Silenced"}
 	impossible[received] = append(impossible[received], "Verified")
@@ -68,14 +78,14 @@ func TestEveryPair(t *testing.T) {
 	impossible[received] = append(impossible[received], "Settled", "Sounded", "Keyed", "Untold", "Ordered")
 	impossible[routingSt] = append(impossible[routingSt], "Settled")
 	impossible[answering] = append(impossible[answering], "Accepted", "Declined")
-	impossible[received] = append(impossible[received], "Referred", "Replaced", "Claimed", "Given")
-	for _, s := range []state{received, screening, routingSt, ringing, answering, inProgress, ended} { // answers that come at once
+	impossible[received] = append(impossible[received], "Referred", "Replaced", "Claimed", "Given", "HookSaid", "Attended", "Knew", "Dictating", "Spoke")
+	for _, s := range []state{received, screening, routingSt, attending, ringing, answering, inProgress, ended} { // answers that come at once
 		impossible[s] = append(impossible[s], "Directed", "Moved")
 		if s != ringing {
 			impossible[s] = append(impossible[s], "Received")
 		}
 	}
-	for _, s := range []state{received, screening, routingSt, ringing, answering, inProgress, ended} {
+	for _, s := range []state{received, screening, routingSt, attending, ringing, answering, inProgress, ended} {
 		for kind, name := range signalNames {
 			known := false
 			for _, from := range []LegID{"", A, "b1", "b2"} {

@@ -57,6 +57,15 @@ type Ports struct {
 	// Record opens a recording; its file exists when it returns. A later fault
 	// is told through the function.
 	Record func(context.Context, Info, func(error)) (Recording, error)
+	// Ask asks a hook and returns its reply, or a word for why there is none. It may
+	// wait until the context ends. nil: no hook can be reached.
+	Ask func(context.Context, Question) (reply routing.HookReply, why string)
+	// Want looks a fact up, and Stick remembers who has answered a caller. They must
+	// not wait. nil: nothing is known.
+	Want  func(Wanted) (number uint64, identity string)
+	Stick func(of Wanted, identity string)
+	// Ear listens to what it passes on. nil: nobody can tell silence from speech.
+	Ear func(media.Tap) Ear
 	// Publish hands an event over and never blocks. durable, when not nil, is
 	// called once, from another goroutine, when the event is on the disk (nil)
 	// or will never be (error). Sequence numbers are given in the order of calls.
@@ -120,6 +129,18 @@ type Info struct {
 	Previous  string    // id of the recording of the stretch before; empty: none
 	Caller    string    // ULIDs of the legs that speak; empty: not known yet
 	Callee    string
+	Source    string // what it is recorded for: FromVoicemail; empty: the policy
+	Mailbox   string // of a message: its id
+}
+
+// FromVoicemail is the source of a recording that is a message.
+const FromVoicemail = "voicemail"
+
+// Ear is a tap that passes on what it is given, and hears when somebody speaks.
+type Ear interface {
+	media.Tap
+	// Spoke is when somebody was heard to speak last; zero: nobody was.
+	Spoke() time.Time
 }
 
 // Leg is one side's dialog as the call sees it. No method blocks or fails: what
@@ -261,4 +282,6 @@ type Recording interface {
 	// failed; the outcome is published by the recorder itself. ended is the
 	// end of the call on the recording's clock: the length of the recording.
 	Close(ended time.Time)
+	// Discard throws away what is there, key and all: nobody is to keep it.
+	Discard()
 }

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"bytes"
 	"net/netip"
 	"sync/atomic"
 
@@ -90,7 +91,7 @@ func (c *Call) receive(a doReceive) Signal {
 	r := c.rooms[a.leg]
 	if r == nil {
 		agreed := c.agree(doAgree{leg: a.leg, body: a.body, offer: a.offer})
-		return Received{agreed.At, a.leg, agreed.Body, agreed.Err}
+		return Received{agreed.At, a.leg, agreed.Body, agreed.Told, agreed.Err}
 	}
 	src := source(c.machine.target(c.machine.leg(a.leg).target).Media, r.reached().private)
 	var err error
@@ -105,7 +106,7 @@ func (c *Call) receive(a doReceive) Signal {
 	if err != nil {
 		c.log.Warn("the callee's answer is refused", "leg", string(a.leg), "error", err)
 	}
-	return Received{At{c.now()}, a.leg, nil, err}
+	return Received{At: At{c.now()}, Leg: a.leg, Err: err}
 }
 
 func (r *room) reached() reached {
@@ -137,11 +138,12 @@ func (c *Call) seat(a doSeat) Signal {
 	if r := c.rooms[a.leg]; r != nil {
 		private = r.reached().private
 	}
+	before := c.relay.Told(media.Caller)
 	body, err := c.relay.Answer(media.Callee, a.body, c.calleeSource(a.leg, private))
 	if err != nil {
 		c.log.Warn("the callee's answer is refused", "leg", string(a.leg), "error", err)
 	}
-	return Agreed{At{c.now()}, body, err}
+	return Agreed{At{c.now()}, body, bytes.Equal(body, before), err}
 }
 
 // closeRoom gives the ports of an anteroom back.

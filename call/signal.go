@@ -127,6 +127,7 @@ type (
 	Agreed struct {
 		At
 		Body []byte
+		Told bool // it is what he was told last
 		Err  error
 	}
 	// Recorded says that the recording is open (Err nil) or cannot be.
@@ -155,6 +156,7 @@ type (
 		At
 		Notice media.Notice
 		Alive  [2]time.Time
+		Past   bool // of a sound that another one for the same purpose has followed
 	}
 	// Closed is what the relay counted, after it was closed.
 	Closed struct {

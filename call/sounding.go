@@ -78,19 +78,26 @@ func (m *machine) quietAll() {
 	for _, a := range m.attempts {
 		m.hushGuest(a)
 	}
-	for _, purpose := range []string{forRingback, forHold, forBeep, forOrder} {
+	for _, purpose := range []string{forRingback, forHold, forBeep, forOrder, forGreeting, forMenu, forMessage, forTone, forGoodbye} {
 		for _, to := range []media.Side{media.Caller, media.Callee} {
 			m.quiet(purpose, to)
 		}
 	}
 }
 
-// soundedIn takes what became of a sound, by whichever way it was learnt.
-func (m *machine) soundedIn(at time.Time, room LegID, p media.Playback) {
-	delete(m.sounds, sounding{p.For, p.To, room})
+// soundedIn takes what became of a sound, by whichever way it was learnt; past:
+// another one for the same purpose plays already.
+func (m *machine) soundedIn(at time.Time, room LegID, p media.Playback, past bool) {
+	if !past {
+		delete(m.sounds, sounding{p.For, p.To, room})
+	}
 	m.tellSound(at, room, p)
-	if m.state == ringing {
+	switch {
+	case past:
+	case m.state == ringing:
 		m.heardBy(at, room, p)
+	case m.state == attending:
+		m.prompted(at, p)
 	}
 }
 

@@ -44,7 +44,7 @@ func (m *machine) span(at time.Time) {
 		s.rings = time.Time{}
 		m.do(doStopTimer{timerRings})
 	}
-	switch waits := m.relay && m.bridgedAt.IsZero(); {
+	switch waits := m.relay && m.connectedAt().IsZero(); {
 	case may.PreAnswer.For == 0 || waits == s.waits:
 	case waits:
 		s.waits = true

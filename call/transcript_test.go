@@ -319,7 +319,7 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 	case "gone":
 		return Gone{at}
 	case "agreed":
-		return Agreed{at, []byte("our-answer"), fault}
+		return Agreed{at, []byte("our-answer"), arg(0) == "told", fault}
 	case "received": // leg [error [status]]
 		r := Received{At: at, Leg: LegID(arg(0)), Body: []byte("our-answer")}
 		if arg(1) == "error" {
@@ -334,6 +334,30 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		return Durable{at, fault}
 	case "timeout":
 		return Timeout{at, Timer(arg(0))}
+	case "attended":
+		return Attended{at, []byte("our-own-answer"), fault}
+	case "hook-said": // number [flow|error word]
+		r := HookSaid{At: at, Number: max(1, number(arg(0)))}
+		if arg(1) == "error" {
+			r.Err = arg(2)
+		} else {
+			r.Reply.Flow = arg(1)
+		}
+		return r
+	case "knew": // number [identity]
+		return Knew{at, uint64(number(arg(0))), strings.Join(args[min(1, len(args)):], " ")}
+	case "dictating": // number [error]
+		r := Dictating{At: at, Number: max(1, number(arg(0)))}
+		if arg(1) == "error" {
+			r.Err = errors.New("injected")
+		}
+		return r
+	case "spoke": // ms
+		s := Spoke{At: at}
+		if arg(0) != "" {
+			s.Last = zero.Add(time.Duration(number(arg(0))) * time.Millisecond)
+		}
+		return s
 	case "sounded": // purpose [side]
 		return Sounded{At: at, Playback: playback(arg(0), arg(1), media.PlayStopped), Room: LegID(arg(2))}
 	case "keyed":
@@ -348,6 +372,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 			if arg(2) == "1" {
 				digit = 1
 			}
+			if d, ok := media.KeyOf((arg(3) + " ")[0]); ok {
+				digit = d
+			}
 			if arg(2) == "fax" {
 				digit = media.CNG
 			}
@@ -357,8 +384,8 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 			return Noticed{At: at, Notice: media.Notice{Kind: media.Tell, Side: side, Press: media.Press{Digit: 5}}}
 		case "coded":
 			return Noticed{At: at, Notice: media.Notice{Kind: media.Coded, Side: side, Code: number(arg(2))}}
-		case "played": // purpose [side]
-			p := playback(arg(1), arg(2), media.PlayFinished)
+		case "played": // purpose [side [end]]
+			p := playback(arg(1), arg(2), media.PlayEnd(cmp.Or(arg(3), string(media.PlayFinished))))
 			return Noticed{At: at, Notice: media.Notice{Kind: media.Played, Playback: &p}}
 		}
 		return noticed(at, args)
@@ -425,5 +452,6 @@ func playback(purpose, to string, end media.PlayEnd) media.Playback {
 	if to == "callee" {
 		p.To = media.Callee
 	}
+	p.Complete = end == media.PlayFinished
 	return p
 }

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,11 +18,16 @@ type witness struct {
 	legEnds                            map[string]int
 	told                               map[string]bool // legs that were told of
 	over                               map[string]bool // and of whose end
-	answeredDurable                    bool
-	passing                            bool                   // early media of the current attempt
-	settle                             func() Result          // what the relay says
-	ending                             map[LegID]bool         // has said its end or was hung up
-	there                              map[LegID]bool         // legs that Call has
+	answeredDurable, attendedDurable   bool
+	passing                            bool           // early media of the current attempt
+	settle                             func() Result  // what the relay says
+	ending                             map[LegID]bool // has said its end or was hung up
+	there                              map[LegID]bool // legs that Call has
+	dictating                          int            // messages whose recording is being opened: their number; 0: none
+	letter, listening                  bool           // one is open; the caller is listened to
+	asked                              int            // hooks, that have not answered
+	mute                               bool           // the caller speaks nothing that we can
+	greeted                            int
 	claims                             int                    // not answered yet
 	orders                             int                    // not answered yet
 	direct, move                       func(time.Time) Signal // routing's and the relay's answers about a transfer
@@ -62,6 +68,13 @@ func (w *witness) signal(from LegID, s Signal) {
 	}
 	if w.finished > 0 {
 		return
+	}
+	if d, ok := s.(Dictating); ok {
+		if d.Number != w.dictating {
+			return
+		}
+		w.dictating = 0
+		w.letter = d.Err == nil
 	}
 	w.heard(from, s)
 	if t, ok := s.(Timeout); ok && t.Timer == timerPause && !t.Time.Before(w.m.keys.until) {
@@ -141,6 +154,8 @@ func (w *witness) check(a action, s Signal) {
 		w.relays++
 	case doPlay, doStopPlay:
 		w.checkSound(a, s)
+	case doAttend, doGreet, doAsk, doWant, doDictate, doListen, doHearken, doCloseLetter:
+		w.checkDesk(a, s)
 	case doCloseRelay:
 		w.checkSound(a, s)
 		w.closedRel++
@@ -211,6 +226,9 @@ func (w *witness) check(a action, s Signal) {
 			w.fail("the caller is answered and nobody hears him")
 		}
 		w.passing = false
+		if w.m.attended() {
+			w.fail("the caller is answered twice")
+		}
 		if !w.answeredDurable {
 			w.fail("the caller was answered before call.answered was handed over")
 		}
@@ -275,6 +293,46 @@ func (w *witness) checkRecording(a action) {
 	}
 }
 
+// checkDesk: the caller is answered by us once, behind a durable event, and what is
+// opened for a message is closed; keys and questions are answered to whoever asks.
+func (w *witness) checkDesk(a action, s Signal) {
+	switch a := a.(type) {
+	case doAttend:
+		var err error
+		if w.mute {
+			err = errors.New("injected")
+		}
+		w.signal("", Attended{At{s.at()}, []byte("ours"), err})
+	case doGreet:
+		if w.greeted++; w.greeted > 1 || !w.attendedDurable {
+			w.fail("the caller is answered by us %d times, durable: %v", w.greeted, w.attendedDurable)
+		}
+	case doAsk:
+		w.asked = a.number
+	case doWant:
+		w.signal("", Knew{At{s.at()}, 3, ""})
+	case doDictate:
+		if w.dictating != 0 || w.letter {
+			w.fail("two messages are taken at once")
+		}
+		w.dictating = a.number
+	case doListen:
+		if !w.letter || w.listening {
+			w.fail("a message is taken without a recording, or twice")
+		}
+		w.listening = true
+	case doHearken:
+		if !w.listening {
+			w.fail("nobody listens to the caller")
+		}
+	case doCloseLetter:
+		if !w.letter || a.tap != w.listening || a.left != nil && !a.tap {
+			w.fail("a message is closed: open %v, listened to %v, said %v", w.letter, w.listening, a.tap)
+		}
+		w.letter, w.listening = false, false
+	}
+}
+
 // checkNegotiation lets the relay say what it can say to each question.
 func (w *witness) checkNegotiation(a action, s Signal) {
 	switch a := a.(type) {
@@ -312,6 +370,8 @@ func (w *witness) checkEvent(a doPublish, s Signal) {
 	switch d := a.data.(type) {
 	case events.CallAnsweredData:
 		w.answeredDurable = a.wait
+	case events.CallAttendedData:
+		w.attendedDurable = a.wait
 	case events.CallEndedData:
 		w.ended++
 		w.checkBill(d, s)
@@ -345,16 +405,21 @@ func (w *witness) checkEvent(a doPublish, s Signal) {
 // checkBill: what is billed was talked, what was talked lies between the bridge
 // and the end, what was held lies in it.
 func (w *witness) checkBill(d events.CallEndedData, s Signal) {
-	long := int64(0)
+	long, connected := int64(0), int64(0)
+	if from := w.m.connectedAt(); !from.IsZero() {
+		connected = max(0, w.m.endedAt.Sub(from).Milliseconds())
+	}
 	if w.m.bridgedAt.Before(w.m.endedAt) && !w.m.bridgedAt.IsZero() {
 		long = w.m.endedAt.Sub(w.m.bridgedAt).Milliseconds()
 	}
 	switch {
-	case d.BillableMS > d.TalkMS, d.TalkMS > long, d.HoldMS > d.TalkMS, d.DurationMS < d.TalkMS:
+	case d.BillableMS > d.TalkMS+d.AttendedMS, d.TalkMS+d.AttendedMS > connected, d.TalkMS > long, d.HoldMS > d.TalkMS, d.DurationMS < d.TalkMS:
 		w.fail("billed %d, held %d, talked %d of %d ms since the bridge, of %d in all", d.BillableMS, d.HoldMS, d.TalkMS, long, d.DurationMS)
-	case d.BillableMS != 0 && d.BillableMS != d.TalkMS:
-		w.fail("billed %d of a talk of %d", d.BillableMS, d.TalkMS)
-	case d.BilledUntil != nil && d.BillableMS > time.Time(*d.BilledUntil).Sub(w.m.bridgedAt).Milliseconds():
+	case d.BillableMS != 0 && d.BillableMS != d.TalkMS+d.AttendedMS:
+		w.fail("billed %d of a talk of %d and %d with us", d.BillableMS, d.TalkMS, d.AttendedMS)
+	case d.BillableMS != 0 && d.Status == "rejected":
+		w.fail("a refused call is billed")
+	case d.BilledUntil != nil && d.BillableMS > time.Time(*d.BilledUntil).Sub(w.m.connectedAt()).Milliseconds():
 		w.fail("billed beyond the last sign of life")
 	case s.at().Before(w.m.endedAt):
 		w.fail("the end was told before it came")
@@ -365,6 +430,9 @@ func (w *witness) checkBill(d events.CallEndedData, s Signal) {
 func (w *witness) finish(at At) {
 	if w.m.state != ended {
 		w.signal("", Stop{at, ByOperator})
+	}
+	if w.dictating > 0 {
+		w.signal("", Dictating{at, w.dictating, nil})
 	}
 	for w.records > 0 && w.finished == 0 {
 		w.signal("", Recorded{at, nil})
@@ -388,6 +456,8 @@ func (w *witness) finish(at At) {
 		w.fail("%d relays were opened and %d closed", w.relays, w.closedRel)
 	case w.taps || w.waits:
 		w.fail("a recording stays open")
+	case w.letter || w.listening:
+		w.fail("a message stays open")
 	}
 	for leg := range w.told {
 		if !w.over[leg] {
@@ -421,7 +491,7 @@ func (w *witness) checkGuest(a action, s Signal) {
 		if w.rooms[a.leg] == w.apart {
 			w.fail("%s is to be spoken to in a room (%t), or apart from the caller (%t)", a.leg, w.rooms[a.leg], w.apart)
 		}
-		w.signal("", Received{At{s.at()}, a.leg, []byte("answer"), w.receives()})
+		w.signal("", Received{At: At{s.at()}, Leg: a.leg, Body: []byte("answer"), Err: w.receives()})
 	case doFetch:
 		w.needs(a, a.leg)
 		if !w.rooms[a.leg] {
@@ -429,7 +499,7 @@ func (w *witness) checkGuest(a action, s Signal) {
 		}
 	case doSeat:
 		w.needs(a, a.leg)
-		w.signal("", Agreed{At{s.at()}, []byte("answer"), w.receives()})
+		w.signal("", Agreed{At: At{s.at()}, Body: []byte("answer"), Err: w.receives()})
 	case doCloseRoom:
 		if !w.rooms[a.leg] {
 			w.fail("the room of %s is closed and was not open", a.leg)

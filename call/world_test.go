@@ -384,7 +384,9 @@ func (r fakeRelay) Close() media.Stats {
 type fakeRecording struct {
 	info  Info
 	ended time.Time
-	times int
+
+	discarded bool
+	times     int
 
 	mu    sync.Mutex
 	asked []string // tap, pause, resume
@@ -408,3 +410,4 @@ func (r *fakeRecording) ID() string                         { return fmt.Sprintf
 func (r *fakeRecording) Pause(by, source string)            { r.ask("pause by " + by + " " + source) }
 func (r *fakeRecording) Resume(by, source string)           { r.ask("resume by " + by + " " + source) }
 func (r *fakeRecording) Close(at time.Time)                 { r.ended = at; r.times++ }
+func (r *fakeRecording) Discard()                           { r.discarded = true; r.times++ }

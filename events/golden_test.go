@@ -86,7 +86,7 @@ func samples() []Event {
 		MediaSilence: MediaUnheardData{Leg: goldenLeg, Side: "caller", State: "over", Verdict: "muted", Source: "public", Since: stamp, LastedMS: 31000},
 		MediaTimeout: MediaTimeoutData{Leg: goldenLeg, Side: "callee", Limit: "steady", Since: stamp, SilentMS: 60100},
 		RecordingStarted: RecordingStartedData{Recording: goldenRec, Mode: "record-from-answer", Channels: "dual", KeyRef: "k1",
-			Segment: 2, Previous: goldenRec, Caller: goldenLeg, Callee: goldenLeg},
+			Segment: 2, Previous: goldenRec, Caller: goldenLeg, Callee: goldenLeg, Source: "voicemail", Mailbox: "sales"},
 		RecordingPaused:    RecordingPausedData{Recording: goldenRec, By: "callee", Source: "keypad"},
 		RecordingResumed:   RecordingResumedData{Recording: goldenRec, By: "caller", Source: "keypad"},
 		RecordingDegraded:  RecordingDegradedData{Recording: goldenRec, Reason: "disk slow"},

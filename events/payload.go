@@ -338,6 +338,8 @@ type (
 		Previous  string `json:"previous,omitempty"` // the recording of the segment before
 		Caller    string `json:"caller,omitempty"`   // leg id of who is on channel 1
 		Callee    string `json:"callee,omitempty"`   // and on channel 2; absent while it only rings
+		Source    string `json:"source,omitempty"`   // voicemail: it is a message; absent: the policy of the call
+		Mailbox   string `json:"mailbox,omitempty"`  // of a message
 	}
 	RecordingPausedData struct {
 		Recording string `json:"recording"`

@@ -8,6 +8,7 @@ type Sound struct {
 	File     string // path of a WAV file
 	Ringback string // the country whose ringback tone it is: "de", "us", …
 	Beep     bool   // the tone that says that a call is recorded
+	Shipped  string // language and name of a prompt that comes with the program: "en/goodbye"
 }
 
 // Play is an order to play a sound to one side.

@@ -33,6 +33,8 @@ type Manifest struct {
 	Channels   string       `json:"channels"`
 	Segment    int          `json:"segment,omitempty"`  // which stretch of the call: 1, and one more after each transfer
 	Previous   string       `json:"previous,omitempty"` // the recording of the stretch before
+	Source     string       `json:"source,omitempty"`   // voicemail: a message; absent: the policy of the call
+	Mailbox    string       `json:"mailbox,omitempty"`  // of a message
 	StartedAt  events.Stamp `json:"started_at"`         // time zero of the recording, in all of its parts
 	DurationMS int64        `json:"duration_ms"`
 	Completion string       `json:"completion"` // closed | recovered
@@ -96,6 +98,7 @@ func (m Manifest) of(s *summary, end format.End) Manifest {
 		m.Result = Degraded
 	}
 	m.Segment, m.Previous = s.place.Segment, s.place.Previous
+	m.Source, m.Mailbox = s.purpose.Source, s.purpose.Mailbox
 	m.Caller, m.Callee = track(end.Caller, s.codecs[0]), track(end.Callee, s.codecs[1])
 	m.Caller.Leg, m.Callee.Leg = s.place.Caller, s.place.Callee
 	m.Gaps, m.PausedMS = int(end.Gaps), end.Paused.Milliseconds()

@@ -100,7 +100,7 @@ func (r *Recorder) newPart(info Info, recording string, number int, key partKey,
 // zero; the later ones give the wall clock as it is then.
 func opening(info Info, recording, node string, empty *seal.Tree) []format.Record {
 	at := max(time.Since(info.zero), 0).Truncate(time.Microsecond)
-	return []format.Record{
+	records := []format.Record{
 		format.Anchor{At: at, Wall: info.zero.Add(at), Root: empty.Root()},
 		format.About{
 			Recording: recording, Call: info.Call, Account: info.Account, Node: node,
@@ -108,6 +108,10 @@ func opening(info Info, recording, node string, empty *seal.Tree) []format.Recor
 		},
 		format.Place{Segment: info.Segment, Previous: info.Previous, Caller: info.Caller, Callee: info.Callee},
 	}
+	if info.Source != "" {
+		records = append(records, format.Purpose{Source: info.Source, Mailbox: info.Mailbox})
+	}
+	return records
 }
 
 // begin writes the first records, in as many segments as they need.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ringdown/events"
@@ -25,6 +26,8 @@ type Info struct {
 	Previous string    // id of the recording of the stretch before
 	Caller   string    // leg ids of who speaks on channel 1 and 2; empty: not known yet
 	Callee   string
+	Source   string // what it is made for: voicemail; empty: the policy of the call
+	Mailbox  string // of a message: its id
 
 	// zero is time zero of the recording: when its file was there. Keys and a
 	// slow disk before that must not show as silence at its beginning.
@@ -47,6 +50,8 @@ type Recording struct {
 	done  chan struct{} // closed when the file is final or has failed
 	once  sync.Once
 	ended time.Time // set before stop is closed
+
+	discarded atomic.Bool // set before stop is closed: nothing of it is kept
 
 	writer writer // of the goroutine run
 	shared shared // what Stats and the group sync may see of it
@@ -85,6 +90,7 @@ func (r *Recorder) Open(ctx context.Context, info Info, fault func(error)) (*Rec
 	r.publish(info.Account, info.Call, events.RecordingStarted, events.RecordingStartedData{
 		Recording: id, Mode: info.Mode, Channels: info.Channels, KeyRef: rec.writer.part.keyRef,
 		Segment: info.Segment, Previous: info.Previous, Caller: info.Caller, Callee: info.Callee,
+		Source: info.Source, Mailbox: info.Mailbox,
 	}, nil)
 	go rec.run()
 	return rec, nil
@@ -169,7 +175,11 @@ func (r *Recording) run() {
 	for {
 		select {
 		case <-r.stop:
-			r.writer.finish(r.ended)
+			if r.discarded.Load() {
+				r.writer.wipe()
+			} else {
+				r.writer.finish(r.ended)
+			}
 			return
 		case <-r.wake:
 		case <-timer.C:

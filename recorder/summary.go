@@ -21,6 +21,7 @@ const (
 type summary struct {
 	about    format.About
 	place    format.Place
+	purpose  format.Purpose
 	zero     time.Time // wall clock of the recording's time zero
 	caller   format.Totals
 	callee   format.Totals
@@ -77,6 +78,8 @@ func (s *summary) record(r format.Record) {
 		s.about = r
 	case format.Place:
 		s.place = r
+	case format.Purpose:
+		s.purpose = r
 	case format.Anchor:
 		if s.zero.IsZero() {
 			s.zero = r.Wall.Add(-r.At)

@@ -171,7 +171,8 @@ func (n *node) ports() call.Ports {
 		Record: func(ctx context.Context, i call.Info, fault func(error)) (call.Recording, error) {
 			rec, err := n.recorder.Open(ctx, recorder.Info{Call: string(i.Call), Account: i.Account, Subject: i.Subject,
 				Mode: i.Recording.Mode, Channels: i.Recording.Channels, Started: i.Started,
-				Segment: i.Segment, Previous: i.Previous, Caller: i.Caller, Callee: i.Callee}, fault)
+				Segment: i.Segment, Previous: i.Previous, Caller: i.Caller, Callee: i.Callee,
+				Source: i.Source, Mailbox: i.Mailbox}, fault)
 			if err != nil {
 				return nil, err
 			}

@@ -100,6 +100,7 @@ func because(reason string) string {
 		"disk-fault":        "the disk failed",
 		"no-key":            "no key could be made for it",
 		"nothing-kept":      "nothing was heard that could be kept",
+		"discarded":         "it was too short to be a message, and was thrown away",
 		"left-for-recovery": "its file could not be closed; the next start does that",
 		"resumed":           "the disk failed, and it went on in another part",
 	}

@@ -65,6 +65,7 @@ func (Mark) kind() Type    { return TypeMark }
 func (Formats) kind() Type { return TypeMeta }
 func (About) kind() Type   { return TypeMeta }
 func (Place) kind() Type   { return TypeMeta }
+func (Purpose) kind() Type { return TypeMeta }
 func (Anchor) kind() Type  { return TypeAnchor }
 func (End) kind() Type     { return TypeEnd }
 func (Head) kind() Type    { return TypeHead }
@@ -97,6 +98,7 @@ const (
 	metaFormats = 1
 	metaAbout   = 2
 	metaPlace   = 3
+	metaPurpose = 4
 )
 
 func (f Formats) body(b []byte) []byte {
@@ -127,6 +129,10 @@ func (a About) body(b []byte) []byte {
 		b = appendText(b, s)
 	}
 	return b
+}
+
+func (p Purpose) body(b []byte) []byte {
+	return appendText(appendText(append(b, metaPurpose), p.Source), p.Mailbox)
 }
 
 func (p Place) body(b []byte) []byte {

@@ -32,6 +32,7 @@ func TestBytesAreThoseOfTheDescription(t *testing.T) {
 			[]string{"04 0019", "01 01 00 000000000000 01", "08 00001f40 01 04 50434d41 03 783d31"}},
 		{"about", About{Recording: "r", Call: "c", Account: "a", Node: "n", Mode: "m", Channels: "dual"},
 			[]string{"04 0010", "02 0172 0163 0161 016e 016d 04 6475616c"}},
+		{"purpose", Purpose{Source: "voicemail", Mailbox: "m"}, []string{"04 000d", "04 09766f6963656d61696c 016d"}},
 		{"place", Place{Segment: 258, Previous: "r", Caller: "a"}, []string{"04 0008", "03 0102 0172 0161 00"}},
 		{"anchor", samples()[5], []string{"05 0036", at, "00060a2418202240", "0000000000000003", "0506" + strings.Repeat("00", 30)}},
 		{"end", samples()[6], []string{"06 0065", "02", at, "00000001 00000002", at,

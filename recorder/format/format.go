@@ -59,7 +59,7 @@ const (
 	maxMicros    = 1<<48 - 1
 )
 
-// Record is one of Audio, Gap, Mark, Formats, About, Place, Anchor, End, Head and
+// Record is one of Audio, Gap, Mark, Formats, About, Place, Purpose, Anchor, End, Head and
 // Unknown. All times in records count from the recording's time zero, in
 // microseconds when written.
 type Record interface {
@@ -163,6 +163,13 @@ type Place struct {
 	Previous string // recording id; empty: the first
 	Caller   string // leg ids; empty: not known when the file was begun
 	Callee   string
+}
+
+// Purpose says what the file was made for, when that is not the policy of its call.
+// It follows Place.
+type Purpose struct {
+	Source  string // voicemail
+	Mailbox string // id; empty: none
 }
 
 // Anchor ties the recording's clock to the wall clock and to the bytes so far.

@@ -31,6 +31,7 @@ func samples() []Record {
 		Unknown{Type: 200, Body: []byte("later")},
 		Unknown{Type: TypeMeta, Body: []byte{9, 9}},
 		Place{Segment: 2, Previous: "rec_0", Caller: "leg_1", Callee: "leg_2"},
+		Purpose{Source: "voicemail", Mailbox: "sales"},
 	}
 }
 

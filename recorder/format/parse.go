@@ -174,6 +174,8 @@ func (in *input) meta() Record {
 		return About{Recording: in.text(), Call: in.text(), Account: in.text(), Node: in.text(), Mode: in.text(), Channels: in.text()}
 	case metaPlace:
 		return Place{Segment: int(in.u16()), Previous: in.text(), Caller: in.text(), Callee: in.text()}
+	case metaPurpose:
+		return Purpose{Source: in.text(), Mailbox: in.text()}
 	default:
 		in.b = nil
 		return Unknown{Type: TypeMeta, Body: whole}

@@ -39,7 +39,7 @@ func anyFormat() *rapid.Generator[media.Format] {
 func anyRecord() *rapid.Generator[Record] {
 	return rapid.Custom(func(t *rapid.T) Record {
 		at := anyTime().Draw(t, "at")
-		switch rapid.IntRange(0, 8).Draw(t, "type") {
+		switch rapid.IntRange(0, 9).Draw(t, "type") {
 		case 0:
 			return Audio{
 				Side: anySide(media.Caller).Draw(t, "side"), PT: rapid.Uint8Range(0, 127).Draw(t, "pt"), Marker: rapid.Bool().Draw(t, "marker"),
@@ -55,6 +55,8 @@ func anyRecord() *rapid.Generator[Record] {
 		case 4:
 			s := func(name string) string { return rapid.StringN(0, 40, 120).Draw(t, name) }
 			return About{s("recording"), s("call"), s("account"), s("node"), s("mode"), s("channels")}
+		case 8:
+			return Purpose{rapid.StringN(0, 40, 120).Draw(t, "source"), rapid.StringN(0, 40, 120).Draw(t, "mailbox")}
 		case 7:
 			s := func(name string) string { return rapid.StringN(0, 40, 120).Draw(t, name) }
 			return Place{rapid.IntRange(0, 65535).Draw(t, "segment"), s("previous"), s("caller"), s("callee")}

@@ -1,0 +1,106 @@
+package call
+
+import (
+	"time"
+
+	"ringdown/events"
+	"ringdown/routing"
+)
+
+// Why nothing is recorded: values of reason in recording.blocked.
+const (
+	blockedMissing     = "consent-missing"
+	blockedInterrupted = "consent-interrupted"
+	blockedRefused     = "consent-refused"
+	blockedNever       = "policy-never"
+)
+
+// policy is what holds of the recording now: of the walk, which steps may change.
+func (m *machine) policy() routing.Recording {
+	if w := m.decision.Walk; w != nil && w.Recording() != (routing.Recording{}) {
+		return w.Recording()
+	}
+	return m.decision.Recording
+}
+
+// records reports whether the talk is to be recorded from such a moment on, which is
+// a mode, and may be: the one gate before every recording of a talk. What is blocked is told once.
+func (m *machine) records(at time.Time, from string) bool {
+	p := m.policy()
+	demanded := p.Mode == routing.OnDemand && from == recordFromAnswer && m.flow.record
+	if m.flow.unrecorded || p.Mode != from && !demanded {
+		return false
+	}
+	why := m.blocked(p)
+	if why == "" {
+		return true
+	}
+	if !m.flow.blocked {
+		m.flow.blocked = true
+		m.publish(events.RecordingBlocked, at, events.RecordingBlockedData{Reason: why, Policy: p.Consent, Consent: m.consent()})
+	}
+	return false
+}
+
+// blocked says why a recording may not be; empty: it may. Who has said no is not
+// recorded, whatever the policy asks for.
+func (m *machine) blocked(p routing.Recording) string {
+	has := m.consent()
+	switch {
+	case p.Allows(has):
+		return ""
+	case p.Consent == routing.ConsentNever:
+		return blockedNever
+	case has == routing.OptedOut:
+		return blockedRefused
+	case has == routing.Interrupted:
+		return blockedInterrupted
+	}
+	return blockedMissing
+}
+
+func (m *machine) consent() string {
+	if m.decision.Walk == nil {
+		return routing.NoConsent
+	}
+	return m.decision.Walk.Consent()
+}
+
+// lacksConsent reports whether the call may only go on recorded, and nobody has
+// agreed to that.
+func (m *machine) lacksConsent() bool {
+	return m.flow.blocked && m.policy().Consent != routing.ConsentNever && m.mustRecord()
+}
+
+// consented tells of a consent, with what the caller had heard for it.
+func (m *machine) consented(at time.Time, i routing.Told) {
+	s := m.desk.speech
+	d := events.ConsentData{Step: i.Step, Party: "caller", Outcome: i.Consent, Hash: s.hash, PlayedMS: s.heard.Milliseconds()}
+	d.Prompt, d.Language = promptName(s.last)
+	kind := events.ConsentRefused
+	switch i.Consent {
+	case routing.Announced:
+		kind = events.ConsentAnnounced
+	case routing.OptedIn:
+		kind = events.ConsentGranted
+	}
+	if i.Consent == routing.OptedIn || i.Consent == routing.OptedOut {
+		d.Choice = m.flow.choice
+	}
+	m.publish(kind, at, d)
+}
+
+// control does what a flow says about the recording. Nobody talks yet: it holds for
+// the talk that comes.
+func (m *machine) control(at time.Time, i routing.Control) {
+	switch i.What {
+	case "start":
+		m.flow.record, m.flow.unrecorded = true, false
+	case "stop":
+		m.flow.record, m.flow.unrecorded = false, true
+	case "pause":
+		m.pauseFor(at, byFlow)
+	case "resume":
+		m.resume(byFlow)
+	}
+}

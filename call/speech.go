@@ -1,0 +1,92 @@
+package call
+
+import (
+	"strings"
+	"time"
+
+	"ringdown/media"
+	"ringdown/routing"
+)
+
+// What else a sound is for: words to the caller.
+const (
+	forPrompt   = "prompt" // as he is told of early media
+	forGreeting = "greeting"
+	forMenu     = "menu"
+	forMessage  = "voicemail"
+	forTone     = "voicemail-tone" // after which he may speak
+	forGoodbye  = "goodbye"
+)
+
+// speech is a list of prompts that is being played.
+type speech struct {
+	purpose string // of the one that plays; empty: none does
+	left    []routing.Prompt
+	barge   bool
+	cut     bool // one was not heard to its end
+	failed  bool // one could not be played
+
+	last  routing.Prompt // that was played last, and how much of it was heard
+	hash  string
+	heard time.Duration
+}
+
+// speak plays prompts to the caller, one after the other. To play nothing is a
+// failure only for those who wanted to say something.
+func (m *machine) speak(at time.Time, purpose string, prompts []routing.Prompt, barge bool) {
+	m.desk.speech = speech{purpose: purpose, left: prompts, barge: barge, failed: len(prompts) == 0 && purpose == forGreeting}
+	m.speakOn(at)
+}
+
+// speakOn plays the next prompt, or is done.
+func (m *machine) speakOn(at time.Time) {
+	s := &m.desk.speech
+	if len(s.left) == 0 {
+		s.purpose = ""
+		m.spokenOver(at, !s.cut && !s.failed, s.failed)
+		return
+	}
+	s.last, s.left, s.hash, s.heard = s.left[0], s.left[1:], "", 0
+	m.play(s.purpose, media.Play{To: media.Caller, Sound: soundOf(s.last), Barge: s.barge})
+}
+
+// soundOf is what the relay plays for a prompt.
+func soundOf(p routing.Prompt) media.Sound {
+	return media.Sound{File: p.File, Shipped: p.Shipped}
+}
+
+// told takes the end of a prompt. A prompt that cannot be played is passed over.
+func (m *machine) prompted(at time.Time, p media.Playback) {
+	s := &m.desk.speech
+	if p.To != media.Caller || s.purpose == "" || p.For != s.purpose {
+		return
+	}
+	s.hash, s.heard = p.Hash, p.Heard
+	switch p.End {
+	case media.PlayFinished:
+	case media.PlayFailed, media.PlayNoCodec:
+		s.failed = true
+	default: // the caller pressed a key
+		s.cut, s.left = true, nil
+	}
+	m.speakOn(at)
+}
+
+// hush ends what is being said; nothing follows from that.
+func (m *machine) hush() {
+	s := &m.desk.speech
+	purpose := s.purpose
+	s.purpose, s.left = "", nil
+	if purpose != "" {
+		s.cut = true
+		m.quiet(purpose, media.Caller)
+	}
+}
+
+// promptName is the id and the language of a prompt, as far as it has them.
+func promptName(p routing.Prompt) (id, language string) {
+	if language, id, ok := strings.Cut(p.Shipped, "/"); ok {
+		return id, language
+	}
+	return "", ""
+}
