@@ -101,7 +101,7 @@ func (t Target) Redirected(contacts []string, known []Target) (next []Target) {
 		}
 		been[sameURI(c)] = true
 		there := t
-		there.URI, there.Places, there.Number, there.Limits = c, nil, "", Limits{} // who answers there may be somebody else
+		there.URI, there.Places, there.Number, there.User, there.Limits = c, nil, "", "", Limits{} // who answers there may be somebody else
 		there.Redirect.Follow--
 		next = append(next, there)
 	}

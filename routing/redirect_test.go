@@ -105,3 +105,13 @@ func FuzzRedirected(f *testing.F) {
 		}
 	})
 }
+
+// TestRedirectedPhone: a registered phone that forwards its calls is not called again
+// itself.
+func TestRedirectedPhone(t *testing.T) {
+	phone := Target{User: "desk", URI: "sip:desk@pbx.example", Trunk: "phones", Redirect: Redirection{Follow: 1, Names: []string{"pbx.example"}}}
+	next := phone.Redirected([]string{"sip:colleague@pbx.example"}, []Target{phone})
+	if len(next) != 1 || next[0].User != "" || next[0].URI != "sip:colleague@pbx.example" || next[0].Trunk != "phones" {
+		t.Errorf("%+v", next)
+	}
+}
