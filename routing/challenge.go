@@ -30,7 +30,12 @@ func (s screen) challenge(w *Walk, because Verdict) Instruction {
 
 func (s screen) again(w *Walk) Instruction {
 	w.local.tries++
-	return Gather{Step: "screening.challenge", Prompts: []Prompt{{Shipped: "en/press-" + w.facts.challengeKey()}}, Keys: 1, First: challengeWait}
+	id := "press-" + w.facts.challengeKey()
+	said := w.prompt(id)
+	if said.IsZero() {
+		said = Prompt{Shipped: DefaultLanguage + "/" + id}
+	}
+	return Gather{Step: "screening.challenge", Prompts: []Prompt{said}, Keys: 1, First: challengeWait}
 }
 
 func (s screen) pressed(w *Walk, levels []level, o Gathered) Instruction {
