@@ -188,6 +188,7 @@ func (b *builder) warn(s Spec) (out []Fault) {
 	if len(s.Trunks) == 0 {
 		say("is empty: nobody can call in", "trunks")
 	}
+	b.warnOfDials(s, say)
 	if b.table.Len() == 0 {
 		say("is empty: there is no number to call", "numbers")
 	}

@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -233,4 +234,27 @@ func (t *Table) inRanges(lists []string, n number) string {
 		}
 	}
 	return ""
+}
+
+// warnOfDials says of the numbers that flows dial what the guard will, as far as
+// that is the same for every call.
+func (b *builder) warnOfDials(s Spec, say func(msg, path string, args ...any)) {
+	if s.Fraud != nil && s.Fraud.Guard == GuardOff {
+		return
+	}
+	byPath := map[string]number{}
+	for identity, at := range b.destinations {
+		if digits, ok := strings.CutPrefix(identity, "number +"); ok {
+			byPath[at.path], _ = parseE164(digits)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(byPath)) {
+		switch n := byPath[path]; {
+		case n == 0:
+		case b.table.numbers.has(n):
+			say("is a tracking number: the fraud guard does not dial it, redirect to its flow", "%s.number", path)
+		case isPremium(n):
+			say("costs more than its country: the fraud guard does not dial it for accounts without premium: allow", "%s.number", path)
+		}
+	}
 }
