@@ -160,6 +160,10 @@ func (c *Call) ask(a doAsk) {
 // caller who was never here.
 func (c *Call) want(a doWant) Signal {
 	out := Knew{At: At{c.now()}}
+	if a.kind == routing.FactRepeats { // of live calls and their callers the board knows itself
+		out.Number = c.board.repeated(c, a.key, a.over)
+		return out
+	}
 	if c.ports.Want != nil {
 		out.Number, out.ID = c.ports.Want(c.wanted(a.kind, a.key, a.over))
 	}
