@@ -189,7 +189,7 @@ func (d *decoder) each(n ast.Node, path string, f func(key string, e *ast.Mappin
 			first[key.Value] = lineOf(key)
 			f(key.Value, e)
 		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-			d.fault(lineOf(key), path, "has a key that is not text; put it in quotes")
+			d.fail(key, path, "has a key that is not text; put it in quotes")
 		default:
 			d.fault(lineOf(e.Key), path, "has a key that is not text")
 		}

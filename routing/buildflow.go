@@ -22,6 +22,7 @@ func (b *builder) addFlows(all map[string]Flow) {
 			b.flow(id, all[id], "flows."+id)
 		}
 	}
+	b.checkFlows()
 }
 
 // flow compiles a flow. A policy of recording that it begins with holds from the
@@ -215,6 +216,7 @@ func (b *builder) warn(s Spec) (out []Fault) {
 			say("no number starts this flow", "flows.%s", id)
 		}
 	}
+	b.warnOfEnds(say)
 	b.warnOfCodes(s, say)
 	return out
 }

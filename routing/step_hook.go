@@ -160,7 +160,7 @@ func (s *hookStep) read(w *Walk, from HookReply, into *hookAnswer) string {
 		return "says more than one of: a flow, targets, a refusal"
 	}
 	for _, f := range checkTags(from.Tags) {
-		return "has tags: " + f.Path + " " + f.Msg
+		return "has a fault in tags" + f.Path + ": " + f.Msg
 	}
 	if from.Flow != "" {
 		at := slices.IndexFunc(s.flows, func(f *flow) bool { return f.id == from.Flow })
