@@ -17,9 +17,10 @@ import (
 
 // TestWhisperAndScreen: a baresip that answers hears a whisper and takes the call by a
 // key, as an event and as a tone; a linphone by INFO. The whisper is in nothing that the
-// caller hears, nor in the recording; then both talk.
+// caller hears, nor in the recording; then both talk. So it is where the caller was
+// answered and greeted by us before.
 func TestWhisperAndScreen(t *testing.T) {
-	for _, way := range []string{"rfc4733", "info", "inband"} {
+	for _, way := range []string{"rfc4733", "info", "inband", "attended"} {
 		t.Run(way, func(t *testing.T) { screenBy(t, way) })
 	}
 }
@@ -37,6 +38,9 @@ func screenBy(t *testing.T, way string) {
 	n.stop(t)
 	n.rewrite(t, "numbers:\n", fmt.Sprintf("prompts:\n  shop: {en: %q}\n  take: {en: %q}\nnumbers:\n", whisper, press),
 		"    - dial:", "    - whisper: {prompt: shop}\n    - screen: {prompt: take, within: PT15S}\n    - dial:")
+	if way == "attended" {
+		n.rewrite(t, "    - whisper: {prompt: shop}", "    - greeting: {prompt: take}\n    - whisper: {prompt: shop}")
+	}
 	n.start(t)
 	phone := func(user, ip, says string) (*softphone, string) {
 		heard := filepath.Join(dir, user+"-heard")
@@ -64,19 +68,21 @@ func screenBy(t *testing.T, way string) {
 		callee.start(t)
 		pressOne = func() { callee.do(t, "sndcode 1") }
 	}
-	mine := speak(t, dir, "caller", callerText, "en+m1", 30)
-	caller, callerHeard := phone("caller", callerIP, mine)
+	mine, later := speak(t, dir, "caller", callerText, "en+m1", 5), filepath.Join(dir, "later.wav")
+	must(t, "sox", mine, later, "pad", map[bool]string{true: "12", false: "0"}[way == "attended"], "0")
+	caller, callerHeard := phone("caller", callerIP, later)
 	caller.start(t, "-e", "d "+n.uri())
 	eventually(t, limit, "the whisper", func() bool { return count(n.stories(t), "leg.whispered") == 1 })
 	time.Sleep(2 * time.Second)
-	if strings.Contains(caller.out.String(), "Call established") {
+	if way != "attended" && strings.Contains(caller.out.String(), "Call established") {
 		t.Error("the caller was answered before anybody took the call")
 	}
 	if way != "inband" {
 		pressOne()
 	}
 	caller.says(t, "Call established", 20*time.Second)
-	time.Sleep(11 * time.Second)
+	eventually(t, 20*time.Second, "the talk", func() bool { return count(n.stories(t), "call.bridged") == 1 })
+	time.Sleep(14 * time.Second)
 	caller.signal(t, syscall.SIGINT)
 	s := n.settled(t, 1)[0]
 	s.completed(t)
@@ -88,7 +94,7 @@ func screenBy(t *testing.T, way string) {
 			t.Errorf("why does not say %q:\n%s", want, why)
 		}
 	}
-	if ways := s.ways("callee"); !slices.Contains(ways, way) {
+	if ways := s.ways("callee"); way != "attended" && !slices.Contains(ways, way) {
 		t.Errorf("the key came by %v", ways)
 	}
 	said := readWAV(t, whisper)[0]
