@@ -29,13 +29,11 @@ type Question struct {
 	Consent     string // a word of routing.Walk
 }
 
-// Wanted is a fact that a flow needs and no table knows.
+// Wanted is whose answerer is asked for, and where.
 type Wanted struct {
 	Account string
 	Subject string // the caller; empty: he is not known
-	Kind    routing.FactKind
-	Key     string
-	Over    time.Duration
+	Key     string // of the step
 }
 
 type (
@@ -160,18 +158,21 @@ func (c *Call) ask(a doAsk) {
 // caller who was never here.
 func (c *Call) want(a doWant) Signal {
 	out := Knew{At: At{c.now()}}
-	if a.kind == routing.FactRepeats { // of live calls and their callers the board knows itself
+	memory := c.ports.Memory
+	switch {
+	case a.kind == routing.FactRepeats:
 		out.Number = c.board.repeated(c, a.key, a.over)
-		return out
-	}
-	if c.ports.Want != nil {
-		out.Number, out.ID = c.ports.Want(c.wanted(a.kind, a.key, a.over))
+	case memory == nil:
+	case a.kind == routing.FactTurn:
+		out.Number = memory.Turn(c.account, a.key)
+	case a.kind == routing.FactSticky:
+		out.ID = memory.Answered(c.wanted(a.key))
 	}
 	return out
 }
 
-func (c *Call) wanted(kind routing.FactKind, key string, over time.Duration) Wanted {
-	w := Wanted{Account: c.account, Subject: c.machine.caller.Subject, Kind: kind, Key: key, Over: over}
+func (c *Call) wanted(key string) Wanted {
+	w := Wanted{Account: c.account, Subject: c.machine.caller.Subject, Key: key}
 	if c.machine.decision.Caller.IsZero() { // a withheld caller has a new subject in each call
 		w.Subject = ""
 	}
@@ -179,7 +180,7 @@ func (c *Call) wanted(kind routing.FactKind, key string, over time.Duration) Wan
 }
 
 func (c *Call) stick(a doStick) {
-	if c.ports.Stick != nil {
-		c.ports.Stick(c.wanted(routing.FactSticky, a.key, 0), a.identity)
+	if c.ports.Memory != nil {
+		c.ports.Memory.Stick(c.wanted(a.key), a.identity)
 	}
 }

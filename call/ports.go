@@ -60,10 +60,8 @@ type Ports struct {
 	// Ask asks a hook and returns its reply, or a word for why there is none. It may
 	// wait until the context ends. nil: no hook can be reached.
 	Ask func(context.Context, Question) (reply routing.HookReply, why string)
-	// Want looks a fact up, and Stick remembers who has answered a caller. They must
-	// not wait. nil: nothing is known.
-	Want  func(Wanted) (number uint64, identity string)
-	Stick func(of Wanted, identity string)
+	// Memory is what is remembered from call to call. nil: nothing is.
+	Memory *Memory
 	// Ear listens to what it passes on. nil: nobody can tell silence from speech.
 	Ear func(media.Tap) Ear
 	// Publish hands an event over and never blocks. durable, when not nil, is

@@ -31,6 +31,8 @@ type reconciler struct {
 	order                             []string // legs in the order they came
 	open                              map[string]bool
 	received, rang, answered, bridged time.Time
+	attended                          time.Time // we answered the caller ourselves
+	message                           bool      // he has left one
 	last, left                        time.Time // proof of life; the last end of a leg
 	winner, version                   string
 	transfers                         int
@@ -52,6 +54,10 @@ func (r *reconciler) read(e events.Event) error {
 		r.rang = e.Time
 	case events.CallAnswered:
 		r.answered = e.Time
+	case events.CallAttended:
+		r.attended = e.Time
+	case events.VoicemailLeft:
+		r.message = true
 	case events.CallBridged:
 		d, err := payload[events.CallBridgedData](e)
 		r.bridged, r.winner = e.Time, d.Winner
@@ -109,8 +115,16 @@ func (r *reconciler) summary(cause events.Cause) events.CallEndedData {
 	d := times{r.received, r.rang, r.answered, r.bridged, r.last}.summary()
 	d.Status, d.EndedBy, d.Cause, d.Estimated = "failed", string(ByNodeLoss), cause, true
 	d.ConfigVersion, d.Winner, d.Transfers = r.version, r.winner, r.transfers
-	if !r.bridged.IsZero() {
+	if !r.bridged.IsZero() || r.message {
 		d.Status = "completed"
+	}
+	if from := r.attended; !from.IsZero() {
+		if !r.bridged.IsZero() && r.bridged.Before(from) {
+			from = r.bridged
+		}
+		d.AttendedAt = events.StampOf(r.attended)
+		d.AttendedMS = max(0, ms(from, r.last)-d.TalkMS)
+		d.BillableMS = d.TalkMS + d.AttendedMS
 	}
 	return d
 }

@@ -105,3 +105,29 @@ func TestReconcileRefusesRubbish(t *testing.T) {
 		t.Error("a payload of another kind was read")
 	}
 }
+
+// A call that was killed in a menu or while it left a message was connected: it is
+// billed to the last sign of life, and completed when the message was left.
+func TestReconcileAttended(t *testing.T) {
+	at := func(s int) time.Time { return zero.Add(time.Duration(s) * time.Second) }
+	tell := func(s int, kind string, data any) events.Event {
+		return events.Event{Account: "demo", Call: "call_1", Type: kind, Time: at(s), Data: data}
+	}
+	history := []events.Event{
+		tell(0, events.CallReceived, events.CallReceivedData{}), tell(0, events.LegCreated, events.LegCreatedData{Leg: "leg_1", Role: "a"}),
+		tell(1, events.CallAttended, events.CallAttendedData{Leg: "leg_1"}),
+	}
+	for _, c := range []struct {
+		more   []events.Event
+		status string
+	}{{nil, "failed"}, {[]events.Event{tell(9, events.VoicemailLeft, events.VoicemailLeftData{Recording: "rec_1"})}, "completed"}} {
+		out, err := Reconcile(append(history[:3:3], c.more...), at(11))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := out[len(out)-1].Data.(events.CallEndedData)
+		if d.Status != c.status || d.AttendedMS != 10_000 || d.BillableMS != 10_000 || d.TalkMS != 0 || !d.Estimated {
+			t.Errorf("told %+v", d)
+		}
+	}
+}

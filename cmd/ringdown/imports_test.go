@@ -28,6 +28,7 @@ var house = map[string]struct{ ours, others string }{
 	"media/relay":              {ours: "media media/quality media/codec media/digits media/dscp media/kernel media/sdp media/secure media/sound", others: "github.com/pion/rtp github.com/pion/rtcp golang.org/x/sys"},
 	"media/kernel":             {others: "github.com/cilium/ebpf golang.org/x/sys"},
 	"media/secure":             {others: "github.com/pion/srtp/v3 github.com/pion/dtls/v3 github.com/pion/rtp github.com/pion/rtcp"},
+	"media/ear":                {ours: "media media/codec"},
 	"media/sound":              {others: "github.com/zaf/g711"},
 	"media/mediatest/hosts":    {others: "golang.org/x/sys"},
 	"media/mediatest":          {ours: "media media/dscp", others: "github.com/pion/rtp github.com/zaf/g711"},

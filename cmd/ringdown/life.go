@@ -216,6 +216,9 @@ func (n *node) close() error {
 	if n.outbox != nil {
 		errs = append(errs, n.outbox.Close())
 	}
+	if n.memory != nil && n.keys != nil {
+		errs = append(errs, n.memorise())
+	}
 	if n.keys != nil {
 		errs = append(errs, n.keys.Close())
 	}

@@ -17,6 +17,7 @@ import (
 	"ringdown/events/natsbus"
 	"ringdown/events/outbox"
 	"ringdown/media"
+	"ringdown/media/ear"
 	"ringdown/media/relay"
 	"ringdown/media/sdp"
 	"ringdown/privacy"
@@ -40,6 +41,7 @@ type node struct {
 	recorder *recorder.Recorder
 	pool     *relay.Pool
 	hooks    *hook.Asker
+	memory   *call.Memory
 	lag      lag
 	board    *call.Switchboard
 	sip      *sip.Endpoint
@@ -92,6 +94,7 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 	if n.hooks, err = hook.New(c.Hooks, n.bus.Request, log); err != nil {
 		return n, err
 	}
+	n.remember()
 	n.board = call.NewSwitchboard(c.Limits, n.ports(), log)
 	servers, err := c.SIP.DNS.Addresses()
 	if err != nil {
@@ -179,6 +182,9 @@ func (n *node) ports() call.Ports {
 			return rec, nil
 		},
 		Publish: n.outbox.Publish,
+		Ask:     n.ask,
+		Memory:  n.memory,
+		Ear:     func(to media.Tap) call.Ear { return ear.New(media.Caller, to) },
 	}
 }
 

@@ -1,0 +1,135 @@
+package call
+
+import (
+	"container/list"
+	"encoding/json"
+	"fmt"
+	"sync"
+)
+
+// answerersMost is how many times a node remembers who answered a caller: beyond
+// that what was not asked for or renewed for longest is forgotten.
+const answerersMost = 100_000
+
+// Memory is what a node remembers from call to call for its flows: whose turn it is
+// at a step, and who has answered a caller there before. Callers are in it by their
+// subject ids only. Its methods may be called by many calls at the same time.
+type Memory struct {
+	mu        sync.Mutex
+	turns     map[string]uint64
+	answerers map[string]*list.Element
+	recent    list.List // of answerer, the last used in front
+}
+
+type answerer struct {
+	Key      string `json:"key"` // account, caller and step
+	Subject  string `json:"subject"`
+	Identity string `json:"identity"`
+}
+
+// memories is a Memory as it is kept.
+type memories struct {
+	Turns     map[string]uint64 `json:"turns"`
+	Answerers []answerer        `json:"answerers"` // the last used first
+}
+
+// NewMemory returns one that remembers nothing.
+func NewMemory() *Memory {
+	return &Memory{turns: map[string]uint64{}, answerers: map[string]*list.Element{}}
+}
+
+func answererKey(w Wanted) string { return w.Account + "\x00" + w.Subject + "\x00" + w.Key }
+
+// Turn counts the calls of an account at a step, from 0, this one included: each
+// call has another number, whichever goroutine it runs in.
+func (m *Memory) Turn(account, step string) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := account + "\x00" + step
+	n := m.turns[key]
+	m.turns[key]++
+	return n
+}
+
+// Answered is who answered a caller at a step last; empty: nobody that is remembered.
+func (m *Memory) Answered(w Wanted) string {
+	if w.Subject == "" {
+		return ""
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.answerers[answererKey(w)]
+	if e == nil {
+		return ""
+	}
+	m.recent.MoveToFront(e)
+	return e.Value.(answerer).Identity
+}
+
+// Stick remembers who has answered a caller at a step. Nobody is remembered for a
+// caller who withholds his number.
+func (m *Memory) Stick(w Wanted, identity string) {
+	if w.Subject == "" {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stick(answerer{answererKey(w), w.Subject, identity})
+}
+
+func (m *Memory) stick(a answerer) {
+	if e := m.answerers[a.Key]; e != nil {
+		e.Value = a
+		m.recent.MoveToFront(e)
+		return
+	}
+	m.answerers[a.Key] = m.recent.PushFront(a)
+	if m.recent.Len() > answerersMost {
+		last := m.recent.Back()
+		delete(m.answerers, last.Value.(answerer).Key)
+		m.recent.Remove(last)
+	}
+}
+
+// Forget forgets all of a caller: he is to be erased.
+func (m *Memory) Forget(subject string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for e := m.recent.Front(); e != nil; {
+		next := e.Next()
+		if a := e.Value.(answerer); a.Subject == subject {
+			delete(m.answerers, a.Key)
+			m.recent.Remove(e)
+		}
+		e = next
+	}
+}
+
+// Keep returns all that is remembered, for [Memory.Recall] of the next process. It
+// names targets: whoever stores it seals it.
+func (m *Memory) Keep() ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := memories{Turns: m.turns}
+	for e := m.recent.Front(); e != nil; e = e.Next() {
+		out.Answerers = append(out.Answerers, e.Value.(answerer))
+	}
+	return json.Marshal(out)
+}
+
+// Recall takes what Keep gave; a turn never goes back.
+func (m *Memory) Recall(b []byte) error {
+	var in memories
+	if err := json.Unmarshal(b, &in); err != nil {
+		return fmt.Errorf("memory of calls: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, n := range in.Turns {
+		m.turns[key] = max(m.turns[key], n)
+	}
+	for i := len(in.Answerers) - 1; i >= 0; i-- {
+		m.stick(in.Answerers[i])
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package call
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+)
+
+func TestTurnsAreSharedByAllCalls(t *testing.T) {
+	m := NewMemory()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	var turns []uint64
+	for range 100 {
+		all.Go(func() {
+			n := m.Turn("demo", "flows.sales[0].dial")
+			mu.Lock()
+			turns = append(turns, n)
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	slices.Sort(turns)
+	for i, n := range turns {
+		if n != uint64(i) {
+			t.Fatalf("turn %d is %d", i, n)
+		}
+	}
+	if n := m.Turn("other", "flows.sales[0].dial"); n != 0 {
+		t.Errorf("another account begins at %d", n)
+	}
+}
+
+func TestWhoAnsweredIsRememberedUntilErased(t *testing.T) {
+	m := NewMemory()
+	w := Wanted{Account: "demo", Subject: "sub_1", Key: "step"}
+	m.Stick(w, "sip:one@127.0.0.1")
+	m.Stick(w, "sip:two@127.0.0.1")
+	m.Stick(Wanted{Account: "demo", Key: "step"}, "sip:three@127.0.0.1") // withheld
+	m.Turn("demo", "step")
+	b, err := m.Keep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := NewMemory()
+	if err := next.Recall(b); err != nil {
+		t.Fatal(err)
+	}
+	if got := next.Answered(w); got != "sip:two@127.0.0.1" {
+		t.Errorf("after a restart it is %q", got)
+	}
+	if got := next.Answered(Wanted{Account: "demo", Key: "step"}); got != "" {
+		t.Errorf("for a withheld caller it is %q", got)
+	}
+	if n := next.Turn("demo", "step"); n != 1 {
+		t.Errorf("the turn after a restart is %d", n)
+	}
+	next.Forget("sub_1")
+	if got := next.Answered(w); got != "" {
+		t.Errorf("after he was erased it is %q", got)
+	}
+	if next.Recall([]byte("{")) == nil {
+		t.Error("nonsense is recalled")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	m := NewMemory()
+	for i := range answerersMost + 10 {
+		m.Stick(Wanted{Account: "demo", Subject: fmt.Sprint("sub_", i), Key: "step"}, "sip:one@127.0.0.1")
+	}
+	if n := m.recent.Len(); n != answerersMost || len(m.answerers) != n {
+		t.Errorf("%d are remembered, %d found", n, len(m.answerers))
+	}
+	if m.Answered(Wanted{Account: "demo", Subject: "sub_0", Key: "step"}) != "" {
+		t.Error("who was not asked for longest is remembered")
+	}
+}
