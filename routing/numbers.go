@@ -49,6 +49,20 @@ func (b *builder) overlap(x, y *op) {
 	}
 }
 
+// maxShared is how many different things are remembered to be shared: where each
+// number has its own, looking for the same costs more than it saves.
+const maxShared = 1 << 14
+
+// attributable reports whether an attribution is right, without writing paths.
+func attributable(all map[string]string) bool {
+	for key, value := range all {
+		if checkID(key) != "" || checkText(value, attributionLimit) != "" {
+			return false
+		}
+	}
+	return len(all) <= attributionLimit
+}
+
 // sharing finds rows that say the same.
 type sharing struct {
 	more map[more]*more
@@ -94,7 +108,9 @@ func (b *builder) number(spec *TrackingNumber, i int) row {
 func (b *builder) more(spec *TrackingNumber, path func(string) string) *more {
 	var m more
 	if len(spec.Attribution) > 0 {
-		b.attribution(spec.Attribution, path(".attribution"))
+		if !attributable(spec.Attribution) {
+			b.attribution(spec.Attribution, path(".attribution"))
+		}
 		m.attribution = pack(spec.Attribution)
 	}
 	if spec.Regulatory != "" {
@@ -122,6 +138,9 @@ func (b *builder) more(spec *TrackingNumber, path func(string) string) *more {
 	}
 	if b.shared.more[m] == nil {
 		kept := m // m itself stays off the heap
+		if len(b.shared.more) >= maxShared {
+			return &kept
+		}
 		b.shared.more[m] = &kept
 	}
 	return b.shared.more[m]

@@ -59,8 +59,15 @@ func pack(all map[string]string) string {
 	if len(all) == 0 {
 		return ""
 	}
+	var few [8]string
+	keys, size := few[:0], 0
+	for key, value := range all {
+		keys, size = append(keys, key), size+len(key)+len(value)+2
+	}
+	slices.Sort(keys)
 	var b strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(all)) {
+	b.Grow(size) // and no byte more: it is kept
+	for _, key := range keys {
 		b.WriteString(key)
 		b.WriteByte(0)
 		b.WriteString(all[key])
