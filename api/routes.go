@@ -31,6 +31,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/calls", byToken, s.calls},
 		{"GET", "/v1/calls/{id}", byToken, s.call},
 		{"POST", "/v1/calls/{id}/hangup", byToken, s.hangup},
+		{"POST", "/v1/calls/{id}/orders", byToken, s.order},
 		{"GET", "/v1/calls/{id}/events", byToken, s.callEvents},
 		{"GET", "/v1/events", byToken, s.events},
 		{"GET", "/v1/recordings", byToken, s.recordings},

@@ -34,6 +34,7 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 type world struct {
 	calls      []call.View
 	hungUp     []string
+	orders     []string
 	told       []stored
 	recordings []Recording
 	wav        []byte
@@ -85,6 +86,7 @@ func (o *world) deps() Deps {
 		}},
 		Calls:      func() []call.View { return o.calls },
 		Hangup:     o.hangup,
+		Order:      o.order,
 		Events:     o.events,
 		Recordings: (*shelf)(o),
 		Log:        slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

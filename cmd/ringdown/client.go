@@ -155,11 +155,27 @@ func storedToken(c api.Config, dataDir string) (string, error) {
 // do sends one request and returns the answer, whose status is 2xx. What the
 // node refuses becomes an error in its own words.
 func (c *client) do(ctx context.Context, method, path string, query url.Values) (*http.Response, error) {
+	return c.send(ctx, method, path, query, nil)
+}
+
+// send is do with a body, as JSON; nil: none.
+func (c *client) send(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
 	u := c.base.JoinPath(path)
 	u.RawQuery = query.Encode()
-	r, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	var text io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		text = bytes.NewReader(b)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, u.String(), text)
 	if err != nil {
 		return nil, err
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	res, err := c.http.Do(r)

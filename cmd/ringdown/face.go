@@ -8,6 +8,8 @@ import (
 	"ringdown/api"
 	"ringdown/call"
 	"ringdown/events/natsbus"
+	"ringdown/media"
+	"ringdown/routing"
 )
 
 // openAPI shows the rooms through the HTTP face.
@@ -21,6 +23,7 @@ func (n *node) openAPI() (err error) {
 		Metrics:    n.metrics(),
 		Calls:      n.board.Calls,
 		Hangup:     n.hangup,
+		Order:      n.order,
 		Events:     n.events,
 		Recordings: bookshelf{n.recorder},
 		Log:        n.log,
@@ -33,6 +36,41 @@ func (n *node) hangup(id string) error {
 		return api.ErrNotFound
 	}
 	return nil
+}
+
+// order gives a live call an order of the face.
+func (n *node) order(ctx context.Context, id string, o api.Order) error {
+	want, err := n.orderOf(o)
+	if err != nil {
+		return err
+	}
+	if err = n.board.Control(ctx, call.ID(id), want, call.ByAPI); errors.Is(err, call.ErrNotLive) {
+		return api.ErrNotFound
+	}
+	return err
+}
+
+func (n *node) orderOf(o api.Order) (call.Order, error) {
+	party := func(word string) media.Side {
+		if word == media.Caller.String() {
+			return media.Caller
+		}
+		return media.Callee
+	}
+	switch {
+	case o.Transfer != nil:
+		to := o.Transfer.To
+		return call.TransferTo{Side: party(o.Transfer.Party), To: routing.Destination{URI: to.URI, Number: to.Number, User: to.User, Trunk: to.Trunk}}, nil
+	case o.Connect != nil:
+		return call.ConnectTo{Side: party(o.Connect.Party), Call: call.ID(o.Connect.Call), Party: party(o.Connect.With)}, nil
+	case o.Hold != nil:
+		return call.PutOnHold{Side: party(o.Hold.Party), On: o.Hold.On}, nil
+	case o.Mute != nil:
+		return call.MuteParty{Side: party(o.Mute.Party), On: o.Mute.On}, nil
+	case o.Recording != nil:
+		return call.PauseRecording{On: o.Recording.Action == "pause"}, nil
+	}
+	return call.StopPlaying{}, nil
 }
 
 func (n *node) events(ctx context.Context, f api.EventFilter, follow bool, emit func(json.RawMessage) error) error {

@@ -55,6 +55,19 @@ func newFake(t *testing.T) *fake {
 	}
 }
 
+// order takes orders for the first call; it cannot be transferred now.
+func (f *fake) order(_ context.Context, id string, o api.Order) error {
+	switch {
+	case id != callOne:
+		return api.ErrNotFound
+	case o.Transfer != nil:
+		return call.NotNow{Why: "another transfer is under way"}
+	case o.Play != nil:
+		return api.ErrNoPrompt
+	}
+	return nil
+}
+
 func (f *fake) deps() api.Deps {
 	return api.Deps{
 		Version:    buildVersion(),
@@ -62,6 +75,7 @@ func (f *fake) deps() api.Deps {
 		Draining:   func() bool { return false },
 		Calls:      func() []call.View { return f.calls },
 		Hangup:     f.hangup,
+		Order:      f.order,
 		Events:     f.tell,
 		Recordings: f,
 	}
