@@ -47,6 +47,8 @@ type plan struct {
 	Media6  string // media.address6
 	Sound   string // of the account: `{beep: …}`
 	Engine  string // media.engine
+	Flow    string // steps of the flow, a line each as YAML; empty: a dial
+	More    string // more sections of the file
 
 	SIP, HTTP, NATS string // host:port, chosen by newNode
 }
@@ -68,10 +70,10 @@ trunks:
   - {id: demo, agency: demo-agency, recording: {mode: record-from-answer, channels: dual}, {{with .Sound}}sound: {{.}}, {{end}}retention: P1M}
 numbers:
   - {number: "+4721000001", account: demo, flow: sales, attribution: {source: test}}
-flows:
+{{.More}}flows:
   sales:
-    - dial: {strategy: sequential, timeout: PT20S, targets: [{{if .To}}{{.To}}{{else}}{uri: "sip:agent@{{.Agent}}"}{{end}}]}
-`
+{{if .Flow}}{{.Flow}}{{else}}    - dial: {strategy: sequential, timeout: PT20S, targets: [{{if .To}}{{.To}}{{else}}{uri: "sip:agent@{{.Agent}}"}{{end}}]}
+{{end}}`
 
 var configTemplate = template.Must(template.New("config").Parse(configuration))
 
