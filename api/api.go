@@ -36,7 +36,7 @@ type Deps struct {
 	// such call is live.
 	Hangup func(id string) error
 	// Order gives a live call an order and returns when it is taken or refused:
-	// [ErrNotFound] when no such call is live, [ErrNoPrompt], or a [call.NotNow].
+	// [ErrNotFound] when no such call is live, a [call.Invalid] or a [call.NotNow].
 	Order func(ctx context.Context, id string, o Order) error
 	// Events hands over the stored events that the filter takes, each as its
 	// whole envelope, in the order of the stream. It returns after the last

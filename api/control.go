@@ -66,9 +66,6 @@ type (
 	}
 )
 
-// ErrNoPrompt says that no prompt has the name of an order.
-var ErrNoPrompt = errors.New("there is no such prompt")
-
 // name is the key of the order, empty when it is not exactly one.
 func (o Order) name() (name string) {
 	given := 0
@@ -139,11 +136,12 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) error {
 		return bad("%s", msg)
 	}
 	var refused call.NotNow
+	var invalid call.Invalid
 	switch err := s.deps.Order(r.Context(), id, o); {
 	case errors.Is(err, ErrNotFound):
 		return notLive(id)
-	case errors.Is(err, ErrNoPrompt):
-		return bad("%s", ErrNoPrompt)
+	case errors.As(err, &invalid):
+		return bad("%s", invalid.Why)
 	case errors.As(err, &refused):
 		return &fault{http.StatusConflict, "not-now", refused.Why}
 	case err != nil:

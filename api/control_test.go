@@ -16,7 +16,7 @@ func (o *world) order(_ context.Context, id string, order Order) error {
 	case id != call1:
 		return ErrNotFound
 	case order.Play != nil && order.Play.Prompt != "hello":
-		return ErrNoPrompt
+		return call.Invalid{Why: "there is no such prompt"}
 	case order.Transfer != nil:
 		return call.NotNow{Why: "another transfer is under way"}
 	case order.Mute != nil && order.Mute.Party == "caller":

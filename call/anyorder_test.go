@@ -165,7 +165,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 	switch name {
 	case "ordered":
 		args := []string{
-			rapid.SampledFrom([]string{"transfer", "connect", "play", "stop-playing", "hold", "hold", "mute", "pause"}).Draw(r, "order"),
+			rapid.SampledFrom([]string{"transfer", "connect", "play", "stop-playing", "hold", "hold", "mute", "pause", "record", "record", "tag"}).Draw(r, "order"),
 			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "of"), rapid.SampledFrom([]string{"", "off"}).Draw(r, "how"),
 		}
 		return "", signalOf(t, set, at, name, args)

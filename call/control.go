@@ -3,6 +3,7 @@ package call
 import (
 	"time"
 
+	"ringdown/events"
 	"ringdown/media"
 	"ringdown/routing"
 )
@@ -52,6 +53,7 @@ func (m *machine) ordered(s Ordered) {
 		m.do(doReplyOrder{s.Reply, NotNow{why}})
 		return
 	}
+	var err error
 	switch o := s.Order.(type) {
 	case TransferTo:
 		m.transferOrdered(s, &transfer{kind: blind, side: o.Side}, doTransferTo{o.To})
@@ -60,11 +62,7 @@ func (m *machine) ordered(s Ordered) {
 		m.connectOrdered(s, o)
 		return
 	case PlayTo:
-		if m.sounds[sounding{purpose: forOrder, to: o.Side}] {
-			m.do(doReplyOrder{s.Reply, NotNow{"a sound plays to that party by order already: stop it first"}})
-			return
-		}
-		m.play(forOrder, media.Play{To: o.Side, Sound: o.Sound, Under: o.Under, Level: o.Under, Loop: o.Loop})
+		err = m.playOrdered(o)
 	case StopPlaying:
 		m.quiet(forOrder, media.Caller)
 		m.quiet(forOrder, media.Callee)
@@ -73,12 +71,71 @@ func (m *machine) ordered(s Ordered) {
 	case MuteParty:
 		m.mute(o.Side, o.On)
 	case PauseRecording:
-		if why := m.pauseOrdered(o.On); why != "" {
-			m.do(doReplyOrder{s.Reply, NotNow{why}})
-			return
-		}
+		err = m.pauseOrdered(o.On)
+	case SwitchRecording:
+		err = m.recordOrdered(s.Time, o.On)
+	case TagWith:
+		err = m.tagOrdered(s.Time, o.Tags)
 	}
-	m.do(doReplyOrder{s.Reply, nil})
+	m.do(doReplyOrder{s.Reply, err})
+}
+
+// playOrdered plays a prompt, in the language of the call.
+func (m *machine) playOrdered(o PlayTo) error {
+	if m.sounds[sounding{purpose: forOrder, to: o.Side}] {
+		return NotNow{"a sound plays to that party by order already: stop it first"}
+	}
+	if m.decision.Walk == nil {
+		return Invalid{"there is no such prompt"}
+	}
+	p := m.decision.Walk.Prompt(o.Prompt)
+	if p.IsZero() {
+		return Invalid{"there is no such prompt"}
+	}
+	m.play(forOrder, media.Play{To: o.Side, Sound: soundOf(p), Under: o.Under, Level: o.Under, Loop: o.Loop})
+	return nil
+}
+
+// tagOrdered notes tags, as a step would.
+func (m *machine) tagOrdered(at time.Time, tags map[string]string) error {
+	if m.decision.Walk == nil {
+		return NotNow{"the call has no flow"}
+	}
+	noted, faults := m.decision.Walk.Tag(tags)
+	switch {
+	case len(faults) > 0:
+		return Invalid{"tag" + faults[0].Path + " " + faults[0].Msg}
+	case len(noted) == 0:
+		return NotNow{"the call has as many tags as it can have"}
+	}
+	m.publish(events.CallTagged, at, events.CallTaggedData{Tags: noted})
+	return nil
+}
+
+// recordOrdered begins to record the talk, or ends its recording. Consent is asked
+// for as ever: an order is not the caller's.
+func (m *machine) recordOrdered(at time.Time, on bool) error {
+	switch {
+	case m.busy():
+		return NotNow{"a transfer, a negotiation or the opening of a recording is under way"}
+	case on && m.recording == recording:
+		return NotNow{"the call is recorded already"}
+	case !on && m.recording != recording:
+		return NotNow{"the call is not recorded"}
+	case !on:
+		m.recording = recordingOver
+		m.resume(byOrder) // a pause is not for the next one
+		m.do(doCloseRecording{ended: at})
+		m.quiet(forBeep, media.Caller)
+		m.quiet(forBeep, media.Callee)
+		return nil
+	}
+	if why := m.blocked(m.policy()); why != "" {
+		return NotNow{"the caller's consent does not allow it: " + why}
+	}
+	m.recording = opening
+	m.record(m.talk)
+	return nil
 }
 
 // transferOrdered begins a transfer that no party has asked for. The order is
@@ -167,14 +224,14 @@ func (m *machine) mute(side media.Side, on bool) {
 	}
 }
 
-// pauseOrdered pauses the recording, or resumes it; it says why not.
-func (m *machine) pauseOrdered(on bool) (why string) {
+// pauseOrdered pauses the recording, or resumes it.
+func (m *machine) pauseOrdered(on bool) error {
 	if m.recording != recording && m.recording != opening {
-		return "the call is not recorded"
+		return NotNow{"the call is not recorded"}
 	}
 	if !on {
 		m.resume(byOrder)
-		return ""
+		return nil
 	}
 	m.do(doStopTimer{timerPause})
 	told := m.keys.paused
@@ -183,5 +240,5 @@ func (m *machine) pauseOrdered(on bool) (why string) {
 		m.do(doPause{true, byOrder})
 		m.beeps()
 	}
-	return ""
+	return nil
 }

@@ -21,13 +21,17 @@ func orderOf(t *testing.T, what string, side media.Side, how string) Order {
 	case "connect":
 		return ConnectTo{Side: side, Call: "call_2", Party: media.Caller}
 	case "play":
-		return PlayTo{Side: side, Sound: media.Sound{File: "news.wav"}, Under: how == "under"}
+		return PlayTo{Side: side, Prompt: "goodbye", Under: how == "under"}
 	case "hold":
 		return PutOnHold{Side: side, On: on}
 	case "mute":
 		return MuteParty{Side: side, On: on}
 	case "pause":
 		return PauseRecording{On: on}
+	case "record":
+		return SwitchRecording{On: on}
+	case "tag":
+		return TagWith{Tags: map[string]string{"quality": "good"}}
 	}
 	return StopPlaying{} // of TestEveryPair's arguments
 }

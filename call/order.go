@@ -28,7 +28,7 @@ type (
 	// at a time.
 	PlayTo struct {
 		Side        media.Side
-		Sound       media.Sound
+		Prompt      string // id, found in the language of the call
 		Under, Loop bool
 	}
 	// StopPlaying ends what orders have begun to play.
@@ -44,18 +44,25 @@ type (
 		Side media.Side
 		On   bool
 	}
+	// SwitchRecording records the call from now on, where the caller's consent allows
+	// it, or no longer.
+	SwitchRecording struct{ On bool }
+	// TagWith notes something about the call.
+	TagWith struct{ Tags map[string]string }
 	// PauseRecording pauses the recording until it is resumed: no limit of time ends
 	// the pause.
 	PauseRecording struct{ On bool }
 )
 
-func (TransferTo) isOrder()     {}
-func (ConnectTo) isOrder()      {}
-func (PlayTo) isOrder()         {}
-func (StopPlaying) isOrder()    {}
-func (PutOnHold) isOrder()      {}
-func (MuteParty) isOrder()      {}
-func (PauseRecording) isOrder() {}
+func (TransferTo) isOrder()      {}
+func (ConnectTo) isOrder()       {}
+func (PlayTo) isOrder()          {}
+func (StopPlaying) isOrder()     {}
+func (PutOnHold) isOrder()       {}
+func (MuteParty) isOrder()       {}
+func (PauseRecording) isOrder()  {}
+func (SwitchRecording) isOrder() {}
+func (TagWith) isOrder()         {}
 
 // ErrNotLive says that there is no such live call.
 var ErrNotLive = errors.New("no such live call")
@@ -64,6 +71,11 @@ var ErrNotLive = errors.New("no such live call")
 type NotNow struct{ Why string }
 
 func (e NotNow) Error() string { return e.Why }
+
+// Invalid says why an order can never be carried out, without repeating it.
+type Invalid struct{ Why string }
+
+func (e Invalid) Error() string { return e.Why }
 
 // Ordered is an order. Reply is called once, from the call's goroutine, and must
 // not wait: nil says that the order is carried out or under way.
@@ -75,7 +87,7 @@ type Ordered struct {
 }
 
 // Control gives a live call an order and waits until it is under way or refused:
-// the error is [ErrNotLive] or a [NotNow], or the context's. What becomes of it is
+// the error is [ErrNotLive], a [NotNow] or [Invalid], or the context's. What becomes of it is
 // told by events.
 func (b *Switchboard) Control(ctx context.Context, id ID, o Order, by Ender) error {
 	b.mu.Lock()

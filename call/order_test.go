@@ -15,6 +15,9 @@ import (
 func TestControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
+		set := defaultSetup()
+		set.walk(t, `[{"dial":{"targets":[{"uri":"sip:one@127.0.0.1"}]}}]`)
+		w.decision = set.decision
 		w.decision.Sounds.MusicOnHold = "wait.wav"
 		board := w.board(Config{})
 		_, fromCaller := admitted(t, board)
@@ -31,7 +34,7 @@ func TestControl(t *testing.T) {
 		synctest.Wait()
 		for _, o := range []Order{
 			PutOnHold{media.Caller, true}, PutOnHold{media.Caller, false}, MuteParty{media.Callee, true},
-			PlayTo{Side: media.Caller, Sound: media.Sound{File: "news.wav"}}, StopPlaying{},
+			PlayTo{Side: media.Caller, Prompt: "goodbye"}, StopPlaying{},
 		} {
 			if err := order(o); err != nil {
 				t.Errorf("%T: %v", o, err)

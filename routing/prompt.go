@@ -154,6 +154,9 @@ func (w *Walk) prompts(ids []string) []Prompt {
 	return out
 }
 
+// Prompt finds what an id names, in the language of the call; zero: nothing.
+func (w *Walk) Prompt(id string) Prompt { return w.prompt(id) }
+
 // prompt is the account's before the table's before the program's, in the
 // number's language before the account's before [DefaultLanguage]; else in any.
 func (w *Walk) prompt(id string) Prompt {

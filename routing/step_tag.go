@@ -39,6 +39,18 @@ func checkTags(tags map[string]string) (faults []Fault) {
 	return faults
 }
 
+// Tag notes tags that come from outside the flow and returns those that fit; the
+// steps that follow see them. The faults' paths are keys.
+func (w *Walk) Tag(tags map[string]string) (noted map[string]string, faults []Fault) {
+	if faults = checkTags(tags); len(faults) > 0 {
+		return nil, faults
+	}
+	if l, ok := w.label(tags).(Label); ok {
+		noted = l.Tags
+	}
+	return noted, nil
+}
+
 func (s *tagStep) run(w *Walk, o Outcome) Instruction {
 	if _, began := o.(Began); !began {
 		return nil

@@ -40,17 +40,15 @@ func (n *node) hangup(id string) error {
 
 // order gives a live call an order of the face.
 func (n *node) order(ctx context.Context, id string, o api.Order) error {
-	want, err := n.orderOf(o)
-	if err != nil {
-		return err
-	}
-	if err = n.board.Control(ctx, call.ID(id), want, call.ByAPI); errors.Is(err, call.ErrNotLive) {
+	err := n.board.Control(ctx, call.ID(id), orderOf(o), call.ByAPI)
+	if errors.Is(err, call.ErrNotLive) {
 		return api.ErrNotFound
 	}
 	return err
 }
 
-func (n *node) orderOf(o api.Order) (call.Order, error) {
+// orderOf is an order in the words of the call; the face has checked that it is one.
+func orderOf(o api.Order) call.Order {
 	party := func(word string) media.Side {
 		if word == media.Caller.String() {
 			return media.Caller
@@ -60,17 +58,25 @@ func (n *node) orderOf(o api.Order) (call.Order, error) {
 	switch {
 	case o.Transfer != nil:
 		to := o.Transfer.To
-		return call.TransferTo{Side: party(o.Transfer.Party), To: routing.Destination{URI: to.URI, Number: to.Number, User: to.User, Trunk: to.Trunk}}, nil
+		return call.TransferTo{Side: party(o.Transfer.Party), To: routing.Destination{URI: to.URI, Number: to.Number, User: to.User, Trunk: to.Trunk}}
 	case o.Connect != nil:
-		return call.ConnectTo{Side: party(o.Connect.Party), Call: call.ID(o.Connect.Call), Party: party(o.Connect.With)}, nil
+		return call.ConnectTo{Side: party(o.Connect.Party), Call: call.ID(o.Connect.Call), Party: party(o.Connect.With)}
+	case o.Play != nil:
+		return call.PlayTo{Side: party(o.Play.Party), Prompt: o.Play.Prompt, Under: o.Play.Under, Loop: o.Play.Loop}
 	case o.Hold != nil:
-		return call.PutOnHold{Side: party(o.Hold.Party), On: o.Hold.On}, nil
+		return call.PutOnHold{Side: party(o.Hold.Party), On: o.Hold.On}
 	case o.Mute != nil:
-		return call.MuteParty{Side: party(o.Mute.Party), On: o.Mute.On}, nil
-	case o.Recording != nil:
-		return call.PauseRecording{On: o.Recording.Action == "pause"}, nil
+		return call.MuteParty{Side: party(o.Mute.Party), On: o.Mute.On}
+	case o.Tag != nil:
+		return call.TagWith{Tags: o.Tag}
+	case o.Recording == nil:
+		return call.StopPlaying{}
 	}
-	return call.StopPlaying{}, nil
+	switch o.Recording.Action {
+	case "pause", "resume":
+		return call.PauseRecording{On: o.Recording.Action == "pause"}
+	}
+	return call.SwitchRecording{On: o.Recording.Action == "start"}
 }
 
 func (n *node) events(ctx context.Context, f api.EventFilter, follow bool, emit func(json.RawMessage) error) error {

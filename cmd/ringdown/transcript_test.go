@@ -63,7 +63,7 @@ func (f *fake) order(_ context.Context, id string, o api.Order) error {
 	case o.Transfer != nil:
 		return call.NotNow{Why: "another transfer is under way"}
 	case o.Play != nil:
-		return api.ErrNoPrompt
+		return call.Invalid{Why: "there is no such prompt"}
 	}
 	return nil
 }
