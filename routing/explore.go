@@ -30,7 +30,6 @@ type moment struct {
 	next    Instruction
 	trail   *trail
 	reached reached
-	record  Recording // as it was decided
 }
 
 // reached is what a way has come to, by the places of reachWords.
@@ -78,7 +77,7 @@ func (e *explorer) explore(m moment, at time.Time, asked string) {
 		if o.text != "" {
 			t = &trail{t, o.text}
 		}
-		e.explore(moment{w, w.Next(o.outcome), t, m.reached, m.record}, at, asked)
+		e.explore(moment{w, w.Next(o.outcome), t, m.reached}, at, asked)
 	}
 }
 
@@ -116,14 +115,22 @@ func outcomes(m moment, at time.Time, asked string) []happening {
 	return []happening{{Done{now}, ""}}
 }
 
-// keys are what a caller may press: any key, or nothing; when he is asked again
-// at the same place, nothing.
+// keys are what a caller may press: each option of a menu, else any key; or
+// nothing, which is all when he is asked again at the same place.
 func (m moment) keys(g Gather, now When, asked string) []happening {
 	nothing := happening{Gathered{When: now, Complete: true}, "nothing is pressed in " + g.Step}
 	if asked == g.Step {
 		return []happening{nothing}
 	}
 	var out []happening
+	if s := m.walk.current(); s != nil {
+		if menu, ok := s.node.(*menuStep); ok {
+			for _, keys := range menu.words {
+				out = append(out, happening{Gathered{When: now, Keys: keys, Complete: true}, keys + " is pressed in " + g.Step})
+			}
+			return append(out, nothing)
+		}
+	}
 	for _, key := range "1234567890*#" {
 		out = append(out, happening{Gathered{When: now, Keys: string(key), Complete: true}, string(key) + " is pressed in " + g.Step})
 	}

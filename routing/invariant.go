@@ -37,16 +37,9 @@ const (
 	ReachHangup    = "hangup"
 )
 
-// What a recording may take.
-const (
-	onlyOptedIn   = "opt-in"
-	onlyAnnounced = "announced"
-	onlyNever     = "never"
-)
-
 var (
 	reachWords    = []string{ReachTarget, ReachVoicemail, ReachReject, ReachHangup}
-	recordedWords = []string{onlyOptedIn, onlyAnnounced, onlyNever}
+	recordedWords = []string{ConsentOptIn, ConsentAnnounced, ConsentNever}
 )
 
 // invariant is an Invariant to check.

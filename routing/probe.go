@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -145,9 +146,9 @@ func (t *Table) moments(from time.Time) []time.Time {
 	})
 }
 
-// probes calls f for one call of each kind: each way in which numbers are set up,
+// probes calls f for one call of each kind (of some numbers only): each way in which numbers are set up,
 // at each of the moments, by each caller, until it returns false.
-func (t *Table) probes(from time.Time, f func(probe) bool) {
+func (t *Table) probes(from time.Time, only []string, f func(probe) bool) {
 	type kind struct {
 		account, flow place
 		from, until   int64
@@ -155,7 +156,7 @@ func (t *Table) probes(from time.Time, f func(probe) bool) {
 	}
 	moments, callers, seen := t.moments(from), t.callers(), map[kind]bool{}
 	begin, end := from.Unix(), from.AddDate(1, 0, 0).Unix()
-	for r := range t.numbers.from(0, beginless) {
+	for r := range t.rowsOf(only) {
 		k := kind{r.account, r.flow, max(r.from, begin), min(r.until, end), r.more}
 		if seen[k] || r.state != active || k.from >= k.until {
 			continue
@@ -168,6 +169,26 @@ func (t *Table) probes(from time.Time, f func(probe) bool) {
 					if !f(probe{r, e, trunk, c, at}) {
 						return
 					}
+				}
+			}
+		}
+	}
+}
+
+// rowsOf are the rows of some numbers; of all when none is named.
+func (t *Table) rowsOf(only []string) iter.Seq[*row] {
+	if len(only) == 0 {
+		return t.numbers.from(0, beginless)
+	}
+	return func(yield func(*row) bool) {
+		for _, s := range only {
+			n, _ := checkE164(s)
+			for r := range t.numbers.from(n, beginless) {
+				if r.number != n {
+					break
+				}
+				if !yield(r) {
+					return
 				}
 			}
 		}
@@ -194,5 +215,5 @@ func (t *Table) decide(p *probe) (m moment, begun bool) {
 		Trunk: p.trunk.id, From: p.caller.number.e164(), To: p.trunk.spec.NumberFormat.Strip + p.row.number.e164(), At: p.at,
 		Attested: p.caller.attested, Private: p.caller.private, Headers: p.caller.headers,
 	})
-	return moment{walk: d.Walk, next: d.First, record: d.Recording}, d.Walk != nil
+	return moment{walk: d.Walk, next: d.First}, d.Walk != nil
 }

@@ -14,17 +14,18 @@ const maxLooks = 2_000_000
 
 // Violations checks the invariants: every way that a call can take, for a year
 // from then on. A fault names the invariant and tells a call that breaks it, in
-// words. A table without invariants has none.
+// words. A table without invariants has none. With numbers, E.164 with the +, only
+// calls of these are looked at: what a change of them needs.
 //
 // Calls that are refused before their flow begins, by attestation or a limit,
 // are not looked at, and neither is what a hook names at the time of a call.
-func (t *Table) Violations(from time.Time) []Fault {
+func (t *Table) Violations(from time.Time, only ...string) []Fault {
 	if t == nil || len(t.invariants) == 0 {
 		return nil
 	}
 	broken := map[*invariant]string{}
 	e := explorer{left: maxLooks}
-	t.probes(from, func(p probe) bool {
+	t.probes(from, only, func(p probe) bool {
 		var about []*invariant
 		for _, v := range t.invariants {
 			if _, known := broken[v]; !known && v.about(&p) {
@@ -120,28 +121,15 @@ func (v *invariant) unasked(m moment) string {
 	default:
 		return ""
 	}
-	policy, may := m.recording()
-	has := m.walk.Consent()
+	policy, has := m.walk.Recording(), m.walk.Consent()
 	switch {
-	case !may, v.RecordedOnly == onlyOptedIn && has == OptedIn, v.RecordedOnly == onlyAnnounced && (has == OptedIn || has == Announced):
+	case policy.Mode == DoNotRecord, !m.walk.MayRecord(), v.RecordedOnly == ConsentOptIn && has == OptedIn, v.RecordedOnly == ConsentAnnounced && (has == OptedIn || has == Announced):
 		return ""
 	}
 	if has == NoConsent {
 		has = "no consent"
 	}
 	return fmt.Sprintf("the talk is recorded (%s) with %s, where it takes %s", policy.words(), has, v.RecordedOnly)
-}
-
-// recording is the policy in force, and whether anything may be recorded by it.
-func (m moment) recording() (Recording, bool) {
-	policy, may := m.record, true
-	if w, ok := any(m.walk).(interface{ Recording() Recording }); ok {
-		policy = w.Recording()
-	}
-	if w, ok := any(m.walk).(interface{ MayRecord() bool }); ok {
-		may = w.MayRecord()
-	}
-	return policy, may && policy.Mode != DoNotRecord
 }
 
 // unreached finds a way that ends without having come to anything wanted.

@@ -151,3 +151,51 @@ func TestCallersAreOfTheirClass(t *testing.T) {
 		}
 	}
 }
+
+// asking is a flow that asks callers of Berlin and Hamburg for their consent.
+func asking(areas ...string) Spec {
+	s := good()
+	s.Accounts[0].Recording = RecordingPolicy{Mode: RecordFromAnswer}
+	s.Areas = map[string][]string{"berlin": {"+4930"}, "hamburg": {"+4940"}}
+	ask := Flow{
+		{Menu: &Menu{Played: Played{Prompt: "recording-notice"}, Options: map[Keys]Flow{"1": {{Consent: new(OptIn)}}, "2": {{Consent: new(OptOut)}}},
+			Default: Flow{{Recording: &RecordingPolicy{Mode: DoNotRecord}}}}},
+	}
+	s.Flows = map[string]Flow{"sales": append(Flow{{Geo: &Geo{Cases: []GeoCase{{Areas: areas, Steps: ask}}}}}, to("desk")...)}
+	s.Invariants = map[string]Invariant{"germans-are-asked": {When: InvariantWhen{Countries: []string{"DE"}, Callers: []string{"germans"}}, RecordedOnly: ConsentOptIn}}
+	s.Lists = map[string]NumberList{"germans": {Prefixes: []string{"+4930", "+4940"}}}
+	return s
+}
+
+// The consent that was dropped for one prefix is found.
+func TestConsentDropped(t *testing.T) {
+	if got := violations(t, asking("berlin", "hamburg")); len(got) > 0 {
+		t.Errorf("all are asked: %q", got)
+	}
+	got := strings.Join(violations(t, asking("berlin")), "\n")
+	want := "invariants.germans-are-asked does not hold: a caller of DE (+49*****22) calls +47*****01 of account demo by trunk carrier-a at Mon 2026-06-01 00:00Z: " +
+		"the talk is recorded (record-from-answer, dual, on failure continue-unrecorded) with no consent, where it takes opt-in"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A change of some numbers needs only these to be looked at.
+func TestViolationsOfSomeNumbers(t *testing.T) {
+	s := guarded()
+	s.Flows["abroad"] = dialling("+33123456789")
+	s.Numbers = append(s.Numbers, TrackingNumber{Number: "+4721000002", Account: "demo", Flow: "abroad"})
+	s.Invariants = map[string]Invariant{"rule": {TargetsWithin: []string{"NO", "SE"}}}
+	table, faults := NewTable(s)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	for _, test := range []struct {
+		only []string
+		want int
+	}{{nil, 1}, {[]string{"+4721000001"}, 0}, {[]string{"+4721000002"}, 1}, {[]string{"+4721000001", "+4721000002"}, 1}, {[]string{"+4721000009"}, 0}} {
+		if got := table.Violations(thisYear, test.only...); len(got) != test.want {
+			t.Errorf("%q: %v", test.only, got)
+		}
+	}
+}

@@ -3,10 +3,12 @@ package directory
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"ringdown/routing"
 )
@@ -47,9 +49,37 @@ func (d *Directory) overlaps(kinds []string) (faults []routing.Fault) {
 	return faults
 }
 
-// judge makes the table that a change leads to of the one in effect. Faults are
-// told by their paths in the change.
+// judge makes the table that a change leads to of the one in effect, and holds
+// its invariants: only who takes a change does that, for what is in the bucket
+// has taken effect. Faults are told by their paths in the change.
 func (d *Directory) judge(now *state, next *snapshot, c Change) (*routing.Table, []routing.Fault, error) {
+	table, faults, err := d.made(now, next, c)
+	if err != nil || len(faults) > 0 {
+		return table, faults, err
+	}
+	return table, table.Violations(time.Now(), numbersOnly(c)...), nil
+}
+
+// numbersOnly are the numbers that a change puts; none when it is about anything
+// else, because then every call may go otherwise.
+func numbersOnly(c Change) (only []string) {
+	put := c.Put
+	put.Numbers = nil
+	if c.Replace || !reflect.ValueOf(put).IsZero() {
+		return nil
+	}
+	for kind := range c.Remove {
+		if kind != numbers {
+			return nil
+		}
+	}
+	for _, n := range c.Put.Numbers {
+		only = append(only, n.Number)
+	}
+	return only
+}
+
+func (d *Directory) made(now *state, next *snapshot, c Change) (*routing.Table, []routing.Fault, error) {
 	if c.Replace {
 		change, err := d.ring.between(&now.snapshot, next)
 		if err != nil {
