@@ -6,9 +6,10 @@ import (
 	"ringdown/media"
 )
 
-// AnswerAlone answers an offer by ourselves, before anybody else has: with those
-// of its formats of speech that speaks accepts, in its order, and its telephone
-// events. Without any it is an [ErrUnacceptable].
+// AnswerAlone answers an offer by ourselves, before anybody else has: with the first
+// of its formats of speech that speaks accepts and its telephone events. It is one, so
+// that whoever comes to talk to the party has to have only that for nobody to be asked
+// again. Without any it is an [ErrUnacceptable].
 func AnswerAlone(offer *Description, us Ours, speaks func(media.Format) bool) ([]byte, error) {
 	if offer.refuse != nil {
 		return nil, offer.refuse
@@ -16,9 +17,11 @@ func AnswerAlone(offer *Description, us Ours, speaks func(media.Format) bool) ([
 	var types []uint8
 	speech := false
 	for _, f := range offer.relay.formats {
-		if f.Name == "TELEPHONE-EVENT" || speaks(f) {
+		switch {
+		case f.Name == "TELEPHONE-EVENT":
 			types = append(types, f.PT)
-			speech = speech || f.Name != "TELEPHONE-EVENT"
+		case !speech && speaks(f):
+			types, speech = append(types, f.PT), true
 		}
 	}
 	if !speech {
