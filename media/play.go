@@ -6,6 +6,7 @@ import "time"
 // value is none.
 type Sound struct {
 	File     string // path of a WAV file
+	Prompt   string // one that comes with the program, by language and name: "en/goodbye"
 	Ringback string // the country whose ringback tone it is: "de", "us", …
 	Beep     bool   // the tone that says that a call is recorded
 	Shipped  string // language and name of a prompt that comes with the program: "en/goodbye"
@@ -15,6 +16,7 @@ type Sound struct {
 type Play struct {
 	To    Side
 	Sound Sound
+	Then  []Sound       // behind it, one after the other without a gap but for the rest of a frame of 20 ms
 	Under bool          // mixed under what the other side says; else instead of it
 	Level bool          // under talk: it keeps its level; else it is lowered while there is talk
 	Loop  bool          // until it is stopped
@@ -28,9 +30,9 @@ type Playback struct {
 	ID       int // as Play returned it
 	To       Side
 	For      string
-	Sound    Sound
-	Hash     string        // SHA-256 of rate and samples in hex, its first 16 digits: which recording of an announcement it was
-	Complete bool          // heard to its end at least once, as far as we sent it
+	Sound    Sound         // the first
+	Hash     string        // SHA-256 of rate and samples in hex, its first 16 digits: which recording of an announcement it was; of several, of their hashes
+	Complete bool          // heard to its end at least once, as far as we sent it; of several, to that of the last
 	Heard    time.Duration // of sound sent, all times together
 	Times    int           // how often it began
 	End      PlayEnd

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 type cue struct {
 	id    int
 	order media.Play
-	sound *sound.Sound
+	sound *sound.Sound   // the one whose turn it is
+	all   []*sound.Sound // it and those before and behind it
+	turn  int            // its place in them
 
 	due      int64 // when it begins, or has begun
 	sounding bool
@@ -37,7 +40,8 @@ func (c *cue) start(at int64) bool {
 	if c == nil || c.sounding || c.due > at {
 		return false
 	}
-	c.sounding, c.rate = true, 0
+	c.sounding = true
+	c.take(0)
 	c.times++
 	return true
 }
@@ -48,7 +52,9 @@ func (c *cue) count(samples int) {
 		return
 	}
 	c.heard += time.Duration(samples) * time.Second / time.Duration(c.rate)
-	c.complete = c.complete || c.heard >= c.sound.Length() // a loop has been round
+	if len(c.all) == 1 || c.order.Loop { // else the end of the last says so: each may be filled up
+		c.complete = c.complete || c.heard >= c.length() // a loop has been round
+	}
 }
 
 // tune readies the samples at a rate, from the beginning or from where they stand.
@@ -57,7 +63,7 @@ func (c *cue) tune(rate int) {
 	case rate:
 		return
 	case 0:
-		c.at = sound.Play(c.sound, rate, c.order.Loop)
+		c.at = sound.Play(c.sound, rate, c.order.Loop && len(c.all) == 1)
 	default:
 		c.at.Retune(rate)
 	}
@@ -85,9 +91,47 @@ func (c *cue) shared(t *tongue) (payload []byte, ok bool) {
 
 // playback says how far a cue came.
 func (c *cue) playback(end media.PlayEnd) media.Playback {
-	sum := c.sound.Hash()
+	sum := c.all[0].Hash()
+	if len(c.all) > 1 {
+		var each []byte
+		for _, s := range c.all {
+			h := s.Hash()
+			each = append(each, h[:]...)
+		}
+		sum = sha256.Sum256(each)
+	}
 	return media.Playback{
 		ID: c.id, To: c.order.To, For: c.order.For, Sound: c.order.Sound, Hash: hex.EncodeToString(sum[:8]),
 		Complete: c.complete, Heard: c.heard, Times: c.times, End: end,
 	}
+}
+
+// take makes one of the sounds the one whose turn it is, from its beginning.
+func (c *cue) take(i int) {
+	if c.turn != i {
+		c.turn, c.sound, c.frames, c.alone = i, c.all[i], nil, false
+	}
+	c.rate = 0
+}
+
+// next goes on to the sound behind the one that is over, and round again in a loop;
+// false: there is none.
+func (c *cue) next() bool {
+	switch i := c.turn + 1; {
+	case i < len(c.all):
+		c.take(i)
+	case c.order.Loop:
+		c.take(0)
+	default:
+		return false
+	}
+	return true
+}
+
+// length is that of all sounds together.
+func (c *cue) length() (sum time.Duration) {
+	for _, s := range c.all {
+		sum += s.Length()
+	}
+	return sum
 }

@@ -17,17 +17,23 @@ var ErrNoCodec = errors.New("the party takes no codec that we speak")
 var errNoSound = errors.New("there is no such sound")
 
 // Play plays a sound to a side, from the next frame on, in place of a sound that
-// plays there in the same way (instead of talk, or under it). It needs a
-// description of that side and nothing of the other. When the sound is over the
+// plays there in the same way (instead of talk, or under it), and those of
+// order.Then behind it: there is no gap between them, but each begins with a packet of
+// its own, so up to 20 ms of silence fill up the last packet of the one before. It
+// needs a description of that side and nothing of the other. When the sound is over the
 // notice function is told ([media.Played]), unless [Relay.Stop] or Close ended it.
 //
 // While it plays instead of talk, what the other side sends is not forwarded
 // ([media.DropReplaced]); the tap gets it all the same, and never hears a sound
 // of ours. A side that may not be sent anything now hears the sound when it may.
 func (r *Relay) Play(order media.Play) (id int, err error) {
-	s, err := r.pool.sound(order.Sound)
-	if err != nil {
-		return 0, fmt.Errorf("sound for the %s: %w", order.To, err)
+	var all []*sound.Sound
+	for _, of := range append([]media.Sound{order.Sound}, order.Then...) {
+		s, err := r.pool.sound(of)
+		if err != nil {
+			return 0, fmt.Errorf("sound for the %s: %w", order.To, err)
+		}
+		all = append(all, s)
 	}
 	r.nego.Lock()
 	defer r.nego.Unlock()
@@ -42,7 +48,9 @@ func (r *Relay) Play(order media.Play) (id int, err error) {
 	if t.rate == 0 {
 		return 0, fmt.Errorf("sound for the %s: %w", order.To, ErrNoCodec)
 	}
-	t.warm(s)
+	for _, s := range all {
+		t.warm(s)
+	}
 	r.warm()
 
 	r.mu.Lock()
@@ -52,7 +60,7 @@ func (r *Relay) Play(order media.Play) (id int, err error) {
 		p.retune(t)
 	}
 	r.plays++
-	p.begin(&cue{id: r.plays, order: order, sound: s}, r.clock(time.Now()))
+	p.begin(&cue{id: r.plays, order: order, sound: all[0], all: all}, r.clock(time.Now()))
 	r.pool.beat.hurry(r)
 	return r.plays, nil
 }
@@ -129,7 +137,9 @@ func (r *Relay) warm() {
 		t := tongueFor(r.legs[i].desc, r.legs[i].sent)
 		for _, c := range [...]*cue{p.instead, p.under} {
 			if c != nil && !p.tongue.same(&t) {
-				all = append(all, playing{c.sound, t})
+				for _, s := range c.all {
+					all = append(all, playing{s, t})
+				}
 			}
 		}
 	}
@@ -171,6 +181,8 @@ func (p *Pool) sound(of media.Sound) (*sound.Sound, error) {
 			p.engine.log.Warn("a sound file cannot be read again: the sound plays as it was", "file", of.File, "error", err)
 		}
 		return s, nil
+	case of.Prompt != "":
+		return p.sounds.Prompt(of.Prompt)
 	case of.Ringback != "":
 		s = p.sounds.Ringback(of.Ringback)
 	case of.Beep:

@@ -250,7 +250,7 @@ func (p *player) send(b []byte, at int64) bool {
 
 // ended ends a cue whose last sample was heard.
 func (p *player) ended(slot **cue, at int64) {
-	if c := *slot; c.on() && c.rate != 0 && c.at.Over() {
+	if c := *slot; c.on() && c.rate != 0 && c.at.Over() && !c.next() {
 		c.complete = true
 		p.over(slot, at, media.PlayFinished)
 	}
