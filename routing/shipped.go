@@ -5,21 +5,40 @@ import (
 	"slices"
 )
 
-// shipped are the prompts that come with the program, with their languages.
+// tongues are the languages that the program's own prompts are in.
+var tongues = []string{"de", "en", "no"}
+
+// shipped are the prompts that come with the program, with their languages. What
+// each says stands in media/prompts/texts.tsv.
 var shipped = map[string][]string{
-	"goodbye":          {"en"}, // goodbye
-	"recording-notice": {"en"}, // this call may be recorded
-	"invalid":          {"en"}, // that is none of the choices
-	"leave-message":    {"en"}, // please leave a message after the tone
-	"press-1":          {"en"}, // press 1 to take the call
-	"rate":             {"en"}, // please rate the call from 1 to 5
-	"thanks":           {"en"}, // thank you
-	"closed":           {"en"}, // we are closed now
-	"unavailable":      {"en"}, // nobody can take the call now
-	"unassigned":       {"en"}, // the number is not in service
+	"accept":           tongues, // press one to take the call, two to decline
+	"all-busy":         tongues,
+	"beep":             {"zxx"}, // a tone, in no language
+	"call-from":        tongues, // you have a call from …
+	"closed":           tongues,
+	"goodbye":          tongues,
+	"invalid":          tongues, // that is none of the choices
+	"leave-message":    tongues, // after the tone
+	"not-allowed":      tongues, // this call cannot be connected
+	"please-hold":      tongues,
+	"press-0":          tongues, // please press zero
+	"press-1":          tongues,
+	"press-2":          tongues,
+	"press-3":          tongues,
+	"press-4":          tongues,
+	"press-5":          tongues,
+	"press-6":          tongues,
+	"press-7":          tongues,
+	"press-8":          tongues,
+	"press-9":          tongues,
+	"rate":             tongues, // from one to five
+	"recording-notice": tongues, // this call is recorded
+	"thanks":           tongues,
+	"unassigned":       tongues, // this number is not in service
+	"unavailable":      tongues, // nobody can take the call
 }
 
-// ShippedPrompts lists the prompts that come with the program as Prompt.Shipped
+// ShippedPrompts lists the prompts that come with the program as [Prompt.Shipped]
 // names them: "en/goodbye".
 func ShippedPrompts() (names []string) {
 	for _, id := range slices.Sorted(maps.Keys(shipped)) {

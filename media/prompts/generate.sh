@@ -12,7 +12,7 @@ while IFS="$tab" read -r name language text; do
 	*) voice=$language ;;
 	esac
 	mkdir -p "$language"
-	printf '%s' "$text" | espeak-ng -v "$voice" -s 150 -p 45 --stdout |
+	printf '%s' "$text" | espeak-ng -v "$voice" -s 165 -p 45 --stdout |
 		sox -q -D -t wav - -e mu-law -b 8 -c 1 "$language/$name.wav" \
 			gain -4 highpass 100 rate 16000 \
 			silence 1 0.01 0.5% reverse silence 1 0.01 0.5% reverse \

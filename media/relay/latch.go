@@ -79,7 +79,7 @@ type source struct {
 	seq    uint16
 	at     int64      // of the candidate's first packet
 	valid  *endpoints // that have passed a check; nil: none
-	calm   int64      // until then nobody is learnt: others who were called may still be sending
+	calm   int64      // he is one of several who were called: until then nobody is learnt, and nobody takes his place
 }
 
 // negotiate takes the result of an offer or answer. A description that leads to
@@ -108,7 +108,7 @@ func (s *source) accept(from endpoint, h *header, at int64) bool {
 	fresh := at-s.opened <= int64(learnWindow)
 	switch {
 	case from == s.exact && (!s.latch || s.locked.isZero() || fresh):
-	case at < s.calm:
+	case at < s.calm, s.calm > 0 && !s.locked.isZero():
 		return false
 	case !s.latch && s.locked.isZero(): // its port, once
 	case s.latch && (s.locked.isZero() || fresh) && s.steady(from, h, at):

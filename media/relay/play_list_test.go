@@ -21,7 +21,7 @@ func TestPlaySeveral(t *testing.T) {
 		}
 		w.caller.ours = led(t, answer)
 		list := media.Play{To: media.Caller, Sound: media.Sound{File: file(t, 400, 210*time.Millisecond)}, Then: []media.Sound{
-			{File: file(t, 900, 200*time.Millisecond)}, {Prompt: "en/digit-1"}}, For: "menu"}
+			{File: file(t, 900, 200*time.Millisecond)}, {Prompt: "en/press-1"}}, For: "menu"}
 		w.play(list)
 		time.Sleep(2 * time.Second)
 		h := w.listen(w.caller, true)

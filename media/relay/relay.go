@@ -203,6 +203,9 @@ func (r *Relay) Answer(from media.Side, body []byte, src media.Source) (answer [
 		r.sent(description{from, who.text, who.version})
 	}
 	r.commit(from, d, src, ours)
+	if r.room {
+		return nil, nil // there is nobody to tell
+	}
 	return ours.text, nil
 }
 

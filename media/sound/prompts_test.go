@@ -1,4 +1,4 @@
-package prompts_test
+package sound_test
 
 import (
 	"io/fs"
@@ -60,8 +60,9 @@ func TestPrompts(t *testing.T) {
 		}
 	}
 	size := int64(0)
-	filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
+	filepath.WalkDir(filepath.Join("..", "prompts"), func(path string, e fs.DirEntry, err error) error {
 		if id, ok := strings.CutSuffix(filepath.ToSlash(path), ".wav"); ok {
+			id = strings.TrimPrefix(id, "../prompts/")
 			info, err := os.Stat(path)
 			if err != nil || !named[id] {
 				t.Errorf("%s belongs to no prompt: %v", path, err)
