@@ -6,7 +6,6 @@ import "time"
 // value is none.
 type Sound struct {
 	File     string // path of a WAV file
-	Prompt   string // one that comes with the program, by language and name: "en/goodbye"
 	Ringback string // the country whose ringback tone it is: "de", "us", …
 	Beep     bool   // the tone that says that a call is recorded
 	Shipped  string // language and name of a prompt that comes with the program: "en/goodbye"

@@ -181,8 +181,8 @@ func (p *Pool) sound(of media.Sound) (*sound.Sound, error) {
 			p.engine.log.Warn("a sound file cannot be read again: the sound plays as it was", "file", of.File, "error", err)
 		}
 		return s, nil
-	case of.Prompt != "":
-		return p.sounds.Prompt(of.Prompt)
+	case of.Shipped != "":
+		return p.sounds.Prompt(of.Shipped)
 	case of.Ringback != "":
 		s = p.sounds.Ringback(of.Ringback)
 	case of.Beep:

@@ -21,7 +21,7 @@ func TestPlaySeveral(t *testing.T) {
 		}
 		w.caller.ours = led(t, answer)
 		list := media.Play{To: media.Caller, Sound: media.Sound{File: file(t, 400, 210*time.Millisecond)}, Then: []media.Sound{
-			{File: file(t, 900, 200*time.Millisecond)}, {Prompt: "en/press-1"}}, For: "menu"}
+			{File: file(t, 900, 200*time.Millisecond)}, {Shipped: "en/press-1"}}, For: "menu"}
 		w.play(list)
 		time.Sleep(2 * time.Second)
 		h := w.listen(w.caller, true)
@@ -54,7 +54,7 @@ func TestPlaySeveral(t *testing.T) {
 		if again := w.played(); again.End != media.PlayBarged || !again.Complete || again.Heard < got.Heard || again.Hash != got.Hash {
 			t.Errorf("ended by a key: %+v", again)
 		}
-		list.Then = append(list.Then, media.Sound{Prompt: "en/nothing"})
+		list.Then = append(list.Then, media.Sound{Shipped: "en/nothing"})
 		if _, err := w.relay.Play(list); err == nil {
 			t.Error("a list with a sound that is not there plays")
 		}
