@@ -80,12 +80,14 @@ func (s *geoStep) run(w *Walk, _ Outcome) Instruction {
 	for i, c := range s.cases {
 		if country != "" && c.countries[country] || area != "" && c.areas[area] {
 			w.look("geo", Chosen, fmt.Sprintf("%s: case %d (%s)", from, i+1, c.words()))
+			w.result(fmt.Sprintf("case %d", i+1))
 			w.enter(c.steps)
 			return nil
 		}
 		w.look("geo", Missed, fmt.Sprintf("%s, case %d is for %s", from, i+1, c.words()))
 	}
 	w.look("geo", Chosen, from+": the default")
+	w.result("default")
 	w.enter(s.otherwise)
 	return nil
 }

@@ -75,12 +75,14 @@ func (s *matchStep) run(w *Walk, _ Outcome) Instruction {
 		missed := c.missed(w)
 		if missed == "" {
 			w.look("match", Chosen, fmt.Sprintf("case %d: all of its conditions hold", i+1))
+			w.result(fmt.Sprintf("case %d", i+1))
 			w.enter(c.steps)
 			return nil
 		}
 		w.look("match", Missed, fmt.Sprintf("case %d: %s", i+1, missed))
 	}
 	w.look("match", Chosen, "no case: the default")
+	w.result("default")
 	w.enter(s.otherwise)
 	return nil
 }

@@ -21,6 +21,7 @@ func runRouteExplain(_ context.Context, args []string, s stdio) int {
 	at := o.String("at", "", "decide as at this `TIME`, RFC 3339; now when not given")
 	trunk := o.String("trunk", "", "`ID` of the trunk the call comes by; not needed when there is only one")
 	source := o.String("source", "", "`ADDRESS` the call comes from, instead of --trunk")
+	assumed := newAssumptions(o)
 	asJSON := o.forPrograms()
 	return o.run(args, nil, func([]string) error {
 		if *file == "" || *to == "" {
@@ -34,6 +35,10 @@ func runRouteExplain(_ context.Context, args []string, s stdio) int {
 			}
 			request.At = t
 		}
+		assume, err := assumed.fill(&request)
+		if err != nil {
+			return err
+		}
 		c, err := configs.Load(*file)
 		if err != nil {
 			return err
@@ -42,10 +47,13 @@ func runRouteExplain(_ context.Context, args []string, s stdio) int {
 			return err
 		}
 		d := c.Table().Decide(request)
+		way := d.Tour(assume, request.At)
 		if *asJSON {
-			err = writeJSON(s.out, decisionJSON(request.Trunk, d))
+			e := decisionJSON(request.Trunk, d)
+			e.Walk = visitJSON(way)
+			err = writeJSON(s.out, e)
 		} else {
-			err = writeDecision(s.out, d)
+			err = writeDecision(s.out, d, way)
 		}
 		if err == nil && d.Reject != "" {
 			return errSaid
@@ -77,8 +85,9 @@ func cameBy(t *routing.Table, trunk, source string) (string, error) {
 	return trunk, nil
 }
 
-// writeDecision tells the decision, each rule that was looked at, and who would ring.
-func writeDecision(w io.Writer, d routing.Decision) error {
+// writeDecision tells the decision, each rule that was looked at, who would ring,
+// and how the call goes on.
+func writeDecision(w io.Writer, d routing.Decision, way *routing.Visit) error {
 	var b strings.Builder
 	b.WriteString(d.Text())
 	for i, t := range d.Targets {
@@ -94,6 +103,7 @@ func writeDecision(w io.Writer, d routing.Decision) error {
 			fmt.Fprintf(&b, "     or %s\n", p.URI)
 		}
 	}
+	writeTour(&b, way)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -114,6 +124,7 @@ type explained struct {
 	Recording     explainedPolicy   `json:"recording"`
 	Attribution   map[string]string `json:"attribution,omitempty"`
 	Trace         []explainedLook   `json:"trace"`
+	Walk          *visited          `json:"walk,omitempty"`
 }
 
 type explainedTarget struct {
@@ -150,17 +161,21 @@ func decisionJSON(trunk string, d routing.Decision) explained {
 		Recording: explainedPolicy(d.Recording), Targets: []explainedTarget{}, Trace: []explainedLook{},
 	}
 	for _, t := range d.Targets {
-		target := explainedTarget{URI: t.URI, Trunk: t.Trunk, TimeoutMS: t.Timeout.Milliseconds()}
-		for _, p := range t.Places {
-			if len(t.Places) == 1 {
-				break // it is the URI
-			}
-			target.Places = append(target.Places, explainedPlace(p))
-		}
-		e.Targets = append(e.Targets, target)
+		e.Targets = append(e.Targets, targetJSON(t))
 	}
 	for _, l := range d.Trace {
 		e.Trace = append(e.Trace, explainedLook(l))
 	}
 	return e
+}
+
+func targetJSON(t routing.Target) explainedTarget {
+	target := explainedTarget{URI: t.URI, Trunk: t.Trunk, TimeoutMS: t.Timeout.Milliseconds()}
+	for _, p := range t.Places {
+		if len(t.Places) == 1 {
+			break // it is the URI
+		}
+		target.Places = append(target.Places, explainedPlace(p))
+	}
+	return target
 }
