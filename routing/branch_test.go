@@ -120,7 +120,7 @@ func TestMatchConditions(t *testing.T) {
 		{"prefix", MatchCase{CallerPrefixes: []string{"+479123456", "+4791234567"}}, Request{From: vip}, Request{From: "+4722123456"}, "the caller begins with no prefix of the case"},
 		{"country", MatchCase{Countries: []string{"NO"}}, Request{From: vip}, Request{From: "+46812345678"}, "the caller is of SE, not of NO"},
 		{"area", MatchCase{Areas: []string{"oslo"}}, Request{From: "+4722123456"}, Request{From: vip}, "the caller is of NO, not in oslo"},
-		{"list", MatchCase{Callers: []string{"vip"}}, Request{From: vip}, Request{From: other}, "the caller is not in list vip (1 number)"},
+		{"list", MatchCase{Callers: []string{"vip"}}, Request{From: vip}, Request{From: other}, "the caller is not in list vip (1 number); list vip has one whose digit 10 differs"},
 		{"not in a list", MatchCase{NotCallers: []string{"vip"}}, Request{From: other}, Request{From: vip}, "the caller is in list vip (1 number)"},
 		{"not in a list without a number", MatchCase{NotCallers: []string{"vip"}}, Request{}, Request{From: vip}, "the caller is in list vip (1 number)"},
 		{"withheld", MatchCase{Withheld: &yes}, Request{From: vip, Private: true}, Request{From: vip}, "the caller shows his number"},

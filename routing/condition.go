@@ -105,7 +105,7 @@ func (b *builder) callerConditions(c MatchCase, path string) (all []condition) {
 			if slices.ContainsFunc(lists, w.callerIn) {
 				return ""
 			}
-			return "the caller is not in " + listWords(lists)
+			return "the caller is not in " + listWords(lists) + w.nearly(lists)
 		})
 	}
 	if lists := b.listsOf(c.NotCallers, path+".not_callers"); len(lists) > 0 {

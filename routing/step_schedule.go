@@ -38,6 +38,11 @@ func (b *builder) schedule(spec Schedule, path string) node {
 func (s *scheduleStep) run(w *Walk, o Outcome) Instruction {
 	state, why := s.calendar.at(o.at())
 	w.look("schedule", Chosen, "calendar "+s.calendar.id+" is "+why)
+	if state != CalendarOpen {
+		if near := s.calendar.nearly(o.at()); near != "" {
+			w.look("schedule", Near, near)
+		}
+	}
 	w.result(state)
 	w.enter(s.branches[state])
 	return nil

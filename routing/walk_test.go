@@ -100,6 +100,12 @@ func walkAll(t *testing.T, head, script string) string {
 				switch key, value, _ := strings.Cut(f, "="); key {
 				case "from":
 					r.From = value
+				case "at":
+					at, err := time.Parse(time.RFC3339, value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.At = at
 				case "draw":
 					r.Draw, _ = strconv.ParseUint(value, 10, 64)
 				default:
