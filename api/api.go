@@ -44,6 +44,8 @@ type Deps struct {
 	Events func(ctx context.Context, f EventFilter, follow bool, emit func(json.RawMessage) error) error
 	// Recordings is where recordings are read from.
 	Recordings Recordings
+	// Directory is the routing table.
+	Directory Directory
 	// Log gets one line a request at level debug, hangups and exports at info,
 	// faults at error; nil: nowhere.
 	Log *slog.Logger

@@ -40,6 +40,12 @@ func faultOf(err error) (f *fault, inside bool) {
 		{ErrErased, http.StatusGone, "erased"},
 		{ErrUndecodable, http.StatusUnprocessableEntity, "undecodable"},
 		{ErrDamaged, http.StatusUnprocessableEntity, "damaged"},
+		{ErrConflict, http.StatusConflict, "conflict"},
+		{ErrTableInFile, http.StatusConflict, "table-in-file"},
+		{ErrWhole, http.StatusConflict, "not-lost"},
+		{ErrInDoubt, http.StatusServiceUnavailable, "in-doubt"},
+		{ErrNoChangesNow, http.StatusServiceUnavailable, "no-changes-now"},
+		{ErrMark, http.StatusBadRequest, "bad-request"},
 	} {
 		if errors.Is(err, known.err) {
 			return &fault{known.status, known.code, err.Error()}, false

@@ -30,7 +30,7 @@ func (s *Server) guard(mux *http.ServeMux) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, max(maxBody, bodies[pattern]))
 		if pattern == "" {
 			s.unrouted(w, r, mux)
 			return

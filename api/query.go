@@ -82,6 +82,15 @@ func (q *query) account() string {
 	return v
 }
 
+// id is a word that may be an id, of something that this room does not know.
+func (q *query) id(name string) string {
+	v := q.get(name)
+	if v != "" && (!IsAccountID(v) || v[0] == '_') {
+		q.fault("%s is not an id", name)
+	}
+	return v
+}
+
 func (q *query) after() string {
 	v := q.get("after")
 	if v != "" && !IsRecordingID(v) {

@@ -21,6 +21,9 @@ type route struct {
 	serve        func(http.ResponseWriter, *http.Request) error
 }
 
+// bodies are the routes that take more than maxBody.
+var bodies = map[string]int64{"POST /v1/directory/changes": maxChange}
+
 func (s *Server) table() []route {
 	return []route{
 		{"GET", "/healthz", anybody, s.health},
@@ -38,6 +41,12 @@ func (s *Server) table() []route {
 		{"GET", "/v1/recordings/{id}", byToken, s.manifest},
 		{"GET", "/v1/recordings/{id}/audio", byToken, s.audio},
 		{"GET", "/v1/recordings/{id}/verify", byToken, s.verify},
+		{"GET", "/v1/directory", byToken, s.directory},
+		{"POST", "/v1/directory/changes", byToken, s.changeDirectory},
+		{"POST", "/v1/directory/restore", byToken, s.restoreDirectory},
+		{"GET", "/v1/directory/history", byToken, s.directoryHistory},
+		{"GET", "/v1/directory/export", byToken, s.exportDirectory},
+		{"GET", "/v1/numbers", byToken, s.numbers},
 	}
 }
 

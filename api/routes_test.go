@@ -60,7 +60,8 @@ func TestDocumentAndAccessAgree(t *testing.T) {
 // Every filter that is described is taken, and no other.
 func TestDocumentAndParametersAgree(t *testing.T) {
 	d := describe(t)
-	good := map[string]string{"account": "demo", "since": "2026-11-21T12:00:00Z", "follow": "false", "after": rec1, "limit": "5", "format": "wav"}
+	good := map[string]string{"account": "demo", "since": "2026-11-21T12:00:00Z", "follow": "false", "after": rec1, "limit": "5", "format": "wav",
+		"flow": "sales", "state": "active", "dry_run": "true"}
 	for _, r := range newWorld().server(t).table() {
 		described := map[string]bool{}
 		for _, p := range d.doc.Paths[r.path][strings.ToLower(r.method)].Parameters {

@@ -42,6 +42,7 @@ type world struct {
 	faultAfter int   // bytes of wav before the fault
 	checks     []Check
 	draining   bool
+	directory  tableWorld
 	log        bytes.Buffer
 }
 
@@ -89,6 +90,7 @@ func (o *world) deps() Deps {
 		Order:      o.order,
 		Events:     o.events,
 		Recordings: (*shelf)(o),
+		Directory:  &o.directory,
 		Log:        slog.New(slog.NewTextHandler(&o.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
@@ -186,7 +188,12 @@ func (o *world) server(t *testing.T, change ...func(*Config)) *Server {
 
 // ask sends one request, with the token unless told otherwise.
 func ask(s *Server, method, target string, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, target, nil)
+	var body io.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader("{}")
+	}
+	r := httptest.NewRequest(method, target, body)
+	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+token)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
