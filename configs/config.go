@@ -26,6 +26,7 @@ import (
 	"ringdown/privacy/keys"
 	"ringdown/recorder"
 	"ringdown/routing"
+	"ringdown/routing/directory"
 	"ringdown/routing/hook"
 	"ringdown/sip"
 )
@@ -33,16 +34,17 @@ import (
 // Config is a whole configuration file, with the defaults filled in and the
 // secrets in place of their references: it is not to be printed.
 type Config struct {
-	Node       Node            `yaml:"node"`
-	SIP        sip.Config      `yaml:"sip"`
-	Media      relay.Config    `yaml:"media"`
-	HTTP       api.Config      `yaml:"http"`
-	NATS       natsbus.Config  `yaml:"nats"`
-	Outbox     outbox.Config   `yaml:"outbox"`
-	Keys       keys.Config     `yaml:"keys"`
-	Recordings recorder.Config `yaml:"recordings"`
-	Limits     call.Config     `yaml:"limits"`
-	Hooks      hook.Config     `yaml:"hooks"`
+	Node       Node             `yaml:"node"`
+	SIP        sip.Config       `yaml:"sip"`
+	Media      relay.Config     `yaml:"media"`
+	HTTP       api.Config       `yaml:"http"`
+	NATS       natsbus.Config   `yaml:"nats"`
+	Outbox     outbox.Config    `yaml:"outbox"`
+	Keys       keys.Config      `yaml:"keys"`
+	Recordings recorder.Config  `yaml:"recordings"`
+	Directory  directory.Config `yaml:"directory"`
+	Limits     call.Config      `yaml:"limits"`
+	Hooks      hook.Config      `yaml:"hooks"`
 
 	// Trunks, accounts, numbers and flows stand at the top level.
 	routing.Spec
@@ -53,7 +55,7 @@ type Config struct {
 
 // secretPaths are the texts that are references to secrets, file: or env:. A
 // [routing.Secret] is one wherever it stands, in lists too.
-var secretPaths = []string{"http.token", "nats.token"}
+var secretPaths = []string{"http.token", "nats.token", "directory.key"}
 
 // Node is the section "node": which node this is and where it keeps its data.
 type Node struct {
@@ -103,6 +105,7 @@ func (c *Config) sections() map[string]section {
 	return map[string]section{
 		"node": &c.Node, "sip": &c.SIP, "media": &c.Media, "http": &c.HTTP, "nats": &c.NATS,
 		"outbox": &c.Outbox, "keys": &c.Keys, "recordings": &c.Recordings, "limits": &c.Limits, "hooks": &c.Hooks,
+		"directory": &c.Directory,
 	}
 }
 
@@ -117,6 +120,7 @@ func (c *Config) Defaults() {
 	for _, s := range c.sections() {
 		s.Defaults()
 	}
+	c.Directory.Dir, c.Directory.Replicas, c.Directory.Timeout = below("directory"), c.NATS.Replicas, c.NATS.Timeout
 }
 
 // Validate reports every fault of every section and between them, with its path
@@ -128,6 +132,7 @@ func (c *Config) Validate(report func(path, msg string)) {
 	c.checkPorts(report)
 	c.checkAddresses(report)
 	c.checkSounds(report)
+	c.checkDirectory(report)
 	table, faults := routing.NewTable(c.Spec)
 	for _, f := range faults {
 		report(f.Path, f.Msg)

@@ -102,6 +102,7 @@ func (f *stepFinder) Visit(n ast.Node) ast.Visitor {
 // The values that example.yaml calls defaults are the defaults.
 func TestExampleShowsDefaults(t *testing.T) {
 	t.Setenv("RINGDOWN_HTTP_TOKEN", strings.Repeat("h", 40))
+	t.Setenv("RINGDOWN_DIRECTORY_KEY", strings.Repeat("d", 40))
 	t.Setenv("RINGDOWN_NATS_TOKEN", strings.Repeat("n", 40))
 	t.Setenv("RINGDOWN_CARRIER_PASSWORD", "hunter2")
 	t.Setenv("RINGDOWN_CARRIER_USER_PASSWORD", "hunter3")
@@ -116,7 +117,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	bare.HTTP.Token, bare.NATS.Token, bare.NATS.Listen = example.HTTP.Token, example.NATS.Token, example.NATS.Listen
-	bare.NATS.Embedded = true
+	bare.NATS.Embedded, bare.Directory.Key = true, example.Directory.Key
 	bare.SIP.Networks, bare.Media.Addresses, bare.Hooks.Networks = example.SIP.Networks, example.Media.Addresses, example.Hooks.Networks
 	if len(example.SIP.DNS.Servers) == 0 { // an empty list and none are the same
 		example.SIP.DNS.Servers = nil

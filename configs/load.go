@@ -45,6 +45,9 @@ func read(name string, data []byte) (*Config, Faults) {
 	c.checkRoom(warn)
 	c.checkAuthorities(warn)
 	for _, w := range c.table.Warnings() {
+		if c.Directory.Enabled && w.Path == "numbers" {
+			continue // they are elsewhere
+		}
 		if strings.HasSuffix(w.Path, "media_rule") && c.mediaStaysHere() {
 			continue // nobody beyond this machine can send to a loopback address
 		}

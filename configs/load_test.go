@@ -80,6 +80,7 @@ func TestGoodFiles(t *testing.T) {
 	for _, path := range append(files, "quickstart.yaml", "example.yaml") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Setenv("RINGDOWN_HTTP_TOKEN", strings.Repeat("h", 40))
+			t.Setenv("RINGDOWN_DIRECTORY_KEY", strings.Repeat("d", 40))
 			t.Setenv("RINGDOWN_NATS_TOKEN", strings.Repeat("n", 40))
 			t.Setenv("RINGDOWN_CARRIER_PASSWORD", "hunter2")
 			t.Setenv("RINGDOWN_CARRIER_USER_PASSWORD", "hunter3")

@@ -14,7 +14,7 @@ func Types() []string {
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
-		SIPSourceBanned,
+		SIPSourceBanned, ConfigChanged, ConfigRefused,
 	}
 }
 
@@ -27,7 +27,7 @@ func Known(t string) bool {
 		MediaStarted, MediaQuality, MediaOneWay, MediaSilence, MediaTimeout, DTMFDetected, MediaPlayed,
 		ConsentAnnounced, ConsentGranted, ConsentRefused, VoicemailLeft, RecordingBlocked,
 		RecordingStarted, RecordingPaused, RecordingResumed, RecordingDegraded, RecordingCompleted, RecordingFailed,
-		SIPSourceBanned:
+		SIPSourceBanned, ConfigChanged, ConfigRefused:
 		return true
 	}
 	return false
@@ -164,6 +164,10 @@ func fits(t string, data any) bool {
 		return t == FraudSuspected
 	case SIPSourceBannedData:
 		return t == SIPSourceBanned
+	case ConfigChangedData:
+		return t == ConfigChanged
+	case ConfigRefusedData:
+		return t == ConfigRefused
 	}
 	return false
 }

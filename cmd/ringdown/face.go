@@ -16,6 +16,10 @@ import (
 func (n *node) openAPI() (err error) {
 	c := n.config.HTTP
 	c.Token = n.token
+	table, err := newTableFace(n)
+	if err != nil {
+		return err
+	}
 	n.api, err = api.New(c, api.Deps{
 		Version:    buildVersion(),
 		Ready:      n.checks,
@@ -26,6 +30,7 @@ func (n *node) openAPI() (err error) {
 		Order:      n.order,
 		Events:     n.events,
 		Recordings: bookshelf{n.recorder},
+		Directory:  table,
 		Log:        n.log,
 	})
 	return err
@@ -109,5 +114,5 @@ func (n *node) checks() []api.Check {
 
 // metrics are the rooms' own counts. No label comes from a peer.
 func (n *node) metrics() []func(*api.Metrics) {
-	return []func(*api.Metrics){goMetrics, n.callMetrics, n.sipMetrics, n.mediaMetrics, n.recorderMetrics, n.eventMetrics}
+	return []func(*api.Metrics){goMetrics, n.callMetrics, n.sipMetrics, n.mediaMetrics, n.recorderMetrics, n.eventMetrics, n.directoryMetrics}
 }

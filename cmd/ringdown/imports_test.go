@@ -53,7 +53,7 @@ var house = map[string]struct{ ours, others string }{
 	"sip/stir":                 {others: "golang.org/x/sync"},
 	"sip/siptest":              {ours: "", others: "github.com/zaf/g711"},
 	"api":                      {ours: "call recorder recorder/render privacy privacy/keys"},
-	"configs": {ours: "api call events/natsbus events/outbox media/prompts media/relay media/sound privacy/keys privacy/keys/filekeys recorder routing routing/hook sip",
+	"configs": {ours: "api call events/natsbus events/outbox media/prompts media/relay media/sound privacy/keys privacy/keys/filekeys recorder routing routing/directory routing/hook sip",
 		others: "github.com/goccy/go-yaml"},
 	"bench/bare":    {ours: "media media/relay media/sdp privacy privacy/keys recorder recorder/store"},
 	"bench/interop": {ours: "media media/codec media/digits sip/siptest sip/locate/dnstest sip/stir sip/stir/stirtest", others: "github.com/thesyncim/gopus github.com/zaf/g711 golang.org/x/sys"},

@@ -62,6 +62,13 @@ func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready
 		return errors.Join(err, g.Wait(), n.close())
 	}
 	start("bus", func(ctx context.Context) error { return n.bus.Run(ctx, n.outbox) })
+	if n.directory != nil {
+		start("directory", n.directory.Run)
+		if err := n.directory.Await(serving); err != nil && serving.Err() == nil {
+			stop()
+			return errors.Join(err, g.Wait(), n.close())
+		}
+	}
 	start("recorder", n.recorder.Run)
 	start("http", func(ctx context.Context) error { return n.api.Run(ctx, n.web) })
 	start("sip", n.sip.Run)

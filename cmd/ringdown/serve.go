@@ -48,7 +48,7 @@ func runServe(ctx context.Context, args []string, s stdio) int {
 		defer stop()
 		return n.run(drain, cut, *wait, func() {
 			log.Info("ready", "sip", strings.Join(c.SIP.Listen, " "), "http", c.HTTP.Listen, "nats", n.bus.Address(),
-				"data", c.Node.DataDir, "config", c.Table().Version())
+				"data", c.Node.DataDir, "config", n.table.Load().Version())
 		})
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"ringdown/api"
@@ -25,6 +26,7 @@ import (
 	"ringdown/recorder"
 	"ringdown/recorder/store"
 	"ringdown/routing"
+	"ringdown/routing/directory"
 	"ringdown/routing/hook"
 	"ringdown/sip"
 	"ringdown/sip/locate"
@@ -32,22 +34,24 @@ import (
 
 // node is the running whole: every room, wired.
 type node struct {
-	config   *configs.Config
-	log      *slog.Logger
-	keys     *keys.Store
-	outbox   *outbox.Outbox
-	bus      *natsbus.Bus
-	disk     *store.Dir
-	recorder *recorder.Recorder
-	pool     *relay.Pool
-	hooks    *hook.Asker
-	memory   *call.Memory
-	lag      lag
-	board    *call.Switchboard
-	sip      *sip.Endpoint
-	api      *api.Server
-	web      net.Listener
-	token    string // of the HTTP face and of NATS, when the file names none
+	config    *configs.Config
+	log       *slog.Logger
+	keys      *keys.Store
+	outbox    *outbox.Outbox
+	bus       *natsbus.Bus
+	table     atomic.Pointer[routing.Table] // calls under way keep the one they began with
+	directory *directory.Directory          // nil: the table is the file's
+	disk      *store.Dir
+	recorder  *recorder.Recorder
+	pool      *relay.Pool
+	hooks     *hook.Asker
+	memory    *call.Memory
+	lag       lag
+	board     *call.Switchboard
+	sip       *sip.Endpoint
+	api       *api.Server
+	web       net.Listener
+	token     string // of the HTTP face and of NATS, when the file names none
 }
 
 // openNode opens every room from the ground up. It admits nothing yet. On an
@@ -85,6 +89,10 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 	if err := n.openEvents(); err != nil {
 		return n, err
 	}
+	n.table.Store(c.Table())
+	if err := n.openDirectory(); err != nil {
+		return n, err
+	}
 	if err := n.openRecorder(); err != nil {
 		return n, err
 	}
@@ -100,11 +108,23 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 	if err != nil {
 		return n, err
 	}
-	n.sip, err = sip.New(c.SIP, sip.Deps{Trunks: c.Table().Trunks, Locate: locate.New(locate.Options{Servers: servers, System: lookup, Log: log}), Admit: n.admit, Trunk: c.Table().TrunkOf, TrunkOfNames: c.Table().TrunkOfNames, Policy: c.Table().Trunk, ByDigest: c.Table().TrunksByDigest, Banned: n.banned, Ready: n.admits, Log: log}, packets, streams)
+	n.sip, err = sip.New(c.SIP, n.sipDeps(locate.New(locate.Options{Servers: servers, System: lookup, Log: log})), packets, streams)
 	if err != nil {
 		return n, err
 	}
 	return n, n.openAPI()
+}
+
+// sipDeps asks the table in use at every question.
+func (n *node) sipDeps(where *locate.Resolver) sip.Deps {
+	return sip.Deps{
+		Trunks:       func() []string { return n.table.Load().Trunks() },
+		Trunk:        func(a netip.Addr) (string, bool) { return n.table.Load().TrunkOf(a) },
+		TrunkOfNames: func(names []string) (string, bool) { return n.table.Load().TrunkOfNames(names) },
+		Policy:       func(id string) (routing.Trunk, bool) { return n.table.Load().Trunk(id) },
+		ByDigest:     func(realm string) []string { return n.table.Load().TrunksByDigest(realm) },
+		Locate:       where, Admit: n.admit, Banned: n.banned, Ready: n.admits, Log: n.log,
+	}
 }
 
 func (n *node) openEvents() (err error) {
@@ -139,19 +159,21 @@ func (n *node) openRecorder() (err error) {
 
 // ports ties the call to the rooms that serve it, none of which knows it.
 func (n *node) ports() call.Ports {
-	table := n.config.Table()
 	return call.Ports{
-		Route: func(_ context.Context, r routing.Request) (routing.Decision, error) { return table.Decide(r), nil },
+		Route: func(_ context.Context, r routing.Request) (routing.Decision, error) {
+			return n.table.Load().Decide(r), nil
+		},
 		Limits: func(trunk string) routing.Limits {
-			spec, _ := table.Trunk(trunk)
+			spec, _ := n.table.Load().Trunk(trunk)
 			return spec.Limits.Limits
 		},
-		Busy:     n.busy,
-		Guard:    table.Guard,
-		Transfer: table.Transfer, TransferTo: table.TransferTo,
-		Identify: n.identify,
+		Busy:       n.busy,
+		Guard:      func(g routing.Guarded, to routing.Target) routing.Ruling { return n.table.Load().Guard(g, to) },
+		Transfer:   func(r routing.Referral) routing.Transferred { return n.table.Load().Transfer(r) },
+		TransferTo: func(to routing.Destination) routing.Transferred { return n.table.Load().TransferTo(to) },
+		Identify:   n.identify,
 		Verify: func(ctx context.Context, in call.Invite) routing.Attested {
-			caller, called := table.Numbers(in.Trunk, in.Party.User, in.To)
+			caller, called := n.table.Load().Numbers(in.Trunk, in.Party.User, in.To)
 			return n.sip.Verify(ctx, in, caller, called)
 		},
 		Dial: func(ctx context.Context, d call.Dial, tell func(call.Signal)) (call.Leg, error) {

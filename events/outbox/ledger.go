@@ -69,7 +69,7 @@ func (l *ledger) apply(e entry, segment uint64) {
 		s.last = e.at
 	}
 	switch e.kind {
-	case events.CallEnded, events.SIPSourceBanned: // one that the node tells of itself is alone
+	case events.CallEnded, events.SIPSourceBanned, events.ConfigChanged, events.ConfigRefused: // those that the node tells of itself are alone
 		s.ended = true
 	case events.RecordingStarted:
 		if e.recording != "" && !slices.Contains(s.recordings, e.recording) {

@@ -16,16 +16,16 @@ import (
 // Change is what somebody wants of the table. It takes effect whole or not at all.
 type Change struct {
 	// Base is the commit that it was made for; 0: whichever is in use.
-	Base uint64
+	Base int64 `yaml:"base"`
 	// Put are objects that come, or take the place of those of the same id.
-	Put routing.Spec
+	Put routing.Spec `yaml:"put"`
 	// Remove are ids by section, numbers as [whichNumber] reads them. A section
 	// that holds one thing without an id goes with an empty list.
-	Remove map[string][]string
+	Remove map[string][]string `yaml:"remove"`
 	// Replace: what is not put goes.
-	Replace bool
-	By      string // who asks, an id
-	Note    string // why
+	Replace bool   `yaml:"replace"`
+	By      string `yaml:"by"`   // who asks, an id
+	Note    string `yaml:"note"` // why
 }
 
 // Result is what became of a change.
@@ -115,6 +115,9 @@ func removal(kind, id string) key {
 const maxNote = 200
 
 func checkWords(c Change) (faults []routing.Fault) {
+	if c.Base < 0 {
+		faults = append(faults, routing.Fault{Path: "base", Msg: "is not the number of a commit"})
+	}
 	if c.By != "" && !routing.ValidID(c.By) {
 		faults = append(faults, routing.Fault{Path: "by", Msg: "is not an id: 1 to 63 of a-z, 0-9, - and _, the first a letter or digit"})
 	}
@@ -178,7 +181,7 @@ func (d *Directory) base(ctx context.Context, c Change) (*state, error) {
 		return nil, fmt.Errorf("%w: %s", ErrUnavailable, t.text)
 	case now == nil || now.bucket != id || now.seq != e.seq:
 		return nil, fmt.Errorf("%w: the newest commit is not in use here", ErrUnavailable)
-	case c.Base != 0 && c.Base != now.head.Commit:
+	case c.Base != 0 && uint64(c.Base) != now.head.Commit:
 		return nil, fmt.Errorf("%w: it was made for commit %d, %d holds", ErrConflict, c.Base, now.head.Commit)
 	}
 	return now, nil

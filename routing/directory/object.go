@@ -85,7 +85,7 @@ type schema struct {
 
 func newSchema() (*schema, error) {
 	t := reflect.TypeFor[routing.Spec]()
-	c, err := newCodec(t)
+	c, err := newCodec(reflect.TypeFor[Change]()) // a Spec is part of it
 	if err != nil {
 		return nil, err
 	}
