@@ -94,8 +94,8 @@ func samples() []Event {
 		SIPSourceBanned:    SIPSourceBannedData{Source: "198.51.100.7/32", Reason: "scan", Until: stamp, Count: 2},
 		ConfigChanged: ConfigChangedData{Source: "nats", Version: "3f2a00ff3f2a", PreviousVersion: "00ff3f2a00ff", Commit: 18, PreviousCommit: 17, Node: "edge-1", By: "ops",
 			Added: map[string]int{"numbers": 3}, Changed: map[string]int{"flows": 1}, Removed: map[string]int{"numbers": 1}},
-		ConfigRefused: ConfigRefusedData{Reason: "head", Text: "the newest commit was not written with this directory key, or is damaged", Version: "3f2a00ff3f2a", Commit: 18},
-		RecordingFailed:    RecordingFailedData{Recording: goldenRec, Reason: "disk full"},
+		ConfigRefused:   ConfigRefusedData{Reason: "head", Text: "the newest commit was not written with this directory key, or is damaged", Version: "3f2a00ff3f2a", Commit: 18},
+		RecordingFailed: RecordingFailedData{Recording: goldenRec, Reason: "disk full"},
 	}
 	var all []Event
 	for _, t := range Types() {

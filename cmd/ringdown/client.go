@@ -212,18 +212,23 @@ func (e *nodeError) Unwrap() error { return e.kind }
 
 func (c *client) refused(res *http.Response) error {
 	var body struct {
-		Error struct{ Code, Message string }
+		Error  struct{ Code, Message string }
+		Faults api.ChangeFaults
 	}
-	err := json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&body)
+	err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&body)
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("the node at %s does not take this token: set %s, or name the node's file with --config", c.base.Host, tokenEnv)
 	case err != nil || body.Error.Message == "":
 		return fmt.Errorf("%s answers %s: is it a Ringdown node?", c.base.Host, res.Status)
 	}
+	if len(body.Faults) > 0 {
+		return changeFaults("change", body.Faults)
+	}
 	kinds := map[string]error{
 		"not-found": api.ErrNotFound, "not-final": api.ErrNotFinal, "erased": api.ErrErased,
 		"undecodable": api.ErrUndecodable, "damaged": api.ErrDamaged,
+		"conflict": api.ErrConflict, "table-in-file": api.ErrTableInFile, "not-lost": api.ErrWhole, "no-changes-now": api.ErrNoChangesNow, "in-doubt": api.ErrInDoubt,
 	}
 	return &nodeError{kinds[body.Error.Code], clean(body.Error.Message)}
 }

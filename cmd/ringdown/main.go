@@ -69,6 +69,11 @@ func commands() []command {
 		{name: "recordings show", args: "ID", summary: "what a recording is: length, parts, fingerprints", run: runRecordingsShow},
 		{name: "recordings export", args: "ID --out FILE", summary: "decode a recording into a WAV file", run: runRecordingsExport},
 		{name: "recordings verify", args: "ID|FILE", summary: "read a recording whole and say whether it holds", run: runRecordingsVerify},
+		{name: "directory status", args: "[--config FILE]", summary: "which routing table a node uses, and where it comes from", run: runDirectoryStatus},
+		{name: "directory history", args: "[--config FILE]", summary: "the last changes of the directory", run: runDirectoryHistory},
+		{name: "directory import", args: "FILE [--dry-run] [--replace]", summary: "put a file's accounts, numbers, flows and the rest into the directory", run: runDirectoryImport},
+		{name: "directory export", args: "[--out FILE]", summary: "the whole table, as a file that import reads", run: runDirectoryExport},
+		{name: "directory restore", args: "[--config FILE]", summary: "write a node's table back into a bucket that has lost it", run: runDirectoryRestore},
 		{name: "keys status", args: "--config FILE", summary: "the key store: epoch, keys and what was erased", run: runKeysStatus},
 		{name: "version", summary: "version, commit, Go and FIPS mode", run: runVersion},
 	}

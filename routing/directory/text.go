@@ -69,3 +69,18 @@ func (f *Fixed) Counts() map[string]int { return f.all.head.Counts }
 
 // Export is [Directory.Export].
 func (f *Fixed) Export(w io.Writer) error { return f.ring.export(f.schema, f.all, w) }
+
+// Spec reads sections of a table, as [Directory.Export] writes them.
+func (t *Text) Spec(text []byte) (s routing.Spec, faults []routing.Fault) {
+	return s, t.schema.decode(text, reflect.ValueOf(&s).Elem())
+}
+
+// Counts are the objects of a Spec by section.
+func (t *Text) Counts(s routing.Spec) map[string]int {
+	counts := map[string]int{}
+	all, _ := t.schema.objects(&s, "")
+	for _, o := range all {
+		counts[o.kind]++
+	}
+	return counts
+}
