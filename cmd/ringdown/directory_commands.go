@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -210,7 +211,11 @@ func loadTable(text *directory.Text, path string) (routing.Spec, error) {
 		return routing.Spec{}, err
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		return configs.LoadTable(path)
+		spec, err := configs.LoadTable(path)
+		if faults := (configs.Faults)(nil); errors.As(err, &faults) {
+			return spec, errors.New(faults.Error()) // it may be no configuration that check could read
+		}
+		return spec, err
 	}
 	spec, faults := text.Spec(data)
 	if len(faults) > 0 {
@@ -280,5 +285,5 @@ func changeFaults(of string, faults api.ChangeFaults) error {
 	for i, f := range faults {
 		lines[i] = of + ": " + strings.TrimPrefix(clean(f.Path)+": "+clean(f.Message), ": ")
 	}
-	return fmt.Errorf("%s", strings.Join(lines, "\n"))
+	return errors.New(strings.Join(lines, "\n"))
 }

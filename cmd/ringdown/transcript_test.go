@@ -78,6 +78,7 @@ func (f *fake) deps() api.Deps {
 		Order:      f.order,
 		Events:     f.tell,
 		Recordings: f,
+		Directory:  tableFake{},
 	}
 }
 

@@ -186,8 +186,8 @@ func (r *reader) text(v reflect.Value) {
 	}
 }
 
-// object reads a mapping, f each value of it.
-func (r *reader) object(f func(key string)) {
+// object reads a mapping, f each value of it. The key is only f's until it returns.
+func (r *reader) object(f func(key []byte)) {
 	if len(r.path) > maxNesting {
 		r.stop("is nested deeper than 64 levels")
 		return
@@ -203,7 +203,7 @@ func (r *reader) object(f func(key string)) {
 			r.stop("is not JSON: a key is missing")
 			return
 		}
-		key := r.str()
+		key := r.raw()
 		r.space()
 		if r.peek() != ':' {
 			r.stop("is not JSON: a colon is missing")
@@ -237,19 +237,19 @@ func (r *reader) next(end byte) bool {
 func (r *reader) structure(v reflect.Value) {
 	l := r.structs[v.Type()]
 	var seen uint64
-	r.object(func(key string) {
-		i, known := l.byName[key]
+	r.object(func(key []byte) {
+		i, known := l.byName[string(key)]
 		switch {
 		case !known:
-			r.unknown(key, l)
+			r.unknown(string(key), l)
 			return
 		case seen>>i&1 == 1:
-			r.fault("has the key " + key + " twice")
+			r.fault("has the key " + l.fields[i].name + " twice")
 			r.skip(0)
 			return
 		}
 		seen |= 1 << i
-		r.path = append(r.path, step{key: key})
+		r.path = append(r.path, step{key: l.fields[i].name})
 		r.value(l.fields[i].of(v))
 		r.path = r.path[:len(r.path)-1]
 	})
@@ -268,7 +268,8 @@ func (r *reader) unknown(key string, l *layout) {
 
 func (r *reader) mapping(v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
-	r.object(func(key string) {
+	r.object(func(raw []byte) {
+		key := string(raw)
 		at := reflect.ValueOf(key).Convert(v.Type().Key())
 		if v.MapIndex(at).IsValid() {
 			r.fault("has a key twice")
@@ -351,7 +352,10 @@ func (r *reader) word() string {
 }
 
 // str reads a string.
-func (r *reader) str() string {
+func (r *reader) str() string { return string(r.raw()) }
+
+// raw reads a string; it belongs to the input where nothing in it is escaped.
+func (r *reader) raw() []byte {
 	start := r.at
 	plain := true
 	for r.at++; r.at < len(r.in); r.at++ {
@@ -362,21 +366,21 @@ func (r *reader) str() string {
 		case b == '"':
 			r.at++
 			if plain {
-				return string(r.in[start+1 : r.at-1])
+				return r.in[start+1 : r.at-1]
 			}
 			var s string
 			if json.Unmarshal(r.in[start:r.at], &s) != nil {
 				r.at = start
 				r.stop("is not JSON: a string has a broken escape")
 			}
-			return s
+			return []byte(s)
 		case b < ' ':
 			r.stop("is not JSON: a string holds a control character")
-			return ""
+			return nil
 		}
 	}
 	r.stop("is not JSON: a string has no end")
-	return ""
+	return nil
 }
 
 // skip goes behind a value of any kind.
@@ -387,7 +391,7 @@ func (r *reader) skip(depth int) {
 	}
 	switch r.peek() {
 	case '{':
-		r.object(func(string) { r.skip(depth + 1) })
+		r.object(func([]byte) { r.skip(depth + 1) })
 	case '[':
 		r.at++
 		r.space()

@@ -269,15 +269,18 @@ func (c Changes) apply(counts map[string]int) {
 	}
 }
 
-// spec opens all of a snapshot.
-func (k *keyring) spec(s *schema, from *snapshot) (routing.Spec, error) {
+// spec opens pages of a snapshot and takes the sections that are asked for.
+func (k *keyring) spec(s *schema, from *snapshot, pages []int, wanted func(kind string) bool) (routing.Spec, error) {
 	parts := make([]routing.Spec, Pages)
-	err := each(everyPage(), func(i int) error {
+	err := each(pages, func(i int) error {
 		all, err := k.objects(from, i)
 		if err != nil {
 			return err
 		}
 		for _, o := range all {
+			if !wanted(o.kind) {
+				continue
+			}
 			if err := s.put(&parts[i], o); err != nil {
 				return fmt.Errorf("page %d: %w", i, err)
 			}
@@ -290,6 +293,7 @@ func (k *keyring) spec(s *schema, from *snapshot) (routing.Spec, error) {
 	var all routing.Spec
 	for i := range parts {
 		s.join(&all, &parts[i])
+		parts[i] = routing.Spec{}
 	}
 	return all, nil
 }

@@ -13,19 +13,36 @@ import (
 	"ringdown/routing"
 )
 
-// whole builds the table of a snapshot from nothing.
+// together is how many pages are made into rows at once when a table is built:
+// numbers as routing takes them are ten times what a table keeps of them.
+const together = Pages / 12
+
+// whole builds the table of a snapshot from nothing: first all but the numbers,
+// which then come a part at a time.
 func (d *Directory) whole(s *snapshot) (*routing.Table, []routing.Fault, error) {
-	spec, err := d.ring.spec(d.schema, s)
+	if faults := d.overlaps(slices.Sorted(maps.Keys(s.head.Counts))); len(faults) > 0 {
+		return nil, faults, nil
+	}
+	rest, err := d.ring.spec(d.schema, s, everyPage(), func(kind string) bool { return kind != numbers })
 	if err != nil {
 		return nil, nil, err
 	}
-	if faults := d.overlaps(d.schema.sections(&spec)); len(faults) > 0 {
-		return nil, faults, nil
-	}
-	d.schema.join(&spec, &d.deps.Base)
-	table, faults := routing.NewTable(spec)
+	d.schema.join(&rest, &d.deps.Base)
+	table, faults := routing.NewTable(rest)
 	if len(faults) > 0 {
 		return nil, faults, nil
+	}
+	for pages := range slices.Chunk(everyPage(), together) {
+		part, err := d.ring.spec(d.schema, s, pages, func(kind string) bool { return kind == numbers })
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(part.Numbers) == 0 {
+			continue
+		}
+		if table, faults = table.Apply(routing.Change{Put: part}); len(faults) > 0 {
+			return nil, faults, nil
+		}
 	}
 	return table, d.check(table), nil
 }
