@@ -188,3 +188,76 @@ func TestCommitBreaks(t *testing.T) {
 		}
 	}
 }
+
+// What is looked at beyond validity is looked at by who takes the change, before
+// anything is written; who reads a commit takes it as looked at.
+func TestCheckBeforeTheCommit(t *testing.T) {
+	m := newMemory()
+	asked := 0
+	one, _ := newNode(t, m, t.TempDir(), func(d *Deps) {
+		d.Check = func(next *routing.Table) []routing.Fault {
+			if asked++; next.Len() > 2 {
+				return []routing.Fault{{Path: "invariants.few", Msg: "does not hold"}}
+			}
+			return nil
+		}
+	})
+	two, _ := newNode(t, m, t.TempDir(), func(d *Deps) {
+		d.Check = func(*routing.Table) []routing.Fault { t.Error("a reader checks"); return nil }
+	})
+	r := commit(t, one, Change{Put: someSpec(2)})
+	for _, replace := range []bool{false, true} {
+		_, err := one.Commit(t.Context(), Change{Put: someSpec(3), Replace: replace}, false)
+		var faults Invalid
+		if !errors.As(err, &faults) || faults[0].Path != "invariants.few" {
+			t.Errorf("replace %v: %v", replace, err)
+		}
+	}
+	look(t, two)
+	if asked != 3 || len(m.log) != 1 || two.Table().Version() != r.Table {
+		t.Errorf("asked %d times, %d heads", asked, len(m.log))
+	}
+}
+
+// Validities of one number are objects of their own: they are put, listed and
+// removed one by one or all together.
+func TestValidities(t *testing.T) {
+	m := newMemory()
+	d, _ := newNode(t, m, t.TempDir())
+	commit(t, d, Change{Put: someSpec(1)})
+	c, faults := mustText(t).Change([]byte(`{"put":{"numbers":[
+		{"number":"+4721000001","account":"demo","flow":"sales","valid_until":"2026-01-01"},
+		{"number":"+4721000001","account":"demo","flow":"sales","valid_from":"2026-01-01","valid_until":"2026-06-01"},
+		{"number":"+4721000001","account":"demo","flow":"sales","valid_from":"2026-06-01"}]}}`))
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	if r := commit(t, d, c); r.Changed.Added["numbers"] != 3 {
+		t.Errorf("%+v", r)
+	}
+	for _, c := range []struct {
+		remove string
+		left   int
+	}{{"+4721000001@2026-06-01T00:00:00Z", 3}, {"+4721000001@", 2}, {"+4721000001", 1}} {
+		commit(t, d, Change{Remove: map[string][]string{"numbers": {c.remove}}})
+		page, _, err := d.Numbers(NumberFilter{Limit: 10})
+		if err != nil || len(page) != c.left || d.Status().Counts["numbers"] != c.left {
+			t.Errorf("%s removed: %d left: %v", c.remove, len(page), err)
+		}
+		// The table and the pages are two readings of one change.
+		again, _ := newNode(t, m, t.TempDir())
+		look(t, again)
+		if again.Table().Version() != d.Table().Version() {
+			t.Errorf("%s removed: the pages say another table", c.remove)
+		}
+	}
+}
+
+func mustText(t *testing.T) *Text {
+	t.Helper()
+	text, err := NewText(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

@@ -38,8 +38,8 @@ type Deps struct {
 	Base routing.Spec
 	// Reveal reads what a reference to a secret stands for, on this node.
 	Reveal func(reference string) (secret, msg string)
-	// Check looks at a table before it takes effect, beyond what routing itself
-	// does; nil: nothing more. Its faults are those of the change.
+	// Check looks at the table that a change makes before it is committed, beyond
+	// what routing itself does (the invariants); nil: nothing more.
 	Check func(next *routing.Table) []routing.Fault
 	// Swap is told of every table that takes effect, in order, from one goroutine
 	// at a time; it must not wait. The first is told when it is there.

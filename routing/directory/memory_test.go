@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -249,3 +250,7 @@ func look(t testing.TB, d *Directory) {
 	}
 	d.see(t.Context(), id, e)
 }
+
+func mkdir() (string, error) { return os.MkdirTemp("", "directory-*") }
+
+func rmdir(dir string) { os.RemoveAll(dir) }
