@@ -212,6 +212,18 @@ func (s *schema) put(spec *routing.Spec, o object) error {
 	return nil
 }
 
+// number reads a tracking number.
+func (s *schema) number(n *routing.TrackingNumber, o object) error {
+	v := reflect.ValueOf(n).Elem()
+	if faults := s.decode(o.body, v, numbers); len(faults) > 0 {
+		return fmt.Errorf("%s: %s", faults[0].Path, faults[0].Msg)
+	}
+	if idOf(v, s.shapes[s.byKind[numbers]].ids) != o.id {
+		return fmt.Errorf("%s: is stored under the name of another", numbers)
+	}
+	return nil
+}
+
 // sorted puts objects into the order that pages have.
 func sorted(all []object) []object {
 	slices.SortFunc(all, func(a, b object) int { return compareKeys(a.key(), b.key()) })

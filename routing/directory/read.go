@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -86,8 +85,8 @@ func (k *keyring) numbers(s *schema, of *snapshot, f NumberFilter) (page []routi
 				continue
 			}
 			var n routing.TrackingNumber
-			if faults := s.decode(o.body, reflect.ValueOf(&n).Elem(), numbers); len(faults) > 0 {
-				return nil, "", errPage
+			if err := s.number(&n, o); err != nil {
+				return nil, "", err
 			}
 			if !f.takes(n) {
 				continue

@@ -297,3 +297,37 @@ func (k *keyring) spec(s *schema, from *snapshot, pages []int, wanted func(kind 
 	}
 	return all, nil
 }
+
+// trackingNumbers opens the tracking numbers of pages. They are decoded in place: a
+// number as routing takes it is 500 bytes.
+func (k *keyring) trackingNumbers(s *schema, from *snapshot, pages []int) ([]routing.TrackingNumber, error) {
+	found := make([][]object, Pages)
+	err := each(pages, func(i int) error {
+		all, err := k.objects(from, i)
+		for _, o := range all {
+			if o.kind == numbers {
+				found[i] = append(found[i], o)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	begins := make([]int, Pages)
+	count := 0
+	for _, i := range pages {
+		begins[i] = count
+		count += len(found[i])
+	}
+	out := make([]routing.TrackingNumber, count)
+	return out, each(pages, func(i int) error {
+		for n, o := range found[i] {
+			if err := s.number(&out[begins[i]+n], o); err != nil {
+				return fmt.Errorf("page %d: %w", i, err)
+			}
+		}
+		found[i] = nil
+		return nil
+	})
+}

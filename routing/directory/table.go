@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"regexp"
@@ -32,19 +33,48 @@ func (d *Directory) whole(s *snapshot) (*routing.Table, []routing.Fault, error) 
 	if len(faults) > 0 {
 		return nil, faults, nil
 	}
-	for pages := range slices.Chunk(everyPage(), together) {
-		part, err := d.ring.spec(d.schema, s, pages, func(kind string) bool { return kind == numbers })
-		if err != nil {
-			return nil, nil, err
+	for part := range d.parts(s) {
+		if part.err != nil {
+			return nil, nil, part.err
 		}
-		if len(part.Numbers) == 0 {
-			continue
-		}
-		if table, faults = table.Apply(routing.Change{Put: part}); len(faults) > 0 {
+		if table, faults = table.Apply(routing.Change{Put: routing.Spec{Numbers: part.numbers}}); len(faults) > 0 {
 			return nil, faults, nil
 		}
 	}
 	return table, nil, nil
+}
+
+// part is some of the numbers of a snapshot.
+type part struct {
+	numbers []routing.TrackingNumber
+	err     error
+}
+
+// parts opens the numbers of a snapshot, the next part while one is in use.
+func (d *Directory) parts(s *snapshot) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		if s.head.Counts[numbers] == 0 {
+			return
+		}
+		next, enough := make(chan part), make(chan struct{})
+		defer close(enough)
+		go func() { // ends with the last part, or when nobody wants more
+			defer close(next)
+			for pages := range slices.Chunk(everyPage(), together) {
+				all, err := d.ring.trackingNumbers(d.schema, s, pages)
+				select {
+				case next <- part{all, err}:
+				case <-enough:
+					return
+				}
+			}
+		}()
+		for p := range next {
+			if (p.err != nil || len(p.numbers) > 0) && !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // overlaps refuses sections that stand in the node's own file too: two places
