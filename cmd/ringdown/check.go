@@ -32,10 +32,18 @@ func runCheck(_ context.Context, args []string, s stdio) int {
 		for _, w := range c.Warnings() {
 			fmt.Fprintf(s.err, "%v (a warning)\n", w)
 		}
-		_, err = fmt.Fprintf(s.out, "%s is right: %s, %s, %s and %s; table %s\n", *file, count(len(c.Trunks), "trunk"),
-			count(len(c.Accounts), "account"), count(len(c.Numbers), "number"), count(len(c.Flows), "flow"), c.Table().Version())
+		_, err = fmt.Fprintf(s.out, "%s is right: %s, %s, %s and %s; table %s%s\n", *file, count(len(c.Trunks), "trunk"),
+			count(len(c.Accounts), "account"), count(len(c.Numbers), "number"), count(len(c.Flows), "flow"), c.Table().Version(), elsewhere(c))
 		return err
 	})
+}
+
+// elsewhere says where the rest of the table is, which this file is no word about.
+func elsewhere(c *configs.Config) string {
+	if !c.Directory.Enabled {
+		return ""
+	}
+	return "; the rest is in the directory " + c.Directory.Bucket + ", see ringdown directory status"
 }
 
 func checkJSON(s stdio, c *configs.Config, faults configs.Faults) error {

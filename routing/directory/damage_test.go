@@ -53,7 +53,8 @@ func TestSomebodyWritesIntoTheBucket(t *testing.T) {
 		"no JSON":       {func(d *Directory, m *memory) { m.write(ours(d, headPlace, []byte("{"))) }, FaultHead, false},
 		"no pages":      {func(d *Directory, m *memory) { m.write(ours(d, headPlace, []byte(`{"commit":5}`))) }, FaultHead, false},
 		"missing pages": {missingPages, FaultPages, false},
-		"torn page":     {tornPage, FaultTable, true},
+		"torn page":     {tornPage, FaultPages, false},
+		"newer page":    {newerPage, FaultTable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMemory()
@@ -105,6 +106,26 @@ func missingPages(d *Directory, m *memory) {
 	h.Commit++
 	h.Pages = append([]string(nil), h.Pages...)
 	h.Pages[0] = strings.Repeat("ab", nameSize/2)
+	value, err := d.ring.seal(headPlace, h.encode())
+	if err != nil {
+		panic(err)
+	}
+	m.write(value)
+}
+
+// newerPage is a commit of ours with an object of a section that is not known.
+func newerPage(d *Directory, m *memory) {
+	o := object{"wormholes", "a", []byte(`{}`)}
+	p, err := d.ring.page([]object{o})
+	if err != nil {
+		panic(err)
+	}
+	h := *d.now.Load().head
+	h.Commit++
+	h.Pages = append([]string(nil), h.Pages...)
+	h.Pages[o.key().place()] = p.name
+	m.seq++
+	m.pages[p.name] = memoryPage{p.value, m.seq}
 	value, err := d.ring.seal(headPlace, h.encode())
 	if err != nil {
 		panic(err)

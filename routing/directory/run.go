@@ -148,6 +148,9 @@ func (d *Directory) adopt(ctx context.Context, id string, e entry, now *state) (
 		return FaultPages, fmt.Errorf("commit %d: %w", h.Commit, err)
 	}
 	table, faults, err := d.make(now, next)
+	if errors.Is(err, errForeign) || errors.Is(err, errPage) {
+		return FaultPages, fmt.Errorf("commit %d: %w", h.Commit, err)
+	}
 	if err == nil {
 		err = d.refusal(faults)
 	}
