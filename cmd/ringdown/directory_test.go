@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,16 @@ func directoryNode(t *testing.T, file string) (n *node, stop func()) {
 	return n, func() { stopping(); <-ended }
 }
 
+func freeUDP(t *testing.T) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().String()
+}
+
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +68,7 @@ func TestNodeWithDirectory(t *testing.T) {
 	file := filepath.Join(dir, "node.yaml")
 	text := `
 node: {id: edge-1, data_dir: "` + filepath.Join(dir, "data") + `"}
-sip: {listen: ["udp://` + freePort(t) + `"]}
+sip: {listen: ["udp://` + freeUDP(t) + `"]}
 http: {listen: "` + freePort(t) + `"}
 directory: {enabled: true}
 trunks: [{id: carrier, sources: [127.0.0.0/8]}]
@@ -107,6 +118,8 @@ trunks: [{id: carrier, sources: [127.0.0.0/8]}]
 			return nil
 		})
 	}
+	// Events of a node are stories of their own, in no order among each other.
+	slices.SortFunc(told, func(a, b events.ConfigChangedData) int { return int(a.Commit) - int(b.Commit) })
 	if len(told) != 2 || told[1].By != "ops" || told[1].Version != r.Version || told[1].Added["numbers"] != 1 {
 		t.Errorf("told %+v", told)
 	}
@@ -124,7 +137,7 @@ func TestNodeWithFile(t *testing.T) {
 	file := filepath.Join(dir, "node.yaml")
 	text := `
 node: {id: edge-1, data_dir: "` + filepath.Join(dir, "data") + `"}
-sip: {listen: ["udp://` + freePort(t) + `"]}
+sip: {listen: ["udp://` + freeUDP(t) + `"]}
 http: {listen: "` + freePort(t) + `"}
 trunks: [{id: carrier, sources: [127.0.0.0/8]}]
 accounts: [{id: demo}]
