@@ -53,7 +53,7 @@ func running(t testing.TB, js jetstream.JetStream, dir string, mend ...func(*Dep
 	for _, f := range mend {
 		f(&deps)
 	}
-	d, err := Open(Config{Dir: dir, Timeout: time.Second}, deps)
+	d, err := Open(Config{Dir: dir, Timeout: time.Second, Wait: 5 * time.Minute}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
