@@ -42,6 +42,9 @@ func (n *node) openDirectory() error {
 // swapped puts a table of the directory into use: for calls that come.
 func (n *node) swapped(next *routing.Table, t directory.Told) {
 	n.table.Store(next)
+	if n.sip != nil { // else it is opened with this one
+		n.sip.Renew()
+	}
 	n.tellConfig(t)
 }
 

@@ -73,6 +73,9 @@ func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready
 	start("http", func(ctx context.Context) error { return n.api.Run(ctx, n.web) })
 	start("sip", n.sip.Run)
 	start("beat", n.beat)
+	if n.file != "" {
+		start("reload", func(ctx context.Context) error { return n.reloads(ctx, n.file) })
+	}
 	start("memory", n.breathe)
 	start("lag", n.lag.run)
 	n.awaitBus(serving)

@@ -44,6 +44,7 @@ func runServe(ctx context.Context, args []string, s stdio) int {
 		if err != nil {
 			return err
 		}
+		n.file = *file
 		drain, cut, stop := signals(ctx, log)
 		defer stop()
 		return n.run(drain, cut, *wait, func() {

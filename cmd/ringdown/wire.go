@@ -35,6 +35,7 @@ import (
 // node is the running whole: every room, wired.
 type node struct {
 	config    *configs.Config
+	file      string // it was read from; empty: it is not read again
 	log       *slog.Logger
 	keys      *keys.Store
 	outbox    *outbox.Outbox
