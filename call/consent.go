@@ -75,8 +75,8 @@ func (m *machine) lacksConsent() bool {
 // consented tells of a consent, with what the caller had heard for it.
 func (m *machine) consented(at time.Time, i routing.Told) {
 	s := m.desk.speech
-	d := events.ConsentData{Step: i.Step, Party: "caller", Outcome: i.Consent, Hash: s.hash, PlayedMS: s.heard.Milliseconds()}
-	d.Prompt, d.Language = promptName(s.last)
+	d := events.ConsentData{Step: i.Step, Party: "caller", Outcome: i.Consent, Prompt: s.last.ID, Language: s.last.Language,
+		Hash: s.hash, PlayedMS: s.heard.Milliseconds()}
 	kind := events.ConsentRefused
 	switch i.Consent {
 	case routing.Announced:

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 )
 
@@ -19,6 +20,7 @@ type Memory struct {
 	turns     map[string]uint64
 	answerers map[string]*list.Element
 	recent    list.List // of answerer, the last used in front
+	changes   uint64
 }
 
 type answerer struct {
@@ -48,6 +50,7 @@ func (m *Memory) Turn(account, step string) uint64 {
 	key := account + "\x00" + step
 	n := m.turns[key]
 	m.turns[key]++
+	m.changes++
 	return n
 }
 
@@ -79,10 +82,14 @@ func (m *Memory) Stick(w Wanted, identity string) {
 
 func (m *Memory) stick(a answerer) {
 	if e := m.answerers[a.Key]; e != nil {
+		if e.Value.(answerer) != a {
+			m.changes++
+		}
 		e.Value = a
 		m.recent.MoveToFront(e)
 		return
 	}
+	m.changes++
 	m.answerers[a.Key] = m.recent.PushFront(a)
 	if m.recent.Len() > answerersMost {
 		last := m.recent.Back()
@@ -100,21 +107,37 @@ func (m *Memory) Forget(subject string) {
 		if a := e.Value.(answerer); a.Subject == subject {
 			delete(m.answerers, a.Key)
 			m.recent.Remove(e)
+			m.changes++
 		}
 		e = next
 	}
 }
 
-// Keep returns all that is remembered, for [Memory.Recall] of the next process. It
-// names targets: whoever stores it seals it.
-func (m *Memory) Keep() ([]byte, error) {
+// Changes counts what has become other than it was: who has kept all of it at some
+// count need not again while it is the same.
+func (m *Memory) Changes() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := memories{Turns: m.turns}
+	return m.changes
+}
+
+// Keep returns all that is remembered, for [Memory.Recall] of the next process, and
+// the count of [Memory.Changes] that it stands for. It names targets: whoever stores
+// it seals it. Calls wait no longer than it takes to copy it.
+func (m *Memory) Keep() (kept []byte, changes uint64, err error) {
+	all, changes := m.copied()
+	kept, err = json.Marshal(all)
+	return kept, changes, err
+}
+
+func (m *Memory) copied() (memories, uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := memories{Turns: maps.Clone(m.turns), Answerers: make([]answerer, 0, m.recent.Len())}
 	for e := m.recent.Front(); e != nil; e = e.Next() {
 		out.Answerers = append(out.Answerers, e.Value.(answerer))
 	}
-	return json.Marshal(out)
+	return out, m.changes
 }
 
 // Recall takes what Keep gave; a turn never goes back.

@@ -39,7 +39,7 @@ func TestWhoAnsweredIsRememberedUntilErased(t *testing.T) {
 	m.Stick(w, "sip:two@127.0.0.1")
 	m.Stick(Wanted{Account: "demo", Key: "step"}, "sip:three@127.0.0.1") // withheld
 	m.Turn("demo", "step")
-	b, err := m.Keep()
+	b, _, err := m.Keep()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,5 +75,35 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if m.Answered(Wanted{Account: "demo", Subject: "sub_0", Key: "step"}) != "" {
 		t.Error("who was not asked for longest is remembered")
+	}
+}
+
+// TestMemoryCountsWhatChanges: what was kept is the same as long as the count is, and
+// to look something up, or to remember it again, changes nothing.
+func TestMemoryCountsWhatChanges(t *testing.T) {
+	m := NewMemory()
+	w := Wanted{Account: "demo", Subject: "sub_1", Key: "step"}
+	for _, c := range []struct {
+		name    string
+		do      func()
+		changes bool
+	}{
+		{"turn", func() { m.Turn("demo", "step") }, true},
+		{"stick", func() { m.Stick(w, "sip:one@127.0.0.1") }, true},
+		{"look up", func() { m.Answered(w) }, false},
+		{"the same again", func() { m.Stick(w, "sip:one@127.0.0.1") }, false},
+		{"another one", func() { m.Stick(w, "sip:two@127.0.0.1") }, true},
+		{"forget nobody", func() { m.Forget("sub_2") }, false},
+		{"forget", func() { m.Forget("sub_1") }, true},
+		{"keep", func() { m.Keep() }, false},
+	} {
+		before := m.Changes()
+		c.do()
+		if got := m.Changes() != before; got != c.changes {
+			t.Errorf("%s: changed: %t", c.name, got)
+		}
+	}
+	if _, at, err := m.Keep(); err != nil || at != m.Changes() {
+		t.Errorf("kept at %d of %d: %v", at, m.Changes(), err)
 	}
 }

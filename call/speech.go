@@ -1,7 +1,6 @@
 package call
 
 import (
-	"strings"
 	"time"
 
 	"ringdown/media"
@@ -81,12 +80,4 @@ func (m *machine) hush() {
 		s.cut = true
 		m.quiet(purpose, media.Caller)
 	}
-}
-
-// promptName is the id and the language of a prompt, as far as it has them.
-func promptName(p routing.Prompt) (id, language string) {
-	if language, id, ok := strings.Cut(p.Shipped, "/"); ok {
-		return id, language
-	}
-	return "", ""
 }

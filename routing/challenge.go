@@ -33,7 +33,7 @@ func (s screen) again(w *Walk) Instruction {
 	id := "press-" + w.facts.challengeKey()
 	said := w.prompt(id)
 	if said.IsZero() {
-		said = Prompt{Shipped: DefaultLanguage + "/" + id}
+		said = shippedPrompt(id, DefaultLanguage)
 	}
 	return Gather{Step: "screening.challenge", Prompts: []Prompt{said}, Keys: 1, First: challengeWait}
 }

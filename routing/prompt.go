@@ -8,14 +8,21 @@ import (
 	"strings"
 )
 
-// Prompt is something to be played: one of its fields.
+// Prompt is something to be played: a File or what is Shipped.
 type Prompt struct {
-	File    string // path of a WAV file
-	Shipped string // language and name of one that comes with the program: "en/goodbye"
+	File     string // path of a WAV file
+	Shipped  string // language and name of one that comes with the program: "en/goodbye"
+	ID       string // that steps name it by
+	Language string // that it is spoken in
 }
 
 // IsZero reports whether there is nothing to be played.
-func (p Prompt) IsZero() bool { return p == Prompt{} }
+func (p Prompt) IsZero() bool { return p.File == "" && p.Shipped == "" }
+
+// shippedPrompt is one that comes with the program.
+func shippedPrompt(id, language string) Prompt {
+	return Prompt{Shipped: language + "/" + id, ID: id, Language: language}
+}
 
 // Prompts are what is spoken, by their ids: WAV files by language.
 type Prompts map[string]map[string]string
@@ -165,20 +172,20 @@ func (w *Walk) prompt(id string) Prompt {
 		switch {
 		case language == "":
 		case own[language] != "":
-			return Prompt{File: own[language]}
+			return Prompt{File: own[language], ID: id, Language: language}
 		case common[language] != "":
-			return Prompt{File: common[language]}
+			return Prompt{File: common[language], ID: id, Language: language}
 		case slices.Contains(shipped[id], language):
-			return Prompt{Shipped: language + "/" + id}
+			return shippedPrompt(id, language)
 		}
 	}
 	for _, languages := range [...]map[string]string{own, common} {
 		for _, language := range slices.Sorted(maps.Keys(languages)) {
-			return Prompt{File: languages[language]}
+			return Prompt{File: languages[language], ID: id, Language: language}
 		}
 	}
 	for _, language := range shipped[id] {
-		return Prompt{Shipped: language + "/" + id}
+		return shippedPrompt(id, language)
 	}
 	return Prompt{}
 }

@@ -77,6 +77,7 @@ func (n *node) run(drain, cut context.Context, drainTimeout time.Duration, ready
 		start("reload", func(ctx context.Context) error { return n.reloads(ctx, n.file) })
 	}
 	start("memory", n.breathe)
+	start("remember", n.keepMemory)
 	start("lag", n.lag.run)
 	n.awaitBus(serving)
 	ready()

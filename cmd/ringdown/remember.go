@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"ringdown/call"
 	"ringdown/events"
@@ -54,15 +55,43 @@ func (n *node) remember() {
 	}
 	if err == nil {
 		err = n.memory.Recall(plain)
+		n.memorised = n.memory.Changes()
 	}
 	if err != nil {
 		n.log.Warn("what was remembered of calls cannot be read and is forgotten", "error", err)
 	}
 }
 
-// memorise writes it down for the next start, sealed.
+// memoriseEvery is how much of what is remembered of callers a killed process loses
+// at most.
+const memoriseEvery = time.Minute
+
+// keepMemory writes down what is remembered, as long as ctx lives, each time that it
+// has changed. No call waits for that, and a disk that fails costs the order in which
+// somebody is rung: it is told of once until it works again.
+func (n *node) keepMemory(ctx context.Context) error {
+	tick := time.NewTicker(memoriseEvery)
+	defer tick.Stop()
+	for failing := false; ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		err := n.memorise()
+		if err != nil && !failing {
+			n.log.Warn("what is remembered of calls cannot be written down; it is tried again", "every", memoriseEvery, "error", err)
+		}
+		failing = err != nil
+	}
+}
+
+// memorise writes it down for the next start, sealed, unless it stands there.
 func (n *node) memorise() error {
-	plain, err := n.memory.Keep()
+	if n.memory.Changes() == n.memorised {
+		return nil
+	}
+	plain, changes, err := n.memory.Keep()
 	if err != nil {
 		return err
 	}
@@ -75,10 +104,15 @@ func (n *node) memorise() error {
 		return err
 	}
 	next := n.memoryFile() + ".new"
-	if err := os.WriteFile(next, aead.Seal(nonce, nonce, plain, nil), 0o600); err != nil {
+	err = os.WriteFile(next, aead.Seal(nonce, nonce, plain, nil), 0o600)
+	if err == nil {
+		err = os.Rename(next, n.memoryFile())
+	}
+	if err != nil {
 		return fmt.Errorf("memory of calls: %w", err)
 	}
-	return os.Rename(next, n.memoryFile())
+	n.memorised = changes
+	return nil
 }
 
 func (n *node) memorySeal() (cipher.AEAD, error) {

@@ -47,6 +47,7 @@ type node struct {
 	pool      *relay.Pool
 	hooks     *hook.Asker
 	memory    *call.Memory
+	memorised uint64 // as its changes are counted: what stands on the disk
 	lag       lag
 	board     *call.Switchboard
 	sip       *sip.Endpoint
