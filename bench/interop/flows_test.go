@@ -86,13 +86,13 @@ func (s *spoken) hears(t *testing.T, who string, heard []int16, prompt string, w
 // the two: keys by RFC 4733, by INFO and as tones, and what each party really heard.
 func TestFlow(t *testing.T) {
 	for _, c := range []struct{ way, phone, carrier string }{
-		{"rfc4733", "", ""}, {"info", keyed, ""}, {"inband", "", "dtmf: {receive: [inband]}"},
+		{"rfc4733", "", ""}, {"info", keyed, ""}, {"inband", "", ", dtmf: {receive: [inband]}"},
 	} {
 		t.Run(c.way, func(t *testing.T) {
 			dir := t.TempDir()
 			w := newWire(t)
 			prompts := newSpoken(t)
-			n := newPhonesNode(t, w, plan{Carrier: c.carrier, More: prompts.section(), Flow: `    - recording: {mode: record-from-answer, consent: announced}
+			n := newPhonesNode(t, w, plan{Carrier: "codecs: [PCMA]" + c.carrier, Trunks: "  - {id: pbx, codecs: [PCMA]}\n", More: prompts.section(), Flow: `    - recording: {mode: record-from-answer, consent: announced}
     - greeting: {prompt: hello, notice: true}
     - menu:
         prompt: menu
@@ -102,7 +102,7 @@ func TestFlow(t *testing.T) {
         default: [{hangup: {}}]
     - whisper: {prompt: whisper}
     - screen: {prompt: accept}
-    - dial: {timeout: PT30S, targets: [{uri: "sip:agent@` + calleeIP + `:5060"}]}
+    - dial: {timeout: PT30S, targets: [{uri: "sip:agent@` + calleeIP + `:5060", trunk: pbx}]}
 `})
 			stop := w.watch(t, dir)
 			callee := newLinphone(t, w, "agent", calleeIP, "", "-a")
