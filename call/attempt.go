@@ -64,6 +64,9 @@ func (m *machine) dial(at time.Time) {
 	m.attempts = append(m.attempts, a)
 	m.publish(events.LegCreated, at, events.LegCreatedData{Leg: a.ulid, Role: "b", Attempt: n + 1, Trunk: t.Trunk, RedirectedBy: m.redirectedBy[n]})
 	m.arm(at)
+	if m.flow.vets() && !a.room {
+		m.part()
+	}
 	m.do(doDial{leg: a.id, target: n})
 }
 

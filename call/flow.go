@@ -197,6 +197,7 @@ func (m *machine) rung(at time.Time) {
 
 func (m *machine) rungWith(at time.Time, result routing.RingResult) {
 	m.quiet(forRingback, media.Caller)
+	m.meet()
 	m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: result, Trials: m.flow.trials})
 }
 

@@ -100,10 +100,6 @@ func (m *machine) receive(a *attempt, s Answered) {
 	if len(body) == 0 && !s.Offer {
 		body = a.early
 	}
-	if !a.room {
-		m.apart = true
-		m.do(doApart{true})
-	}
 	if s.Offer && m.delayed() { // nobody but the caller could answer him
 		m.declines(s.Time, a, declinedLost, Cause{Status: 488, Q850: 65, Text: "neither side makes an offer"})
 		return
@@ -341,6 +337,15 @@ func (m *machine) closeRoom(l *leg) {
 	if l.room {
 		l.room = false
 		m.do(doCloseRoom{l.id})
+	}
+}
+
+// part keeps them from it: before the callee is offered anything, because who is
+// asked for keys by us alone is told that he may send them, whatever the caller takes.
+func (m *machine) part() {
+	if !m.apart {
+		m.apart = true
+		m.do(doApart{true})
 	}
 }
 

@@ -88,7 +88,7 @@ func (m *machine) quietAll() {
 // soundedIn takes what became of a sound, by whichever way it was learnt; past:
 // another one for the same purpose plays already.
 func (m *machine) soundedIn(at time.Time, room LegID, p media.Playback, past bool) {
-	if !past {
+	if !past && p.End != media.PlayStopped { // whoever stops one knows, and may have begun the next already
 		delete(m.sounds, sounding{p.For, p.To, room})
 	}
 	m.tellSound(at, room, p)

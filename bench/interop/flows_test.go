@@ -104,6 +104,13 @@ func TestFlow(t *testing.T) {
     - screen: {prompt: accept}
     - dial: {timeout: PT30S, targets: [{uri: "sip:agent@` + calleeIP + `:5060", trunk: pbx}]}
 `})
+			defer func() {
+				if t.Failed() && n.running() {
+					for _, s := range n.stories(t) {
+						t.Log(n.ask(t, "why", s.id))
+					}
+				}
+			}()
 			stop := w.watch(t, dir)
 			callee := newLinphone(t, w, "agent", calleeIP, "", "-a")
 			if c.way == "inband" {
