@@ -45,11 +45,25 @@ func (m *machine) dialNext(at time.Time) {
 		most = maxTogether
 	}
 	for len(m.attempts) < most && m.next < len(m.decision.Targets) {
+		if m.refused(m.target(m.next)) {
+			m.next++
+			continue
+		}
 		m.dial(at)
 	}
 	if len(m.attempts) == 0 {
 		m.rung(at)
 	}
+}
+
+// refused reports whether a target that the list names again, as one destination
+// in the manner of two trunks, has declined or was busy at its first try.
+func (m *machine) refused(t routing.Target) bool {
+	r, id := m.flow.ring, t.Identity()
+	return !r.Redial && id != "" && slices.ContainsFunc(m.flow.trials, func(done routing.Trial) bool {
+		return (done.Result == routing.Declined || done.Result == routing.Busy) &&
+			done.Target >= 0 && done.Target < len(r.Targets) && r.Targets[done.Target].Identity() == id
+	})
 }
 
 // dial starts an attempt.

@@ -11,7 +11,7 @@ import (
 func ringingTogether(t *testing.T, times ...time.Duration) (*machine, []action) {
 	t.Helper()
 	set := defaultSetup()
-	r := routing.Ring{Together: true, Failover: hunting}
+	r := routing.Ring{Together: true, Redial: true, Failover: hunting}
 	for _, d := range times {
 		target := set.decision.Targets[0]
 		target.Timeout = d

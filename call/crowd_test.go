@@ -193,7 +193,7 @@ func crowded(t *testing.T, seed uint64) {
 		w.again = []byte("again")
 	}
 	if seed%3 > 0 { // several at once, and of each third call they are asked first
-		first := routing.Ring{Together: true, Failover: hunting}
+		first := routing.Ring{Together: true, Redial: true, Failover: hunting}
 		for range 3 {
 			first.Targets = append(first.Targets, w.decision.Targets[0])
 		}

@@ -38,7 +38,7 @@ func (m *machine) begin(at time.Time) {
 		m.perform(at, first)
 		return
 	}
-	m.perform(at, routing.Ring{Targets: m.decision.Targets, Failover: hunting})
+	m.perform(at, routing.Ring{Targets: m.decision.Targets, Failover: hunting, Redial: true})
 }
 
 // goOn tells the walk what became of its instruction and does the next one.

@@ -14,7 +14,7 @@ import (
 // screened is a world whose calls are rung at so many at once, each of whom is asked.
 func screened(n int) *world {
 	w := newWorld()
-	r := routing.Ring{Together: true, Failover: hunting, Whisper: &routing.Whispered{Prompts: []routing.Prompt{{File: "hi.wav"}}},
+	r := routing.Ring{Together: true, Redial: true, Failover: hunting, Whisper: &routing.Whispered{Prompts: []routing.Prompt{{File: "hi.wav"}}},
 		Screen: &routing.Screened{Accept: "1", Within: 5 * time.Second}}
 	for range n {
 		r.Targets = append(r.Targets, w.decision.Targets[0])

@@ -91,7 +91,7 @@ func (s *setup) set(t *testing.T, line string) {
 		s.decision.First = r
 	case "whisper", "screen": // prompts ...; of the ring that is set, or of a hunt
 		r, _ := s.decision.First.(routing.Ring)
-		r.Targets = s.decision.Targets
+		r.Targets, r.Redial = s.decision.Targets, true // they are all alike
 		if !r.Together {
 			r.Failover = append([]routing.RingResult{routing.Declined}, hunting...)
 		}

@@ -75,7 +75,7 @@ func anyStep(t *rapid.T, depth int, inOption, behindDial bool) Step {
 		return Step{Menu: m}
 	}
 	return Step{Dial: &Dial{
-		Targets:  rapid.SliceOfN(anyTarget, 1, 3).Draw(t, "targets"),
+		Targets:  rapid.SliceOfNDistinct(anyTarget, 1, 3, func(d Destination) string { return d.URI }).Draw(t, "targets"),
 		Strategy: rapid.SampledFrom([]string{Sequential, Simultaneous, RoundRobin}).Draw(t, "strategy"),
 		Redial:   rapid.IntRange(0, 9).Draw(t, "redial") == 0, Sticky: rapid.Bool().Draw(t, "sticky"),
 	}}
@@ -186,6 +186,11 @@ func TestAnyWalk(t *testing.T) {
 			if j := clone.Next(o); !reflect.DeepEqual(i, j) || !reflect.DeepEqual(w.Stepped(), clone.Stepped()) {
 				t.Fatalf("a clone goes another way: %#v, %#v", i, j)
 			}
+		}
+		again := table.Decide(request)
+		again.Tour(Assume{Tree: true}, at)
+		if v := again.Tour(Assume{}, at); v == nil {
+			t.Fatal("nothing to be told")
 		}
 		if d := table.Decide(request); d.Text() != before {
 			t.Fatal("walking changed the table")

@@ -37,6 +37,7 @@ type (
 		Targets  []Target     // in the order to try; the instruction's own
 		Together bool         // all at once; the first that answers (and accepts) takes the call
 		Failover []RingResult // how an attempt has to come out for the next target to be tried
+		Redial   bool         // who has declined or was busy may be tried again: he may stand in the list twice
 		Keep     bool         // when the callee hangs up first the caller stays: the outcome is Talked
 		Whisper  *Whispered   // played to who answers, before he is connected; nil: nothing
 		Screen   *Screened    // he has to press a key to take the call; nil: he need not

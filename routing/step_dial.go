@@ -201,7 +201,7 @@ func (c chance) words(strategy string) string {
 // ring dials who may be dialled; nil: nobody.
 func (w *Walk) ring(targets []target, s *dialStep) Instruction {
 	r := Ring{
-		Step: w.at(), Strategy: s.strategy, Together: s.strategy == Simultaneous, Failover: slices.Clone(s.failover), Keep: s.survey,
+		Step: w.at(), Strategy: s.strategy, Together: s.strategy == Simultaneous, Failover: slices.Clone(s.failover), Redial: s.redial, Keep: s.survey,
 		Whisper: w.whispered(), Screen: w.screened(),
 	}
 	for _, p := range w.prompts(s.music) {
