@@ -124,7 +124,7 @@ func TestFlow(t *testing.T) {
 				time.Sleep(time.Duration(ms(prompts.sounds["hello"])+ms(prompts.sounds["menu"]))*time.Millisecond + time.Second)
 				caller.do(t, "1")
 			}
-			callee.established(t)
+			callee.says(t, "Media streams established", 40*time.Second)
 			time.Sleep(time.Duration(ms(prompts.sounds["whisper"])+ms(prompts.sounds["accept"]))*time.Millisecond + time.Second)
 			callee.do(t, "1")
 			eventually(t, limit, "the two to be connected", func() bool { return count(n.stories(t), "call.bridged") == 1 })
