@@ -34,7 +34,7 @@ func (c *Call) crash(r any) {
 	if c.relay != nil {
 		c.relay.Close()
 	}
-	for _, rec := range []Recording{c.recording, c.opened} {
+	for _, rec := range []Recording{c.recording, c.opened, c.letter} { // what was said of a message is kept
 		if rec != nil {
 			c.closeAside(rec)
 		}
@@ -79,6 +79,10 @@ func (c *Call) attend() {
 			case opened:
 				if s.Err == nil {
 					c.closeAside(s.rec)
+				}
+			case dictated:
+				if s.Err == nil {
+					c.aside.Go(func() { s.rec.Discard() })
 				}
 			case Replaced, Claimed, Given:
 				c.refuseLate([]letter{l})

@@ -74,7 +74,9 @@ func (c *crowd) call() {
 	a.send = send
 	c.join(a)
 	c.look()
-	c.legs[len(c.legs)-1].send(Answered{At: Now(), Body: []byte("answer")})
+	if last := c.legs[len(c.legs)-1]; last != a { // else a flow has not come to that
+		last.send(Answered{At: Now(), Body: []byte("answer")})
+	}
 	time.Sleep(time.Duration(c.r.IntN(40)) * time.Millisecond)
 	synctest.Wait()
 	if c.r.IntN(4) > 0 {
@@ -225,21 +227,30 @@ func crowded(t *testing.T, seed uint64) {
 		}
 		c.look()
 	}
-	b.StopAll(ByOperator)
+	c.disperse()
+}
+
+// disperse ends what is left, and looks at what that leaves.
+func (c *crowd) disperse() {
+	c.t.Helper()
+	c.b.StopAll(ByOperator)
 	for _, l := range c.going {
 		l.send(Gone{Now()})
 	}
 	c.look()
-	ctx, cancel := context.WithTimeout(t.Context(), lingerWait+5*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), lingerWait+5*time.Second)
 	defer cancel()
-	if err := b.Wait(ctx); err != nil {
-		t.Errorf("%d calls do not leave", len(b.list()))
+	if err := c.b.Wait(ctx); err != nil {
+		c.t.Errorf("%d calls do not leave", len(c.b.list()))
 	}
 	c.audit()
 }
 
 func (c *crowd) audit() {
 	c.t.Helper()
+	if c.w.late > 0 {
+		c.t.Errorf("%d sounds were ordered of a closed relay", c.w.late)
+	}
 	for i, l := range c.legs {
 		if !c.gone(l) {
 			c.t.Errorf("leg %d is left: it did %q", i, l.done())
@@ -254,8 +265,8 @@ func (c *crowd) audit() {
 			ends[e.Call] += 0
 		case events.CallEndedData:
 			ends[e.Call]++
-			if d.BillableMS > d.TalkMS || d.HoldMS > d.TalkMS || d.TalkMS > d.DurationMS {
-				c.t.Errorf("billed %d, held %d, talked %d of %d", d.BillableMS, d.HoldMS, d.TalkMS, d.DurationMS)
+			if d.BillableMS > d.TalkMS+d.AttendedMS || d.HoldMS > d.TalkMS || d.TalkMS > d.DurationMS {
+				c.t.Errorf("billed %d, attended %d, held %d, talked %d of %d", d.BillableMS, d.AttendedMS, d.HoldMS, d.TalkMS, d.DurationMS)
 			}
 		}
 	}

@@ -147,7 +147,7 @@ func (c *Call) tap(pausedBy string) {
 }
 
 // refuseLate deals with what came when the call was leaving already: a
-// recording is closed, a leg is hung up, a claim refused.
+// recording is closed, that of a message thrown away, a leg is hung up, a claim refused.
 func (c *Call) refuseLate(letters []letter) {
 	over := Cause{Status: 480, Q850: 31, Text: "nobody waits any more"}
 	for _, l := range letters {
@@ -155,6 +155,10 @@ func (c *Call) refuseLate(letters []letter) {
 		case opened:
 			if s.Err == nil {
 				s.rec.Close(c.now())
+			}
+		case dictated:
+			if s.Err == nil { // nobody has spoken into it
+				s.rec.Discard()
 			}
 		case Replaced:
 			s.Leg.Hangup(over)

@@ -41,6 +41,9 @@ type world struct {
 	closed   int
 	tapped   int
 	played   []media.Play
+	ends     []func(media.Notice) // of the relays that play them
+	callers  []func(media.Notice) // of the calls' relays, in the order they were opened
+	late     int                  // sounds ordered of a relay that was closed
 	undone   int
 	holding  media.Side // which side holds
 	recs     []*fakeRecording
@@ -49,6 +52,10 @@ type world struct {
 	silenced int
 	direct   func(routing.Referral) routing.Transferred
 	again    []byte // what a change of parties makes the other side be offered
+
+	table *routing.Table // decides each call, when it is set
+	reply func(context.Context, Question) (routing.HookReply, string)
+	spoke func() time.Time // when somebody was heard last; nil: there is no ear
 }
 
 func newWorld() *world { return &world{decision: defaultSetup().decision} }
@@ -58,13 +65,27 @@ func (w *world) board(c Config) *Switchboard {
 	if log == nil {
 		log = slog.DiscardHandler
 	}
-	return NewSwitchboard(c, Ports{Route: w.route, Identify: w.identify, Dial: w.dial, Relay: w.relay,
-		Record: w.record, Publish: w.publish, Transfer: w.direct, Anteroom: w.anteroom}, slog.New(log))
+	p := Ports{Route: w.route, Identify: w.identify, Dial: w.dial, Relay: w.relay,
+		Record: w.record, Publish: w.publish, Transfer: w.direct, Anteroom: w.anteroom, Ask: w.reply, Memory: NewMemory()}
+	if w.spoke != nil {
+		p.Ear = func(tap media.Tap) Ear { return fakeEar{tap, w.spoke} }
+	}
+	return NewSwitchboard(c, p, slog.New(log))
 }
+
+type fakeEar struct {
+	media.Tap
+	spoke func() time.Time
+}
+
+func (e fakeEar) Spoke() time.Time { return e.spoke() }
 
 func (w *world) route(_ context.Context, r routing.Request) (routing.Decision, error) {
 	if w.panicIn == "route" {
 		panic("injected")
+	}
+	if w.table != nil {
+		return w.table.Decide(r), nil
 	}
 	return w.decision, w.routeErr
 }
@@ -108,7 +129,8 @@ func (w *world) relay(_ context.Context, _ ID, notice func(media.Notice)) (Relay
 	defer w.mu.Unlock()
 	w.relays++
 	w.notices = notice
-	return fakeRelay{w}, nil
+	w.callers = append(w.callers, notice)
+	return fakeRelay{w, notice, new(bool)}, nil
 }
 
 func (w *world) anteroom(_ context.Context, _ ID, notice func(media.Notice)) (Relay, error) {
@@ -119,7 +141,7 @@ func (w *world) anteroom(_ context.Context, _ ID, notice func(media.Notice)) (Re
 	defer w.mu.Unlock()
 	w.relays++
 	w.rooms = append(w.rooms, notice)
-	return fakeRelay{w}, nil
+	return fakeRelay{w, notice, new(bool)}, nil
 }
 
 func (w *world) record(_ context.Context, i Info, fault func(error)) (Recording, error) {
@@ -208,7 +230,11 @@ func (l *fakeLeg) Hangup(c Cause) {
 	}
 }
 
-type fakeRelay struct{ w *world }
+type fakeRelay struct {
+	w    *world
+	tell func(media.Notice)
+	over *bool // under the world's lock
+}
 
 func (r fakeRelay) Offer(_ media.Side, body []byte, _ media.Source) ([]byte, error) {
 	return append([]byte("relayed "), body...), nil
@@ -286,7 +312,10 @@ func (r fakeRelay) Await(media.Side) ([]byte, error) { return []byte("ours alone
 func (r fakeRelay) Play(order media.Play) (int, error) {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	r.w.played = append(r.w.played, order)
+	if *r.over {
+		r.w.late++
+	}
+	r.w.played, r.w.ends = append(r.w.played, order), append(r.w.ends, r.tell)
 	if order.Sound.File == "broken.wav" {
 		return 0, errors.New("injected")
 	}
@@ -301,6 +330,16 @@ func (r fakeRelay) Stop(id int) (media.Playback, bool) {
 	}
 	order := r.w.played[id-1]
 	return media.Playback{ID: id, To: order.To, For: order.For, Complete: true, Heard: time.Second, Times: 1, End: media.PlayStopped}, true
+}
+
+// heard ends the nth sound that was ordered, as the relay that plays it would.
+func (w *world) heard(n int, end media.PlayEnd) {
+	w.mu.Lock()
+	order, tell := w.played[n], w.ends[n]
+	w.mu.Unlock()
+	p := &media.Playback{ID: n + 1, To: order.To, For: order.For, Sound: order.Sound, Hash: "0123456789abcdef",
+		Complete: end == media.PlayFinished, Heard: 2 * time.Second, Times: 1, End: end}
+	tell(media.Notice{At: time.Now(), Kind: media.Played, Side: order.To, Playback: p})
 }
 
 func (r fakeRelay) Watch(...media.Side) {}
@@ -377,7 +416,10 @@ func (r fakeRelay) Told(to media.Side) []byte   { return []byte("told " + to.Str
 func (r fakeRelay) Close() media.Stats {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	r.w.closed++
+	if !*r.over {
+		r.w.closed++
+	}
+	*r.over = true
 	return defaultStats
 }
 
