@@ -28,14 +28,6 @@ func endpointOf(a netip.AddrPort) endpoint {
 
 func (e endpoint) isZero() bool { return e.ip.high|e.ip.low == 0 && e.port == 0 }
 
-// or returns the endpoint, or another one when there is none.
-func (e endpoint) or(other endpoint) endpoint {
-	if e.isZero() {
-		return other
-	}
-	return e
-}
-
 func (e endpoint) addr() netip.Addr {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], e.ip.high)

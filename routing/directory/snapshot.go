@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"time"
 
 	"ringdown/routing"
 )
@@ -118,12 +117,6 @@ func (k *keyring) between(from, to *snapshot) (delta, error) {
 		d.put, d.gone = append(d.put, parts[i].put...), append(d.gone, parts[i].gone...)
 	}
 	return d, err
-}
-
-// stamp is who made a commit, when and why.
-type stamp struct {
-	at             time.Time
-	node, by, note string
 }
 
 // with makes the snapshot of the next commit, without its head. Objects that are

@@ -181,32 +181,32 @@ func TestSilentOwnerIsLeftAlone(t *testing.T) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}), nil)
-		ask := func() (error, time.Duration) {
+		ask := func() (took time.Duration, err error) {
 			began := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			_, err := a.Ask(ctx, byWeb, question)
-			return err, time.Since(began)
+			_, err = a.Ask(ctx, byWeb, question)
+			return time.Since(began), err
 		}
 		for range failures {
-			if err, took := ask(); !errors.Is(err, ErrTimeout) || took != 2*time.Second {
+			if took, err := ask(); !errors.Is(err, ErrTimeout) || took != 2*time.Second {
 				t.Fatalf("got %v after %s", err, took)
 			}
 		}
-		if err, took := ask(); !errors.Is(err, ErrResting) || took != 0 {
+		if took, err := ask(); !errors.Is(err, ErrResting) || took != 0 {
 			t.Fatalf("got %v after %s", err, took)
 		}
 		time.Sleep(restFor)
-		if err, _ := ask(); !errors.Is(err, ErrTimeout) {
+		if _, err := ask(); !errors.Is(err, ErrTimeout) {
 			t.Fatal("nobody looks whether it is back:", err)
 		}
-		if err, _ := ask(); !errors.Is(err, ErrResting) {
+		if _, err := ask(); !errors.Is(err, ErrResting) {
 			t.Fatal("one more failure does not make it rest again:", err)
 		}
 		time.Sleep(restFor)
 		back = true
 		for range 3 {
-			if err, _ := ask(); err != nil {
+			if _, err := ask(); err != nil {
 				t.Fatal("it is back:", err)
 			}
 		}
