@@ -107,3 +107,14 @@ func TestMemoryCountsWhatChanges(t *testing.T) {
 		t.Errorf("kept at %d of %d: %v", at, m.Changes(), err)
 	}
 }
+
+// BenchmarkMemoryKept is how long calls wait while a full memory is copied.
+func BenchmarkMemoryKept(b *testing.B) {
+	m := NewMemory()
+	for i := range answerersMost {
+		m.Stick(Wanted{Account: "demo", Subject: fmt.Sprintf("sub_%d", i), Key: "flows.sales[0].dial"}, "sip:one@127.0.0.1")
+	}
+	for b.Loop() {
+		m.copied()
+	}
+}

@@ -56,7 +56,7 @@ var house = map[string]struct{ ours, others string }{
 	"configs": {ours: "api call events/natsbus events/outbox media/prompts media/relay media/sound privacy/keys privacy/keys/filekeys recorder routing routing/directory routing/hook sip",
 		others: "github.com/goccy/go-yaml"},
 	"bench/bare":    {ours: "media media/relay media/sdp privacy privacy/keys recorder recorder/store"},
-	"bench/interop": {ours: "media media/codec media/digits sip/siptest sip/locate/dnstest sip/stir sip/stir/stirtest", others: "github.com/thesyncim/gopus github.com/zaf/g711 golang.org/x/sys"},
+	"bench/interop": {ours: "media media/codec media/digits sip/siptest sip/locate/dnstest sip/stir sip/stir/stirtest", others: "github.com/nats-io/nats.go github.com/thesyncim/gopus github.com/zaf/g711 golang.org/x/sys"},
 	"bench":         {ours: "sip/siptest", others: "golang.org/x/sys golang.org/x/sync"},
 	"cmd/ringdown":  {ours: "*", others: "golang.org/x/sync"},
 }
