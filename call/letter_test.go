@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -60,6 +61,9 @@ func TestMessages(t *testing.T) {
 				d := tellsOf[events.VoicemailLeftData](v, events.VoicemailLeft)
 				if d.EndedBy != c.left || d.Mailbox != "sales" || d.DurationMS < 4900 || d.DurationMS > 31_000 {
 					t.Errorf("left %+v", d)
+				}
+				if !slices.Contains(w.keys, "the caller dictates") {
+					t.Errorf("the relay was told %q", w.keys)
 				}
 				if len(w.recs) != 1 || w.recs[0].discarded || w.recs[0].info.Source != FromVoicemail || w.recs[0].info.Mailbox != "sales" ||
 					w.recs[0].info.Recording.Channels != "mono" || d.Recording != w.recs[0].ID() {

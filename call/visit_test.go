@@ -23,7 +23,7 @@ func flowTable(t *testing.T, flow string, policy routing.RecordingPolicy) *routi
 	}
 	table, faults := routing.NewTable(routing.Spec{
 		Trunks:   []routing.Trunk{{ID: "carrier", Sources: []string{"192.0.2.0/24"}, NumberFormat: routing.NumberFormat{Country: "NO"}}},
-		Accounts: []routing.Account{{ID: "demo", Recording: policy}},
+		Accounts: []routing.Account{{ID: "demo", Recording: policy, Limits: routing.Limits{Calls: 50}}},
 		Numbers:  []routing.TrackingNumber{{Number: "+4721000001", Account: "demo", Flow: "sales"}},
 		Prompts:  routing.Prompts{"hello": {"en": "hello.wav"}, "menu": {"en": "menu.wav"}},
 		Flows:    map[string]routing.Flow{"sales": steps},
@@ -131,6 +131,9 @@ func (v *visit) over() {
 		if r.times != 1 {
 			v.t.Errorf("a recording of %q was closed %d times", r.info.Source, r.times)
 		}
+	}
+	if n := len(v.b.places.held) + len(v.b.places.of); n != 0 {
+		v.t.Errorf("%d places are held by nobody", n)
 	}
 	if s := v.b.Stats(); s.Stray != 0 || s.Panics != 0 {
 		v.t.Errorf("%d stray signals, %d panics", s.Stray, s.Panics)
@@ -242,4 +245,93 @@ func TestCallerLeavesAtEachPoint(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCalleeLeavesAtEachPoint: where the callee hangs up decides what the caller is in
+// then: the next step, the survey, or nothing; never a call with nobody in it.
+func TestCalleeLeavesAtEachPoint(t *testing.T) {
+	const flow = `[{"greeting": {"prompt": "hello", "notice": true}},
+		{"whisper": {"prompt": "hello"}},
+		{"screen": {"prompt": "press-1", "accept": "1"}},
+		{"dial": {"targets": [{"uri": "sip:one@127.0.0.1"}]}},
+		{"survey": {"prompt": "rate"}},
+		{"voicemail": {"prompt": "leave-message"}}]`
+	whispered := func(v *visit) {
+		v.w.b(0).send(Answered{At: Now(), Body: []byte("answer")})
+		v.pass(10 * time.Millisecond)
+		v.toCallee(forWhisper)
+	}
+	asked := func(v *visit) {
+		whispered(v)
+		v.w.heard(v.n-1, media.PlayFinished)
+		v.pass(time.Millisecond)
+		v.toCallee(forScreen)
+	}
+	accepted := func(v *visit) {
+		asked(v)
+		v.w.notices(media.Notice{At: time.Now(), Kind: media.Pressed, Side: media.Callee, Press: media.Press{Digit: 1}})
+	}
+	talking := func(v *visit) {
+		accepted(v)
+		v.pass(time.Second)
+		v.says(Accepted{Now(), []byte("answer")})
+		v.pass(time.Minute)
+	}
+	for _, c := range []struct {
+		name          string
+		at            func(v *visit)
+		purpose, next string
+		bridged       bool
+	}{
+		{"in the whisper", whispered, forMessage, "en/leave-message", false},
+		{"in the question", asked, forMessage, "en/leave-message", false},
+		{"as he is put through", accepted, "", "", false}, // before there is a talk, and too late for the next step
+		{"in the talk", talking, forMenu, "en/rate", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			visited(t, newWorld(), flow, announced, func(v *visit) {
+				v.says(Acked{At: Now()})
+				v.hears(forGreeting, "hello.wav", media.PlayFinished)
+				v.begins(forRingback, "")
+				c.at(v)
+				v.w.b(0).send(Bye{Now(), Cause{Status: 200, Q850: 16, Remote: true}})
+				v.w.b(0).send(Gone{Now()})
+				v.pass(time.Second)
+				if c.next == "" {
+					if end := v.w.end(); end == nil || end.Status != "failed" || end.TalkMS != 0 {
+						t.Errorf("ended %+v", end)
+					}
+					return
+				}
+				v.next(c.purpose, c.next)
+				if bridged := slices.Contains(v.w.told(), events.CallBridged); bridged != c.bridged {
+					t.Errorf("bridged: %t", bridged)
+				}
+				v.leaves()
+				if end := v.w.end(); end == nil || end.EndedBy != string(ByCaller) {
+					t.Errorf("ended %+v", end)
+				}
+			})
+		})
+	}
+}
+
+// toCallee wants the next sound to be one for who has answered.
+func (v *visit) toCallee(purpose string) {
+	v.t.Helper()
+	v.w.mu.Lock()
+	defer v.w.mu.Unlock()
+	if len(v.w.played) <= v.n || v.w.played[v.n].For != purpose || v.w.played[v.n].To != media.Callee {
+		v.t.Fatalf("it does not play a %s to the callee", purpose)
+	}
+	v.n++
+}
+
+// next wants the caller to be played this by now, whatever was played before.
+func (v *visit) next(purpose, file string) {
+	v.t.Helper()
+	v.w.mu.Lock()
+	v.n = len(v.w.played) - 1
+	v.w.mu.Unlock()
+	v.begins(purpose, file)
 }
