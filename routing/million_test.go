@@ -28,6 +28,7 @@ func million() Spec {
 }
 
 func millionTable(b *testing.B) *Table {
+	notShort(b)
 	b.Helper()
 	t, faults := NewTable(million())
 	if faults != nil {
@@ -59,6 +60,7 @@ func BenchmarkMillionLookUp(b *testing.B) {
 // BenchmarkMillionLoad builds the table of a million numbers and weighs what it
 // holds when the Spec is gone.
 func BenchmarkMillionLoad(b *testing.B) {
+	notShort(b)
 	s := million()
 	var before, after runtime.MemStats
 	for b.Loop() {
@@ -127,5 +129,12 @@ func BenchmarkMillionImport(b *testing.B) {
 			b.Fatal(faults[0])
 		}
 		t = next
+	}
+}
+
+// notShort leaves a benchmark out that takes seconds for each round.
+func notShort(b testing.TB) {
+	if testing.Short() {
+		b.Skip("a million numbers take their time: without -short")
 	}
 }

@@ -52,7 +52,12 @@ func filled(b *testing.B, into bucket, n int) {
 // the disk alone; change is one number changed on one node until another uses it.
 func BenchmarkTable(b *testing.B) {
 	for _, size := range []int{100_000, 1_000_000} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) { benchTable(b, size) })
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			if testing.Short() && size > 100_000 {
+				b.Skip("a million numbers take their time: without -short")
+			}
+			benchTable(b, size)
+		})
 	}
 }
 
