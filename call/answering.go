@@ -34,6 +34,15 @@ func (m *machine) wins(at time.Time, a *attempt) {
 	m.stopRingback()
 	m.quiet(forRingback, media.Caller)
 	m.arm(at)
+	m.keepBack(m.attended() && !m.apart)
+}
+
+// keepBack keeps a caller whose media flows already, because we have answered him, and
+// the callee from hearing each other until the talk is told of, recorded and billed.
+// Apart would not do: what is agreed on for keys meanwhile is to hold between the two.
+func (m *machine) keepBack(on bool) {
+	m.mute(media.Caller, on)
+	m.mute(media.Callee, on)
 }
 
 func (m *machine) inAnswering(from LegID, s Signal) bool {
@@ -117,9 +126,11 @@ func (m *machine) agreedOn(s Agreed) {
 		c := causeOf(s.Err, 488, "answer not acceptable")
 		m.hangup(l.id, c)
 		m.winner, m.answeredAt = "", time.Time{}
+		m.keepBack(false)
 		m.become(ringing)
 		m.attemptOver(s.Time, &attempt{leg: l}, "failed", c)
 		if m.state == ringing {
+			m.entertain()
 			m.nextGuest(s.Time)
 		}
 		return
@@ -192,6 +203,7 @@ func (m *machine) bridge(at time.Time, late bool) {
 	m.become(inProgress)
 	m.do(doStopTimer{timerDurable})
 	m.meet()
+	m.keepBack(false)
 	if m.attended() {
 		m.connect()
 	} else {

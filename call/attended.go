@@ -107,8 +107,9 @@ func (m *machine) attendedEnough(at time.Time) {
 	if m.spans.talkUntil.After(until) {
 		until = m.spans.talkUntil
 	}
-	if at.Before(until) {
-		return // it fired while it was being set anew
+	if at.Before(until) { // it fired while it was being set anew, or was set for a talk that is over
+		m.do(doTimer{timerMax, until.Sub(at)})
+		return
 	}
 	m.closeDesk(at, ByLimit)
 	c := Cause{Status: 200, Q850: 16, Text: "longest call allowed", Limit: limitNode}

@@ -156,7 +156,7 @@ func (m *machine) transferOrdered(s Ordered, t *transfer, ask action) {
 
 // connectOrdered takes a party of another call over, as an attended transfer does.
 func (m *machine) connectOrdered(s Ordered, o ConnectTo) {
-	t := &transfer{kind: attended, side: o.Side, byOrder: true}
+	t := &transfer{kind: attended, side: o.Side}
 	if m.busy() || m.talk.on(o.Side) == "" || m.talk.on(o.Side.Other()) == "" || !m.acked {
 		m.do(doReplyOrder{s.Reply, NotNow{"the call cannot change its parties now"}})
 		return

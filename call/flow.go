@@ -160,6 +160,7 @@ func (m *machine) ring(at time.Time, r routing.Ring) {
 		return
 	}
 	if !m.mayRing(at) {
+		m.flow.sticky = ""
 		m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: routing.Full})
 		return
 	}
@@ -198,6 +199,7 @@ func (m *machine) rung(at time.Time) {
 func (m *machine) rungWith(at time.Time, result routing.RingResult) {
 	m.quiet(forRingback, media.Caller)
 	m.meet()
+	m.flow.sticky = "" // whoever takes the call at a later step is not this one's
 	m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: result, Trials: m.flow.trials})
 }
 

@@ -234,7 +234,7 @@ func (m *machine) takes(at time.Time, a *attempt) {
 	case !a.room:
 		m.wins(at, a)
 		m.agreedOn(Agreed{At: At{at}, Body: a.guest.answer, Told: a.guest.told})
-	case slices.ContainsFunc(m.attempts, func(b *attempt) bool { return b.guest != nil && b.guest.stage == moving }):
+	case m.isMoving():
 		a.guest.stage = waiting
 		a.deadline = at.Add(2 * claimWait)
 		m.arm(at)
@@ -264,8 +264,16 @@ func (m *machine) seated(a *attempt, s Accepted) {
 	m.do(doSeat{a.id, s.Body})
 }
 
-// nextGuest moves the one who has waited longest.
+// isMoving reports whether a guest is on his way out of his anteroom.
+func (m *machine) isMoving() bool {
+	return slices.ContainsFunc(m.attempts, func(a *attempt) bool { return a.guest != nil && a.guest.stage == moving })
+}
+
+// nextGuest moves the one who has waited longest, when no other is on his way.
 func (m *machine) nextGuest(at time.Time) {
+	if m.isMoving() {
+		return
+	}
 	for _, a := range m.attempts {
 		if a.guest != nil && a.guest.stage == waiting {
 			m.fetch(at, a)

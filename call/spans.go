@@ -82,7 +82,7 @@ func (m *machine) rangEnough(at time.Time) {
 func (m *machine) waitedEnough(at time.Time) {
 	switch {
 	case !m.spans.waits:
-	case m.state == answering: // it is about to be
+	case m.state == answering, m.desk.stage == committing: // it is about to be
 		m.do(doTimer{timerPreAnswer, recordWait})
 	default:
 		for _, l := range m.legs[1:] {

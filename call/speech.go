@@ -54,7 +54,7 @@ func soundOf(p routing.Prompt) media.Sound {
 	return media.Sound{File: p.File, Shipped: p.Shipped}
 }
 
-// told takes the end of a prompt. A prompt that cannot be played is passed over.
+// prompted takes the end of a prompt. A prompt that cannot be played is passed over.
 func (m *machine) prompted(at time.Time, p media.Playback) {
 	s := &m.desk.speech
 	if p.To != media.Caller || s.purpose == "" || p.For != s.purpose {

@@ -21,6 +21,7 @@ func (m *machine) talkOver(at time.Time, c Cause) {
 	m.cutExchange(A)
 	m.showAll()
 	m.resume(byLimit)
+	m.forgetOrders(at)
 	m.quiet(forHold, media.Caller)
 	m.quiet(forBeep, media.Caller)
 	m.quiet(forHold, media.Callee)
@@ -40,4 +41,14 @@ func (m *machine) talkOver(at time.Time, c Cause) {
 	}
 	m.become(attending)
 	m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: routing.Talked, Trials: m.flow.trials})
+}
+
+// forgetOrders ends what was ordered of a talk, and its holds, with the talk: the
+// caller hears his flow again and is heard by it.
+func (m *machine) forgetOrders(at time.Time) {
+	m.freeOfOrders(media.Callee)
+	m.quiet(forOrder, media.Caller)
+	m.mute(media.Caller, false)
+	m.hold.now = Holds{}
+	m.tellHolds(at)
 }

@@ -35,6 +35,8 @@ type witness struct {
 	resumes, shows                     bool // timerPause and timerHidden run
 	hidden                             [2]bool
 	fault                              string
+	depth                              int            // of answers within answers
+	deaf                               [2]bool        // nobody hears that side
 	rooms                              map[LegID]bool // anterooms that are open
 	apart                              bool
 	receives                           func() error // whether the relay can
@@ -86,12 +88,16 @@ func (w *witness) signal(from LegID, s Signal) {
 	if _, ok := s.(Ordered); ok {
 		w.orders++
 	}
+	w.depth++
 	out, _ := w.m.step(from, s)
 	for _, a := range out {
 		if w.finished > 0 {
 			w.fail("%T after the last action", a)
 		}
 		w.check(a, s)
+	}
+	if w.depth--; w.depth > 0 { // what is to be done is not done yet
+		return
 	}
 	w.talkers()
 	if _, ok := s.(Ordered); ok && w.orders != 0 {
@@ -209,6 +215,10 @@ func (w *witness) check(a action, s Signal) {
 		delete(w.there, a.leg)
 	case doHangup:
 		w.ending[a.leg] = true
+	case doMute:
+		w.deaf[a.side-1] = a.on
+	case doAgree:
+		w.keptBack()
 	case doReceive, doFetch, doSeat, doCloseRoom, doApart:
 		w.checkGuest(a, s)
 	case doEarly:
@@ -468,49 +478,5 @@ func (w *witness) finish(at At) {
 		if n > 1 {
 			w.fail("leg.ended was told twice of %s", leg)
 		}
-	}
-}
-
-// dialled opens the anteroom of an attempt that has one.
-func (w *witness) dialled(a doDial) {
-	if !w.m.leg(a.leg).room {
-		return
-	}
-	if w.rooms == nil {
-		w.rooms = map[LegID]bool{}
-	}
-	w.rooms[a.leg] = true
-}
-
-// checkGuest: who has answered is spoken to where he is, is moved out of a room that
-// is open, and a room is closed once.
-func (w *witness) checkGuest(a action, s Signal) {
-	switch a := a.(type) {
-	case doReceive:
-		w.needs(a, a.leg)
-		if w.rooms[a.leg] == w.apart {
-			w.fail("%s is to be spoken to in a room (%t), or apart from the caller (%t)", a.leg, w.rooms[a.leg], w.apart)
-		}
-		w.signal("", Received{At: At{s.at()}, Leg: a.leg, Body: []byte("answer"), Err: w.receives()})
-	case doFetch:
-		w.needs(a, a.leg)
-		if !w.rooms[a.leg] {
-			w.fail("%s is fetched from no room", a.leg)
-		}
-	case doSeat:
-		w.needs(a, a.leg)
-		w.signal("", Agreed{At: At{s.at()}, Body: []byte("answer"), Err: w.receives()})
-	case doCloseRoom:
-		if !w.rooms[a.leg] {
-			w.fail("the room of %s is closed and was not open", a.leg)
-		}
-		for what := range w.playing {
-			if what.room == a.leg {
-				w.fail("the room of %s is closed while %v plays", a.leg, what)
-			}
-		}
-		delete(w.rooms, a.leg)
-	case doApart:
-		w.apart = a.on
 	}
 }

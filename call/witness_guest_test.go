@@ -1,0 +1,53 @@
+package call
+
+// dialled opens the anteroom of an attempt that has one.
+func (w *witness) dialled(a doDial) {
+	if !w.m.leg(a.leg).room {
+		return
+	}
+	if w.rooms == nil {
+		w.rooms = map[LegID]bool{}
+	}
+	w.rooms[a.leg] = true
+}
+
+// checkGuest: who has answered is spoken to where he is, is moved out of a room that
+// is open, and a room is closed once.
+func (w *witness) checkGuest(a action, s Signal) {
+	switch a := a.(type) {
+	case doReceive:
+		w.needs(a, a.leg)
+		if w.rooms[a.leg] == w.apart {
+			w.fail("%s is to be spoken to in a room (%t), or apart from the caller (%t)", a.leg, w.rooms[a.leg], w.apart)
+		}
+		w.signal("", Received{At: At{s.at()}, Leg: a.leg, Body: []byte("answer"), Err: w.receives()})
+	case doFetch:
+		w.needs(a, a.leg)
+		if !w.rooms[a.leg] {
+			w.fail("%s is fetched from no room", a.leg)
+		}
+	case doSeat:
+		w.needs(a, a.leg)
+		w.keptBack()
+		w.signal("", Agreed{At: At{s.at()}, Body: []byte("answer"), Err: w.receives()})
+	case doCloseRoom:
+		if !w.rooms[a.leg] {
+			w.fail("the room of %s is closed and was not open", a.leg)
+		}
+		for what := range w.playing {
+			if what.room == a.leg {
+				w.fail("the room of %s is closed while %v plays", a.leg, what)
+			}
+		}
+		delete(w.rooms, a.leg)
+	case doApart:
+		w.apart = a.on
+	}
+}
+
+// keptBack: a caller whom we have answered hears nobody before the talk is told of.
+func (w *witness) keptBack() {
+	if w.m.attended() && !w.apart && w.deaf != [2]bool{true, true} {
+		w.fail("an attended caller and the callee hear each other before call.answered")
+	}
+}
