@@ -133,6 +133,8 @@ type (
 		ended time.Time
 		fresh bool // the one that was opened and never tapped
 		live  bool // the relay is not closed yet, although the call has ended
+		// nobody is to keep it
+		discard bool
 	}
 	// doFinish is the last action of a call.
 	doFinish struct{}

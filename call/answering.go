@@ -139,13 +139,12 @@ func (m *machine) agreedOn(s Agreed) {
 	m.closeRoom(l)
 	m.dropAttempts(s.Time, elsewhere)
 	switch {
-	case m.records(s.Time, recordFromAnswer):
-		m.recording = opening
-		m.record(talking{A, m.winner})
+	case m.recording != recording && m.records(s.Time, recordFromAnswer):
+		m.startRecording(talking{A, m.winner})
 		m.do(doTimer{timerRecord, recordWait})
 	case m.recording == opening: // from ringing, still being opened
 		m.do(doTimer{timerRecord, recordWait})
-	case m.lacksConsent(), m.recording == recordingOver && m.mustRecord():
+	case m.lacksConsent(recordFromAnswer), m.recording == recordingOver && m.mustRecord():
 		m.refuseUnrecorded(s.Time)
 	default:
 		m.commit(s.Time)
@@ -158,10 +157,13 @@ func (m *machine) recorded(s Recorded) {
 		m.segmentOpened(s)
 		return
 	}
-	if m.recording == recordingLate { // the talk is over
+	if m.recording == recordingLate { // it is not wanted any more
 		m.recording = recordingOver
+		if m.desk.over.IsZero() { // but another one may be
+			m.recording = notRecording
+		}
 		if s.Err == nil {
-			m.do(doCloseRecording{ended: s.Time, fresh: true})
+			m.do(doCloseRecording{ended: s.Time, fresh: true, discard: m.optedOut()})
 		}
 		return
 	}

@@ -245,7 +245,8 @@ func (s *setup) anyFlow(t *testing.T, r *rapid.T) {
 	step := rapid.SampledFrom([]string{
 		`{"greeting":{"prompt":"thanks","barge":true}}`, `{"greeting":{"prompt":"thanks","early":true}}`, `{"greeting":{"prompt":"recording-notice","notice":true}}`,
 		`{"menu":{"prompt":"thanks","tries":2,"options":{"5":[{"tag":{"a":"b"}}],"55":[{"voicemail":{}}]}}}`,
-		`{"menu":{"prompt":"thanks","barge":false,"tries":1,"options":{"5":[{"consent":"opt-in"}],"6":[{"consent":"opt-out"}]}}}`,
+		`{"menu":{"prompt":"thanks","barge":false,"tries":1,"options":{"5":[{"consent":"opt-in"}],"1":[{"consent":"opt-out"}]}}}`,
+		`{"recording":{"mode":"record-from-answer","onfailure":"refuse-call","consent":"opt-in"}}`,
 		`{"dial":{"timeout":"PT20S","targets":[{"uri":"sip:one@127.0.0.1"},{"uri":"sip:two@127.0.0.1"}]}}`,
 		`{"dial":{"timeout":"PT20S","targets":[{"uri":"sip:one@127.0.0.1"}]}},{"survey":{"thanks":"thanks"}}`,
 		`{"record":"start"}`, `{"record":"stop"}`, `{"record":"pause"}`, `{"record":"resume"}`, `{"tag":{"team":"sales"}}`,

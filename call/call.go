@@ -355,7 +355,7 @@ func (c *Call) start(leg LegID, d Dial) {
 // than recordWait, and the goroutine not at all.
 func (c *Call) record(a doRecord) {
 	info := Info{Call: c.id, Account: c.account, Subject: c.machine.caller.Subject,
-		Recording: c.machine.decision.Recording, Started: c.now(), Segment: a.segment, Caller: a.caller, Callee: a.callee}
+		Recording: c.machine.policy(), Started: c.now(), Segment: a.segment, Caller: a.caller, Callee: a.callee}
 	if c.recording != nil {
 		info.Previous = c.recording.ID()
 	}

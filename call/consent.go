@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringdown/events"
+	"ringdown/media"
 	"ringdown/routing"
 )
 
@@ -27,20 +28,56 @@ func (m *machine) policy() routing.Recording {
 // a mode, and may be: the one gate before every recording of a talk. What is blocked is told once.
 func (m *machine) records(at time.Time, from string) bool {
 	p := m.policy()
-	demanded := p.Mode == routing.OnDemand && from == recordFromAnswer && m.flow.record
-	if m.flow.unrecorded || p.Mode != from && !demanded {
+	if !m.wants(p, from) {
 		return false
 	}
 	why := m.blocked(p)
-	if why == "" {
-		return true
-	}
-	if !m.flow.blocked {
-		m.flow.blocked = true
+	if why != "" && why != m.flow.blocked {
 		m.publish(events.RecordingBlocked, at, events.RecordingBlockedData{Reason: why, Policy: p.Consent, Consent: m.consent()})
 	}
-	return false
+	m.flow.blocked = why
+	return why == ""
 }
+
+// wants reports whether the talk is to be recorded from such a moment on, whoever
+// has agreed to that.
+func (m *machine) wants(p routing.Recording, from string) bool {
+	demanded := p.Mode == routing.OnDemand && from == recordFromAnswer && m.flow.record
+	return !m.flow.unrecorded && (p.Mode == from || demanded)
+}
+
+// startRecording opens the recording of a talk. One that was given up before it was
+// open has nothing in it: it is that.
+func (m *machine) startRecording(between talking) {
+	late := m.recording == recordingLate
+	m.recording = opening
+	if !late {
+		m.record(between)
+	}
+}
+
+// heedConsent ends what is recorded from the ringing on and may not be any longer:
+// the caller has changed his mind, the flow has said so or has another policy now.
+func (m *machine) heedConsent(at time.Time) {
+	p := m.policy()
+	if m.wants(p, recordFromRinging) && m.blocked(p) == "" {
+		return
+	}
+	switch m.recording {
+	case opening:
+		m.recording = recordingLate
+	case recording:
+		m.recording = notRecording
+		m.resume(byFlow) // a pause is not for the next one
+		m.quiet(forBeep, media.Caller)
+		m.quiet(forBeep, media.Callee)
+		m.do(doCloseRecording{ended: at, live: true, discard: m.optedOut()})
+	}
+}
+
+// optedOut reports whether the caller has said no: then nothing that was recorded of
+// him before is kept.
+func (m *machine) optedOut() bool { return m.consent() == routing.OptedOut }
 
 // blocked says why a recording may not be; empty: it may. Who has said no is not
 // recorded, whatever the policy asks for.
@@ -68,8 +105,9 @@ func (m *machine) consent() string {
 
 // lacksConsent reports whether the call may only go on recorded, and nobody has
 // agreed to that.
-func (m *machine) lacksConsent() bool {
-	return m.flow.blocked && m.policy().Consent != routing.ConsentNever && m.mustRecord()
+func (m *machine) lacksConsent(from string) bool {
+	p := m.policy()
+	return m.wants(p, from) && m.blocked(p) != "" && p.Consent != routing.ConsentNever && m.mustRecord()
 }
 
 // consented tells of a consent, with what the caller had heard for it.
@@ -90,8 +128,8 @@ func (m *machine) consented(at time.Time, i routing.Told) {
 	m.publish(kind, at, d)
 }
 
-// control does what a flow says about the recording. Nobody talks yet: it holds for
-// the talk that comes.
+// control does what a flow says about the recording: of the talk that comes, and what
+// is recorded from the ringing on.
 func (m *machine) control(at time.Time, i routing.Control) {
 	switch i.What {
 	case "start":

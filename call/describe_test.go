@@ -156,10 +156,14 @@ func describe(a action) string {
 	case doCloseRelay:
 		return "close relay"
 	case doCloseRecording:
+		line := fmt.Sprintf("close recording at %d", a.ended.Sub(zero).Milliseconds())
 		if a.fresh {
-			return fmt.Sprintf("close untapped recording at %d", a.ended.Sub(zero).Milliseconds())
+			line = fmt.Sprintf("close untapped recording at %d", a.ended.Sub(zero).Milliseconds())
 		}
-		return fmt.Sprintf("close recording at %d", a.ended.Sub(zero).Milliseconds())
+		if a.discard {
+			line += " and throw it away"
+		}
+		return line
 	case doFinish:
 		return "finish"
 	case doPressed:

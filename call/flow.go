@@ -22,7 +22,7 @@ type flowing struct {
 	left       bool   // a message
 	record     bool   // said by the flow: start
 	unrecorded bool   // stop
-	blocked    bool   // it was told that nothing is recorded
+	blocked    string // why nothing is recorded, as it was told last
 }
 
 // hunting are the classes after which a hunt without a flow goes on: a 6xx speaks
@@ -51,6 +51,7 @@ func (m *machine) goOn(at time.Time, o routing.Outcome) {
 	next := m.decision.Walk.Next(o)
 	m.tellScreened(at)
 	m.tellSteps(at)
+	m.heedConsent(at)
 	m.perform(at, next)
 }
 
@@ -166,11 +167,10 @@ func (m *machine) ring(at time.Time, r routing.Ring) {
 	}
 	m.become(ringing)
 	m.desk.doing, m.desk.entry = nil, entry{}
-	if m.recording == notRecording && m.records(at, recordFromRinging) {
-		m.recording = opening
-		m.record(talking{caller: A})
+	if records := m.records(at, recordFromRinging); records && (m.recording == notRecording || m.recording == recordingLate) {
+		m.startRecording(talking{caller: A})
 	}
-	if m.lacksConsent() {
+	if m.lacksConsent(recordFromRinging) {
 		m.refuseUnrecorded(at)
 		return
 	}

@@ -338,7 +338,7 @@ func (m *machine) inEnded(from LegID, s Signal) bool {
 		case m.recording == opening || m.recording == recordingLate:
 			m.recording = recordingOver
 			if s.Err == nil {
-				m.do(doCloseRecording{ended: m.endedAt, fresh: true})
+				m.do(doCloseRecording{ended: m.endedAt, fresh: true, discard: m.optedOut()})
 			}
 		case m.fresh == opening:
 			m.segmentOpened(s)

@@ -134,6 +134,10 @@ func (c *Call) closeRecording(a doCloseRecording) {
 			c.relay.Tap(nil)
 		}
 	}
+	if a.discard {
+		c.aside.Go(func() { rec.Discard() })
+		return
+	}
 	c.aside.Go(func() { rec.Close(a.ended) })
 }
 

@@ -100,6 +100,7 @@ func (w *witness) signal(from LegID, s Signal) {
 		return
 	}
 	w.talkers()
+	w.agreed()
 	if _, ok := s.(Ordered); ok && w.orders != 0 {
 		w.fail("%d orders are not answered, or twice", w.orders)
 	}
