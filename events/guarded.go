@@ -18,7 +18,7 @@ type (
 	// FraudSuspectedData says why a leg was not dialled.
 	FraudSuspectedData struct {
 		Leg     string `json:"leg"`
-		Rule    string `json:"rule"`              // range | premium | country | own-number | loop | spend | fresh
+		Rule    string `json:"rule"`              // range | premium | country | own-number | loop | unreadable | spend | fresh
 		Class   string `json:"class,omitempty"`   // domestic | international | premium; absent: no telephone number
 		Country string `json:"country,omitempty"` // ISO 3166-1
 		Trunk   string `json:"trunk,omitempty"`

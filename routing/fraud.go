@@ -77,7 +77,7 @@ type Guarded struct {
 // Ruling is what the guard says of a target.
 type Ruling struct {
 	Refused bool
-	Rule    string // that refuses: range, premium, country, own-number, loop
+	Rule    string // that refuses: range, premium, country, own-number, loop, unreadable
 	Class   string // domestic, international, premium; empty: no telephone number
 	Country string // ISO 3166-1; empty: none, or of no country
 	Text    string // in words, without the number
@@ -96,13 +96,14 @@ type Limit struct {
 
 // Rules of the guard, as events name them.
 const (
-	RuleRange     = "range"
-	RulePremium   = "premium"
-	RuleCountry   = "country"
-	RuleOwnNumber = "own-number"
-	RuleLoop      = "loop"
-	RuleSpend     = "spend"
-	RuleFresh     = "fresh"
+	RuleRange      = "range"
+	RulePremium    = "premium"
+	RuleCountry    = "country"
+	RuleOwnNumber  = "own-number"
+	RuleLoop       = "loop"
+	RuleUnreadable = "unreadable"
+	RuleSpend      = "spend"
+	RuleFresh      = "fresh"
 )
 
 // Classes of numbers.
@@ -131,11 +132,34 @@ func (t *Table) Guard(g Guarded, to Target) Ruling {
 	if g.Sent > mostSent {
 		return r.refuse(RuleLoop, "the call has been sent on too often before it came")
 	}
-	n := t.numberOf(to)
-	if n == 0 {
-		return r
-	}
 	own, _ := parseE164(strings.TrimPrefix(g.Number, "+"))
+	at := t.reach(to)
+	out := r
+	for i, n := range at.plain {
+		switch next := t.judge(r, f, own, n); {
+		case next.Refused:
+			return next
+		case i == 0 || next.Units > out.Units:
+			out = next
+		}
+	}
+	for _, n := range at.maybe {
+		next := t.judge(r, f, own, n)
+		if next.Refused && (next.Rule == RulePremium || next.Rule == RuleRange) {
+			return next
+		}
+		if next.Class == ClassPremium && next.Units > out.Units {
+			out = next
+		}
+	}
+	if at.unclear {
+		return r.refuse(RuleUnreadable, "the target holds digits enough for a number, and cannot be read as one")
+	}
+	return out
+}
+
+// judge says whether a number may be called.
+func (t *Table) judge(r Ruling, f Fraud, own, n number) Ruling {
 	r.Country, r.Class = n.ground(), ClassInternational
 	switch {
 	case isPremium(n):
@@ -201,30 +225,6 @@ func (v Velocity) limit(most int) Limit {
 		return Limit{}
 	}
 	return l
-}
-
-// numberOf reads the number that a target leads to; 0: it is none, as far as can be
-// seen. The user part of a URI is read as its trunk writes numbers.
-func (t *Table) numberOf(to Target) number {
-	if to.Number != "" {
-		n, _ := parseE164(strings.TrimPrefix(to.Number, "+"))
-		return n
-	}
-	u, msg := parseURI(to.URI)
-	if msg != "" || to.User != "" {
-		return 0
-	}
-	var in *country
-	user := u.user
-	if trunk := t.trunks[to.Trunk]; trunk != nil {
-		in = trunk.country
-		user = strings.TrimPrefix(strings.ReplaceAll(user, "%23", "#"), trunk.spec.NumberFormat.Prefix)
-	}
-	n, how := read(user, in)
-	if n == 0 && how == unspecified { // digits of nobody knows which country
-		n, _ = parseE164(strings.TrimLeft(user, "0"))
-	}
-	return n
 }
 
 func (t *Table) inRanges(lists []string, n number) string {
