@@ -76,6 +76,7 @@ func (m *machine) attendedAcked(s Acked) {
 // attendedLeft ends a call whose caller leaves us: a message that he was leaving
 // counts, and a talk that he has had. Who leaves otherwise has given up.
 func (m *machine) attendedLeft(at time.Time, by Ender, c Cause) {
+	m.leavesUnscreened(at)
 	m.closeDesk(at, by)
 	out := c.onward("caller hung up")
 	m.settle(m.legs[0], at, by, c)
@@ -140,6 +141,7 @@ func (m *machine) attendedSilent(s Noticed) {
 		Leg: m.legs[0].ulid, Side: n.Side.String(), Limit: string(n.Limit), Since: events.Stamp(n.Since), SilentMS: ms(n.Since, s.Time),
 	})
 	m.silent = &silence{side: media.Caller, alive: n.Since}
+	m.leavesUnscreened(s.Time)
 	m.closeDesk(s.Time, ByMedia)
 	m.hangupAll(mediaTimeout)
 	m.end(s.Time, m.doneOr("abandoned"), ByMedia, mediaTimeout)

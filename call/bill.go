@@ -27,7 +27,7 @@ func (m *machine) summary(status string, by Ender, c Cause) *events.CallEndedDat
 // connected to us alone, from what is known by now. It begins when an answer went to
 // the caller and ends with the call, or with the last sign of life of a side that
 // stopped answering (C13). Nobody is billed for an answer that may never have arrived,
-// nor for a call that was refused (C45).
+// nor for a call that was refused (C45), or ended before screening let it pass.
 func (m *machine) bill(d *events.CallEndedData) {
 	from := m.connectedAt()
 	if from.IsZero() {
@@ -50,7 +50,7 @@ func (m *machine) bill(d *events.CallEndedData) {
 	if m.attended() {
 		d.AttendedAt, d.AttendedMS = events.StampOf(m.desk.at), max(0, ms(from, until)-d.TalkMS)
 	}
-	if m.acked && d.Status != "rejected" {
+	if m.acked && d.Status != "rejected" && !m.challenged() {
 		d.BillableMS = d.TalkMS + d.AttendedMS
 	}
 }

@@ -87,13 +87,7 @@ func (m *machine) reject(at time.Time, c Cause) {
 	case ReasonOverload, ReasonConcurrencyLimit, ReasonCPSLimit:
 		by = ByLimit
 	}
-	if l, ok := c.look(); ok {
-		m.decision.Trace = append(m.decision.Trace, l)
-	}
-	m.publish(events.CallRejected, at, events.CallRejectedData{
-		Status: "rejected", RejectReason: c.Reason, Limit: c.Limit, Cause: c.event(), Trace: looks(m.decision.Trace),
-		Draw: routing.Chance(m.decision.Draw), Class: callerClass(m.decision),
-	})
+	m.tellRejected(at, c)
 	m.hangup(A, c)
 	m.end(at, "rejected", by, c)
 }
@@ -180,6 +174,7 @@ func (m *machine) settle(l *leg, at time.Time, by Ender, c Cause) {
 // here; call.ended goes out when the relay has told what it counted and it is
 // known whether the caller ever heard of the answer.
 func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
+	status, c = m.asRefused(status, c)
 	m.closeDesk(at, by)
 	m.tellBursts(at)
 	m.become(ended)
@@ -225,7 +220,8 @@ func (m *machine) lastWords(at time.Time) []doPublish {
 		for i := len(m.legs) - 1; i >= 0; i-- {
 			m.settle(m.legs[i], at, ByNodeLoss, internalError)
 		}
-		m.final = m.summary("failed", ByNodeLoss, internalError)
+		status, c := m.asRefused("failed", internalError)
+		m.final = m.summary(status, ByNodeLoss, c)
 	}
 	m.uncounted, m.unheard = false, false
 	m.publishEnd()

@@ -23,6 +23,7 @@ type flowing struct {
 	record     bool   // said by the flow: start
 	unrecorded bool   // stop
 	blocked    string // why nothing is recorded, as it was told last
+	refused    *Cause // why the call is refused: call.rejected was told; nil: it is not
 }
 
 // hunting are the classes after which a hunt without a flow goes on: a 6xx speaks
@@ -97,6 +98,7 @@ func (m *machine) refuseAfter(at time.Time, i routing.Refuse) {
 		m.refuseBy(at, i)
 		return
 	}
+	m.tellRejected(at, refusalOf(i)) // he may hang up before he has heard it all
 	m.attend(at, i, i.Step, true)
 }
 

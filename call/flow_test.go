@@ -14,7 +14,7 @@ func (s *setup) walk(t *testing.T, flow string) {
 		Trunks:   []routing.Trunk{{ID: "carrier", Sources: []string{"192.0.2.0/24"}, NumberFormat: routing.NumberFormat{Country: "NO"}}},
 		Accounts: []routing.Account{{ID: "demo", Recording: routing.RecordingPolicy{Mode: s.decision.Recording.Mode}}},
 		Numbers:  []routing.TrackingNumber{{Number: "+4721000001", Account: "demo", Flow: "sales"}},
-		Flows:    map[string]routing.Flow{},
+		Flows:    map[string]routing.Flow{}, Screening: s.screens,
 	}
 	var steps routing.Flow
 	if err := json.Unmarshal([]byte(flow), &steps); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringdown/events"
+	"ringdown/routing"
 )
 
 // Reconcile returns the events that close a call whose node died under it:
@@ -32,8 +33,11 @@ type reconciler struct {
 	open                              map[string]bool
 	received, rang, answered, bridged time.Time
 	attended                          time.Time // we answered the caller ourselves
+	over                              time.Time // the talk, and the caller stayed
 	message                           bool      // he has left one
-	last, left                        time.Time // proof of life; the last end of a leg
+	refused                           string    // call.rejected was told: its reason
+	challenged                        bool      // he owes screening a key
+	last, lastLeft                    time.Time // proof of life; the last end of a leg
 	winner, version                   string
 	transfers                         int
 	done                              bool
@@ -56,6 +60,20 @@ func (r *reconciler) read(e events.Event) error {
 		r.answered = e.Time
 	case events.CallAttended:
 		r.attended = e.Time
+	case events.CallScreened:
+		d, err := payload[events.CallScreenedData](e)
+		r.challenged = d.Verdict == routing.ScreenChallenged
+		return err
+	case events.CallRejected:
+		d, err := payload[events.CallRejectedData](e)
+		r.refused = d.RejectReason
+		return err
+	case events.CallStepped:
+		d, err := payload[events.CallSteppedData](e)
+		if d.Result == string(routing.Talked) {
+			r.over = e.Time
+		}
+		return err
 	case events.VoicemailLeft:
 		r.message = true
 	case events.CallBridged:
@@ -76,19 +94,19 @@ func (r *reconciler) read(e events.Event) error {
 		return err
 	case events.LegFailed:
 		d, err := payload[events.LegFailedData](e)
-		r.over(d.Leg, e.Time)
+		r.left(d.Leg, e.Time)
 		return err
 	case events.LegEnded:
 		d, err := payload[events.LegEndedData](e)
-		r.over(d.Leg, e.Time)
+		r.left(d.Leg, e.Time)
 		return err
 	}
 	return nil
 }
 
-func (r *reconciler) over(leg string, at time.Time) {
+func (r *reconciler) left(leg string, at time.Time) {
 	delete(r.open, leg)
-	r.left = at
+	r.lastLeft = at
 }
 
 func (r *reconciler) close(last events.Event) []events.Event {
@@ -96,7 +114,7 @@ func (r *reconciler) close(last events.Event) []events.Event {
 		return nil
 	}
 	if len(r.order) > 0 && len(r.open) == 0 {
-		r.last = r.left
+		r.last = r.lastLeft
 	}
 	cause := Cause{Status: 500, Q850: 38, Text: "node lost"}.event()
 	tell := func(kind string, data any) events.Event {
@@ -118,13 +136,25 @@ func (r *reconciler) summary(cause events.Cause) events.CallEndedData {
 	if !r.bridged.IsZero() || r.message {
 		d.Status = "completed"
 	}
+	if !r.over.IsZero() && r.attended.IsZero() { // he was with us alone since
+		r.attended = r.over
+	}
 	if from := r.attended; !from.IsZero() {
 		if !r.bridged.IsZero() && r.bridged.Before(from) {
 			from = r.bridged
 		}
+		if !r.over.IsZero() {
+			d.TalkMS = ms(r.bridged, r.over)
+		}
 		d.AttendedAt = events.StampOf(r.attended)
 		d.AttendedMS = max(0, ms(from, r.last)-d.TalkMS)
 		d.BillableMS = d.TalkMS + d.AttendedMS
+	}
+	if r.refused != "" {
+		d.Status, d.RejectReason = "rejected", r.refused
+	}
+	if r.refused != "" || r.challenged {
+		d.BillableMS = 0
 	}
 	return d
 }

@@ -131,3 +131,44 @@ func TestReconcileAttended(t *testing.T) {
 		}
 	}
 }
+
+// A call that was killed behind its talk, or in the middle of being refused, is closed
+// as it would have been: the survey is no talk, and who is not let in is not billed.
+func TestReconcileBehindTheTalkAndRefused(t *testing.T) {
+	begin := []events.Event{
+		happened(0, events.CallReceived, events.CallReceivedData{}), happened(0, events.LegCreated, events.LegCreatedData{Leg: "leg_a", Role: "a"}),
+	}
+	attended := append(slices.Clone(begin), happened(1, events.CallAttended, events.CallAttendedData{Leg: "leg_a"}))
+	talked := append(slices.Clone(begin),
+		happened(1, events.LegCreated, events.LegCreatedData{Leg: "leg_b1", Role: "b"}),
+		happened(5, events.CallBridged, events.CallBridgedData{Winner: "leg_b1"}),
+		happened(65, events.LegEnded, events.LegEndedData{Leg: "leg_b1"}),
+		happened(65, events.CallStepped, events.CallSteppedData{Kind: "dial", Result: "talked"}))
+	cases := map[string]struct {
+		history                            []events.Event
+		status, reason                     string
+		talked, attended, billed, attendAt int64
+	}{
+		"in a survey": {talked, "completed", "", 60_000, 10_000, 70_000, 65},
+		"refused with a prompt": {append(slices.Clone(attended), happened(3, events.CallRejected, events.CallRejectedData{Status: "rejected", RejectReason: "closed"})),
+			"rejected", "closed", 0, 74_000, 0, 1},
+		"challenged": {append(slices.Clone(attended), happened(3, events.CallScreened, events.CallScreenedData{Verdict: "challenged"})), "failed", "", 0, 74_000, 0, 1},
+		"let in": {append(slices.Clone(attended), happened(3, events.CallScreened, events.CallScreenedData{Verdict: "challenged"}),
+			happened(4, events.CallScreened, events.CallScreenedData{Verdict: "passed"})), "failed", "", 0, 74_000, 74_000, 1},
+	}
+	for name, c := range cases {
+		for _, history := range [][]events.Event{c.history, readBack(t, c.history)} {
+			out, err := Reconcile(history, zero.Add(75*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := out[len(out)-1].Data.(events.CallEndedData)
+			if d.Status != c.status || d.RejectReason != c.reason || d.TalkMS != c.talked || d.AttendedMS != c.attended || d.BillableMS != c.billed {
+				t.Errorf("%s: ended %s %q, talk %d, attended %d, billable %d", name, d.Status, d.RejectReason, d.TalkMS, d.AttendedMS, d.BillableMS)
+			}
+			if at := zero.Add(time.Duration(c.attendAt) * time.Second); d.AttendedAt == nil || !time.Time(*d.AttendedAt).Equal(at) {
+				t.Errorf("%s: attended at %v, want %s", name, d.AttendedAt, at)
+			}
+		}
+	}
+}

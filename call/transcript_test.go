@@ -56,6 +56,7 @@ type setup struct {
 	invite   Invite
 	decision routing.Decision
 	refuse   *Cause
+	screens  *routing.Screening // of the flow's table
 }
 
 func defaultSetup() setup {
@@ -107,6 +108,8 @@ func (s *setup) set(t *testing.T, line string) {
 		s.decision.First = r
 	case "flow": // a flow, as JSON
 		s.walk(t, value)
+	case "challenge": // whom; before the flow
+		s.screens = &routing.Screening{Challenge: value}
 	case "follow": // how many redirections, to the host of the targets
 		n, err := strconv.Atoi(value)
 		if err != nil {

@@ -35,6 +35,7 @@ type witness struct {
 	resumes, shows                     bool // timerPause and timerHidden run
 	hidden                             [2]bool
 	fault                              string
+	rejected                           bool
 	depth                              int            // of answers within answers
 	deaf                               [2]bool        // nobody hears that side
 	rooms                              map[LegID]bool // anterooms that are open
@@ -383,8 +384,16 @@ func (w *witness) checkEvent(a doPublish, s Signal) {
 		w.answeredDurable = a.wait
 	case events.CallAttendedData:
 		w.attendedDurable = a.wait
+	case events.CallRejectedData:
+		if w.rejected {
+			w.fail("a call is refused twice")
+		}
+		w.rejected = true
 	case events.CallEndedData:
 		w.ended++
+		if w.rejected != (d.Status == "rejected") {
+			w.fail("refused %t and ended as %s", w.rejected, d.Status)
+		}
 		w.checkBill(d, s)
 	case events.LegCreatedData:
 		if w.told[d.Leg] {
