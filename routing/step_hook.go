@@ -98,7 +98,11 @@ func checkSubject(s string) string {
 			return "holds what looks like a telephone number; subjects are shown"
 		}
 	}
-	if len(s) > maxSubject {
+	first, _, _ := strings.Cut(strings.ToLower(s), ".")
+	switch {
+	case first == "ringdown" || strings.HasPrefix(first, "_"): // a question would stand among the events, or in somebody's inbox
+		return "begins with ringdown or _, which are the node's and the broker's own"
+	case len(s) > maxSubject:
 		return fmt.Sprintf("is longer than %d bytes", maxSubject)
 	}
 	return ""
