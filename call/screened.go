@@ -10,7 +10,7 @@ import (
 // something new.
 func (m *machine) tellScreened(at time.Time) {
 	v := m.decision.Walk.Verdict()
-	if v == m.verdict {
+	if v.Result == "" || v == m.verdict { // nothing is said, or nothing is known yet
 		return
 	}
 	m.verdict = v

@@ -138,6 +138,12 @@ func TestScreeningAsks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := asked(t, screened(c.rules), c.r)
+			switch d.First.(type) {
+			case Want, Ask: // nothing is known yet
+				if v := d.Walk.Verdict(); v != (Verdict{}) {
+					t.Errorf("before the first answer the verdict is %+v", v)
+				}
+			}
 			steps, _ := through(d, c.answers...)
 			if got := strings.Join(steps, ", "); got != c.want || d.Walk.Verdict() != c.verdict {
 				t.Errorf("%s\nwant %s\n%+v", got, c.want, d.Walk.Verdict())

@@ -29,10 +29,11 @@ const (
 	RuleChallenge   = "challenge"
 )
 
-// Verdict returns what screening has found so far; it changes with the walk. A nil
-// walk has found nothing.
+// Verdict returns what screening has found; it changes with the walk. Nothing is
+// found while it waits to hear how often the caller called, or of what name he is:
+// who may be refused has not passed. A nil walk has found nothing.
 func (w *Walk) Verdict() Verdict {
-	if w == nil {
+	if w == nil || w.state.judging {
 		return Verdict{}
 	}
 	return w.state.verdict
@@ -81,6 +82,7 @@ func nearest(levels []level, says func(*Screening) bool) (level, bool) {
 
 func (s screen) run(w *Walk, o Outcome) Instruction {
 	levels := w.levels()
+	w.state.judging = false
 	switch o := o.(type) {
 	case Fact:
 		return s.counted(w, levels, o.Number)
@@ -180,7 +182,7 @@ func (s screen) repeats(w *Walk, levels []level) Instruction {
 		key = ScopeNumber
 	}
 	window, _ := l.rules.Repeat.Within.Exact()
-	w.local.phase = askRepeats
+	w.local.phase, w.state.judging = askRepeats, true
 	return Want{Step: "screening.repeat", Kind: FactRepeats, Key: key, Over: window, Most: l.rules.Repeat.Calls}
 }
 
@@ -209,7 +211,7 @@ func (s screen) reputation(w *Walk, levels []level) Instruction {
 	if !said {
 		return s.mustPress(w, levels)
 	}
-	w.local.phase = askReputation
+	w.local.phase, w.state.judging = askReputation, true
 	return l.rules.Reputation.asked()
 }
 

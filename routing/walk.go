@@ -54,6 +54,7 @@ type walkState struct {
 	flow    *flow                 // the one the walk is in
 	jumps   int                   // redirections so far
 	verdict Verdict               // of screening
+	judging bool                  // it waits for an answer that may change that
 
 	recording Recording // the policy in force
 }
