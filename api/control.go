@@ -115,6 +115,8 @@ func (o Order) check() string {
 		return party(o.Mute.Party)
 	case o.Recording != nil && !slices.Contains(recordingActions, o.Recording.Action):
 		return "recording.action is one of " + strings.Join(recordingActions, ", ")
+	case o.Tag != nil && len(o.Tag) == 0:
+		return "tag is empty"
 	}
 	return ""
 }

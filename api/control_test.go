@@ -54,6 +54,7 @@ func TestOrder(t *testing.T) {
 		{call1, `{"stop": {}}`, 400, "stop.playing"},
 		{call1, `{"hang": "+4799999912"}`, 400, "not known"},
 		{call1, `{"tag": 7}`, 400, "wrong type"},
+		{call1, `{"tag": {}}`, 400, "tag is empty"},
 		{call1, `{"tag": {}} {}`, 400, "behind its JSON"},
 		{call1, ``, 400, "too early"},
 		{call1, `{"tag": {"a": "` + strings.Repeat("x", maxBody) + `"}}`, 413, "longer than"},

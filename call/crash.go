@@ -27,6 +27,11 @@ func (c *Call) crash(r any) {
 		if s.Leg != nil {
 			s.Leg.Hangup(internalError)
 		}
+	case Ordered:
+		s.Reply(ErrNotLive)
+	}
+	if t := c.machine.move; t != nil && t.ordered != nil {
+		t.ordered(ErrNotLive)
 	}
 	for _, r := range c.rooms {
 		r.Close()
@@ -84,7 +89,7 @@ func (c *Call) attend() {
 				if s.Err == nil {
 					c.aside.Go(func() { s.rec.Discard() })
 				}
-			case Replaced, Claimed, Given:
+			case Replaced, Claimed, Given, Ordered:
 				c.refuseLate([]letter{l})
 			}
 		}

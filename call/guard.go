@@ -101,6 +101,16 @@ func (g *guard) done(id ID, leg LegID, now time.Time) {
 	}
 }
 
+// undo takes back what a leg costs that was let out and not dialled after all.
+func (g *guard) undo(who holder) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s, ok := g.live[who]; ok {
+		g.spent.add(windowKey{of: s.account}, s.since, s.over, -s.units)
+		delete(g.live, who)
+	}
+}
+
 // forget takes a key back.
 func (w *windows) forget(key windowKey) {
 	if e := w.of[key]; e != nil {

@@ -2,6 +2,7 @@ package call
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -239,5 +240,55 @@ func TestScreenedOutCostsNothing(t *testing.T) {
 	m.endedAt = zero.Add(time.Minute)
 	if m.bill(&d); d.BillableMS != 0 || d.TalkMS != 60_000 {
 		t.Errorf("billed %d of %d", d.BillableMS, d.TalkMS)
+	}
+}
+
+// A leg that was let out and not dialled, because its destination is full or the
+// dial fails, costs nothing: not its beginning, and not the minutes of the call that
+// goes on without it.
+func TestLegThatIsNotDialledCostsNothing(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		dialErr error
+	}{{"full", nil}, {"cannot be dialled", errors.New("injected")}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				abroad := w.decision.Targets[0]
+				w.decision.Targets = []routing.Target{abroad, abroad}
+				if w.dialErr = c.dialErr; c.dialErr == nil {
+					w.decision.Targets[0].Limits = routing.Limits{CPS: 1}
+				}
+				b := guardedBoard(w, func(routing.Target) routing.Ruling {
+					return routing.Ruling{Units: 1, Class: routing.ClassInternational, Spend: routing.Limit{Most: 99, Within: time.Hour}}
+				})
+				spent := func() int { return b.guard.spent.sum(windowKey{of: "demo"}, time.Now(), time.Hour) }
+				_, first := admitted(t, b)
+				synctest.Wait()
+				if c.dialErr != nil {
+					if spent() != 0 || len(b.guard.live) != 0 {
+						t.Errorf("%d spent, %d spend", spent(), len(b.guard.live))
+					}
+					first(Gone{Now()})
+					return
+				}
+				_, second := admitted(t, b) // its first target has had its call of this second
+				synctest.Wait()
+				if spent() != 2 || len(b.guard.live) != 2 {
+					t.Errorf("two legs are out, %d spent, %d spend", spent(), len(b.guard.live))
+				}
+				time.Sleep(5 * time.Second)
+				for _, send := range []func(Signal){first, second} {
+					send(Cancelled{At: Now()})
+					send(Gone{Now()})
+				}
+				if err := b.Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if spent() != 4 || len(b.guard.live) != 0 { // two begun, two minutes begun
+					t.Errorf("afterwards %d spent, %d spend", spent(), len(b.guard.live))
+				}
+			})
+		})
 	}
 }

@@ -77,8 +77,9 @@ type Invalid struct{ Why string }
 
 func (e Invalid) Error() string { return e.Why }
 
-// Ordered is an order. Reply is called once, from the call's goroutine, and must
-// not wait: nil says that the order is carried out or under way.
+// Ordered is an order. Reply is called from the call's goroutine, and must not wait:
+// nil says that the order is carried out or under way. What it says first counts: a
+// call that breaks answers what it may have answered already.
 type Ordered struct {
 	At
 	Order Order
@@ -97,7 +98,13 @@ func (b *Switchboard) Control(ctx context.Context, id ID, o Order, by Ender) err
 		return ErrNotLive
 	}
 	replied := make(chan error, 1)
-	if !c.post("", Ordered{Now(), o, by, func(err error) { replied <- err }}) {
+	reply := func(err error) {
+		select {
+		case replied <- err:
+		default:
+		}
+	}
+	if !c.post("", Ordered{Now(), o, by, reply}) {
 		return ErrNotLive
 	}
 	select {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"ringdown/media"
 	"ringdown/routing"
@@ -75,6 +76,41 @@ func TestControl(t *testing.T) {
 		}
 		if len(w.played) != 2 {
 			t.Errorf("%d sounds were played", len(w.played))
+		}
+	})
+}
+
+// Who gives an order to a call that breaks is told so: the order that broke it, and
+// those that come while its legs go.
+func TestOrdersOfABrokenCallAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		ports := w.board(Config{}).ports
+		ports.TransferTo = func(routing.Destination) routing.Transferred { panic("injected") }
+		b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
+		a, send := admitted(t, b)
+		w.b(0).send(Answered{At: Now(), Body: []byte("answer")})
+		synctest.Wait()
+		send(Acked{At: Now()})
+		synctest.Wait()
+		a.mu.Lock()
+		a.keep = true
+		a.mu.Unlock()
+		id := b.Calls()[0].ID
+		order := func(o Order) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return b.Control(ctx, id, o, ByAPI)
+		}
+		if err := order(TransferTo{Side: media.Callee, To: routing.Destination{URI: "sip:201@pbx"}}); !errors.Is(err, ErrNotLive) {
+			t.Error("the order that broke it:", err)
+		}
+		if err := order(StopPlaying{}); !errors.Is(err, ErrNotLive) {
+			t.Error("one behind it:", err)
+		}
+		send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -9,10 +9,15 @@ func (c *Call) dialOut(leg LegID, d Dial, send func(Signal)) (Leg, error) {
 		return nil, *refused
 	}
 	if full := c.board.claimOut(c, leg, originOfTarget(d.Target), c.now()); full != nil {
+		c.board.guard.undo(holder{c.id, leg})
 		return nil, *full
 	}
 	c.placed(leg)
-	return c.ports.Dial(c.ctx, d, send)
+	l, err := c.ports.Dial(c.ctx, d, send)
+	if err != nil {
+		c.board.guard.undo(holder{c.id, leg})
+	}
+	return l, err
 }
 
 // placed notes that a leg may hold a place of its own.

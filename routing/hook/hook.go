@@ -64,7 +64,8 @@ type Asker struct {
 	kept kept
 
 	mu    sync.Mutex
-	hooks map[string]*state // by URL or subject; bounded by the table's
+	hooks map[hookKey]*state
+	sweep int // as many of them as make it worth to look for those to forget
 }
 
 // Request asks over NATS and returns the first reply. It ends with the context.
@@ -78,7 +79,7 @@ func New(c Config, nats Request, log *slog.Logger) (*Asker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Asker{web: web, nats: nats, log: log, hooks: map[string]*state{}}, nil
+	return &Asker{web: web, nats: nats, log: log, hooks: map[hookKey]*state{}}, nil
 }
 
 // Close lets idle connections go.
@@ -97,15 +98,21 @@ func (a *Asker) Ask(ctx context.Context, h *routing.Hooked, q Question) (routing
 			return reply, nil
 		}
 	}
-	s, err := a.enter(h)
+	s, err := a.enter(h, q.Account)
 	if err != nil {
 		return routing.HookReply{}, err
 	}
 	reply, err := a.ask(ctx, h, q)
-	if err != nil && ctx.Err() != nil {
-		err = ErrTimeout
+	how := answered
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		err, how = ErrTimeout, unwanted
+	case err != nil && ctx.Err() != nil:
+		err, how = ErrTimeout, failed
+	case err != nil:
+		how = failed
 	}
-	if s.leave(err == nil, time.Now()) {
+	if s.leave(how, time.Now()) {
 		a.log.Warn("a hook failed too often in a row and is left alone for a while", "hook", q.Step, "account", q.Account, "for", restFor, "error", Word(err))
 	}
 	if keeps && err == nil {

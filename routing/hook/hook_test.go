@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -41,7 +42,7 @@ func says(status int, body string) tripper {
 }
 
 func asker(web http.RoundTripper, nats Request) *Asker {
-	return &Asker{web: web, nats: nats, log: slog.New(slog.DiscardHandler), hooks: map[string]*state{}}
+	return &Asker{web: web, nats: nats, log: slog.New(slog.DiscardHandler), hooks: map[hookKey]*state{}}
 }
 
 var byWeb = &routing.Hooked{URL: "https://owner.example/route", Secret: routing.NewSecret("env:X", "s3cret")}
@@ -314,4 +315,82 @@ func TestConfigFaults(t *testing.T) {
 	if strings.Join(said, " ") != "networks[1] ca" {
 		t.Error("got", said)
 	}
+}
+
+// What the callers of one account meet, or do, is no matter of another's: not whose
+// hook rests, and not when its callers hang up while it is asked.
+func TestHookRestsForItsAccountAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		back := false
+		a := asker(tripper(func(r *http.Request) (*http.Response, error) {
+			if back {
+				return says(200, `{"continue": true}`)(r)
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}), nil)
+		other := question
+		other.Account = "other"
+		ask := func(q Question, wait time.Duration, hangsUp bool) error {
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			defer cancel()
+			if hangsUp {
+				time.AfterFunc(wait/2, cancel)
+			}
+			_, err := a.Ask(ctx, byWeb, q)
+			return err
+		}
+		for range 2 * failures {
+			if err := ask(question, time.Second, true); !errors.Is(err, ErrTimeout) {
+				t.Fatal("a caller who hangs up:", err)
+			}
+		}
+		for range failures {
+			if err := ask(question, time.Second, false); !errors.Is(err, ErrTimeout) {
+				t.Fatal("callers who hung up made it rest:", err)
+			}
+		}
+		back = true
+		if err := ask(question, time.Second, false); !errors.Is(err, ErrResting) {
+			t.Fatal("it does not rest:", err)
+		}
+		if err := ask(other, time.Second, false); err != nil {
+			t.Error("it rests for another account:", err)
+		}
+	})
+}
+
+// A node whose tables change for years knows the hooks it has to.
+func TestHooksAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := asker(tripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.Path, "/ill") {
+				return says(500, "")(r)
+			}
+			return says(200, `{"continue": true}`)(r)
+		}), nil)
+		ask := func(path string) {
+			a.Ask(t.Context(), &routing.Hooked{URL: "https://owner.example/" + path}, question)
+		}
+		for range failures {
+			ask("ill")
+		}
+		for i := range 20 * fewHooks {
+			ask(fmt.Sprint("well", i))
+			if n := len(a.hooks); n > fewHooks+2 {
+				t.Fatalf("%d hooks are known", n)
+			}
+		}
+		ill := hookKey{question.Account, "https://owner.example/ill"}
+		if a.hooks[ill] == nil {
+			t.Error("the one that rests is forgotten")
+		}
+		time.Sleep(forgottenAfter + restFor + time.Second)
+		for i := range 2 * fewHooks {
+			ask(fmt.Sprint("later", i))
+		}
+		if a.hooks[ill] != nil {
+			t.Error("one that failed long ago is remembered")
+		}
+	})
 }
