@@ -24,6 +24,7 @@ type desk struct {
 	letter   letterbox
 
 	told bool      // what he was told holds with the callee's answer too
+	owes bool      // it does not, and he is to be told when the exchange under way is over
 	over time.Time // when his talk was; zero: he has had none
 }
 
@@ -310,7 +311,19 @@ func (c *Call) carryOutDesk(a action) (answer Signal, ok bool) {
 func (m *machine) connect() {
 	m.desk.doing = nil
 	m.do(doWatch{media.Callee})
-	if !m.desk.told {
+	m.desk.owes = !m.desk.told
+	m.present()
+}
+
+// present offers an attended caller what was agreed on with the callee, once no other
+// exchange is under way: two offers must not cross (RFC 3261 14.1), and of one whose
+// ACK is still to come nothing would be left.
+func (m *machine) present() {
+	if !m.desk.owes || m.exchange != nil || m.move != nil || m.state != inProgress {
+		return
+	}
+	m.desk.owes = false
+	if m.talk.caller == A {
 		m.exchange = &exchange{step: told, asked: A}
 		m.do(doPresent{leg: A, side: media.Caller})
 	}

@@ -152,6 +152,7 @@ func (m *machine) step(from LegID, s Signal) (out []action, known bool) {
 	m.out = nil
 	m.mark(from, s)
 	handled := m.dispatch(from, s)
+	m.present()
 	m.span(s.at())
 	return m.out, handled || ignored[m.state][reflect.TypeOf(s).Name()]
 }

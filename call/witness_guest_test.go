@@ -51,3 +51,14 @@ func (w *witness) keptBack() {
 		w.fail("an attended caller and the callee hear each other before call.answered")
 	}
 }
+
+// presents: no offer of ours goes to a leg that has one already.
+func (w *witness) presents(a doPresent) {
+	if w.owes[a.leg] {
+		w.fail("%s is made an offer and owes the answer to the last one", a.leg)
+	}
+	if w.owes == nil {
+		w.owes = map[LegID]bool{}
+	}
+	w.owes[a.leg] = a.id != 0
+}

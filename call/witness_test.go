@@ -36,6 +36,7 @@ type witness struct {
 	hidden                             [2]bool
 	fault                              string
 	rejected                           bool
+	owes                               map[LegID]bool // legs that have an offer of ours in a 200, and their ACK is still to come
 	depth                              int            // of answers within answers
 	deaf                               [2]bool        // nobody hears that side
 	rooms                              map[LegID]bool // anterooms that are open
@@ -144,6 +145,8 @@ func (w *witness) settled(s Signal, r Result) {
 // heard notes the legs that end by themselves.
 func (w *witness) heard(from LegID, s Signal) {
 	switch s.(type) {
+	case Accepted, Declined, Withdrawn: // the answer to what we presented, or that there is none
+		delete(w.owes, from)
 	case Failed, Cancelled, NoAck, Bye, Gone, Lost:
 		w.ending[from] = true
 	}
@@ -365,6 +368,7 @@ func (w *witness) checkNegotiation(a action, s Signal) {
 		w.settled(s, ResultUndone)
 	case doPresent:
 		w.needs(a, a.leg)
+		w.presents(a)
 	case doSettle, doConclude:
 		if to, ok := a.(doSettle); ok {
 			w.needs(a, to.to)
