@@ -166,7 +166,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 	case "ordered":
 		args := []string{
 			rapid.SampledFrom([]string{"transfer", "connect", "play", "stop-playing", "hold", "hold", "mute", "pause", "record", "record", "tag"}).Draw(r, "order"),
-			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "of"), rapid.SampledFrom([]string{"", "off"}).Draw(r, "how"),
+			rapid.SampledFrom([]string{"caller", "callee"}).Draw(r, "of"), rapid.SampledFrom([]string{"", "off", "under"}).Draw(r, "how"),
 		}
 		return "", signalOf(t, set, at, name, args)
 	case "referred":

@@ -92,8 +92,15 @@ func (m *machine) playOrdered(o PlayTo) error {
 	if p.IsZero() {
 		return Invalid{"there is no such prompt"}
 	}
+	m.under[o.Side-1] = o.Under
 	m.play(forOrder, media.Play{To: o.Side, Sound: soundOf(p), Under: o.Under, Level: o.Under, Loop: o.Loop})
 	return nil
+}
+
+// playsByOrder reports whether an order plays to a side, under the talk or in its stead:
+// one sound has that place at a time.
+func (m *machine) playsByOrder(to media.Side, under bool) bool {
+	return m.sounds[sounding{purpose: forOrder, to: to}] && m.under[to-1] == under
 }
 
 // tagOrdered notes tags, as a step would.

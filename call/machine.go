@@ -120,6 +120,7 @@ type machine struct {
 	sounds  map[sounding]bool // that play now
 	flow    flowing
 	muted   [2]bool         // by order, by side
+	under   [2]bool         // what an order plays to a side lies under the talk
 	verdict routing.Verdict // of screening, as it was told last
 	desk    desk
 

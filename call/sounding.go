@@ -98,6 +98,9 @@ func (m *machine) soundedIn(at time.Time, room LegID, p media.Playback, past boo
 		m.heardBy(at, room, p)
 	case m.state == attending:
 		m.prompted(at, p)
+	case m.state == inProgress && (p.For == forOrder || p.End == media.PlayReplaced):
+		m.music() // goes on where an order had its place
+		m.beeps()
 	}
 }
 
@@ -143,10 +146,11 @@ func (m *machine) music() {
 	holds := m.hold.all()
 	for _, to := range []media.Side{media.Caller, media.Callee} {
 		held := holds.on(to.Other()) && !holds.on(to) && m.leg(m.talk.on(to)) != nil
-		if file := m.decision.Sounds.MusicOnHold; held && file != "" {
-			m.play(forHold, media.Play{To: to, Sound: media.Sound{File: file}, Loop: true})
-		} else {
+		switch file := m.decision.Sounds.MusicOnHold; {
+		case !held || file == "":
 			m.quiet(forHold, to)
+		case !m.playsByOrder(to, false): // it comes back when that is over
+			m.play(forHold, media.Play{To: to, Sound: media.Sound{File: file}, Loop: true})
 		}
 	}
 }
@@ -162,6 +166,7 @@ func (m *machine) beeps() {
 		switch {
 		case m.keys.paused:
 			m.quiet(forBeep, to)
+		case m.playsByOrder(to, true): // they come back when that is over
 		case b.To == "" || b.To == to.String():
 			m.play(forBeep, media.Play{To: to, Sound: media.Sound{Beep: true}, Under: true, Level: true, Every: b.Every})
 		}

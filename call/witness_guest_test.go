@@ -1,5 +1,7 @@
 package call
 
+import "ringdown/media"
+
 // dialled opens the anteroom of an attempt that has one.
 func (w *witness) dialled(a doDial) {
 	if !w.m.leg(a.leg).room {
@@ -61,4 +63,24 @@ func (w *witness) presents(a doPresent) {
 		w.owes = map[LegID]bool{}
 	}
 	w.owes[a.leg] = a.id != 0
+}
+
+// replaces: a party is played one sound under the talk and one in its stead. What an
+// order plays takes the place of another one, and nothing takes its.
+func (w *witness) replaces(a doPlay, s Signal) {
+	if w.under == nil {
+		w.under = map[sounding]bool{}
+	}
+	w.under[a.what] = a.order.Under
+	for other := range w.playing {
+		switch {
+		case other.to != a.what.to || other.room != a.what.room || w.under[other] != a.order.Under:
+		case other.purpose == forOrder:
+			w.fail("%v takes the place of what an order plays", a.what)
+		case a.what.purpose == forOrder:
+			delete(w.playing, other)
+			p := media.Playback{To: other.to, For: other.purpose, End: media.PlayReplaced}
+			w.signal("", Noticed{At: At{s.at()}, Notice: media.Notice{Kind: media.Played, Playback: &p}})
+		}
+	}
 }

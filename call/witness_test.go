@@ -31,8 +31,8 @@ type witness struct {
 	claims                             int                    // not answered yet
 	orders                             int                    // not answered yet
 	direct, move                       func(time.Time) Signal // routing's and the relay's answers about a transfer
-	playing                            map[sounding]bool
-	resumes, shows                     bool // timerPause and timerHidden run
+	playing, under                     map[sounding]bool      // under the talk
+	resumes, shows                     bool                   // timerPause and timerHidden run
 	hidden                             [2]bool
 	fault                              string
 	rejected                           bool
@@ -265,6 +265,7 @@ func (w *witness) checkSound(a action, s Signal) {
 		if w.playing[a.what] {
 			w.fail("%v plays already", a.what)
 		}
+		w.replaces(a, s)
 		w.playing[a.what] = true
 	case doStopPlay:
 		if !w.playing[a.what] {
