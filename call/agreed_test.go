@@ -33,22 +33,22 @@ func TestRecordedAsTheFlowSays(t *testing.T) {
 	visited(t, w, dialsTwice, routing.RecordingPolicy{Mode: recordFromAnswer}, func(v *visit) {
 		v.says(Acked{At: Now()})
 		v.hears(forGreeting, "hello.wav", media.PlayFinished)
-		if len(w.recs) != 1 || w.recs[0].info.Recording.Mode != recordFromRinging || w.recs[0].info.Recording.Channels != "mono" {
-			t.Fatalf("%d recordings", len(w.recs))
+		if len(w.recordings()) != 1 || w.recordings()[0].info.Recording.Mode != recordFromRinging || w.recordings()[0].info.Recording.Channels != "mono" {
+			t.Fatalf("%d recordings", len(w.recordings()))
 		}
 		one := w.b(0)
 		one.send(Failed{Now(), Cause{Status: 486, Remote: true}})
 		one.send(Gone{Now()})
 		v.pass(10 * time.Millisecond)
 		v.presses('2')
-		if r := w.recs[0]; !r.discarded || r.times != 1 {
+		if r := w.recordings()[0]; !r.discarded || r.times != 1 {
 			t.Errorf("discarded %t, ended %d times", r.discarded, r.times)
 		}
 		w.b(1).send(Answered{At: Now(), Body: []byte("answer")})
 		v.pass(time.Second)
 		v.leaves()
-		if len(w.recs) != 1 {
-			t.Errorf("%d recordings", len(w.recs))
+		if len(w.recordings()) != 1 {
+			t.Errorf("%d recordings", len(w.recordings()))
 		}
 	})
 }

@@ -201,9 +201,9 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 		args = []string{fmt.Sprint(w.asked)}
 		w.asked = 0
 	case "dictating":
-		args = []string{fmt.Sprint(max(1, w.dictating)), rapid.SampledFrom([]string{"", "", "error"}).Draw(r, "arg")}
+		args = []string{fmt.Sprint(rapid.IntRange(1, 3).Draw(r, "message")), rapid.SampledFrom([]string{"", "", "error"}).Draw(r, "arg")}
 	case "spoke":
-		if !w.listening {
+		if !w.listening() {
 			return "", nil
 		}
 		args = []string{fmt.Sprint(at.Time.Sub(zero).Milliseconds() - int64(rapid.IntRange(0, 20_000).Draw(r, "silent")))}

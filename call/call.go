@@ -41,8 +41,9 @@ type Call struct {
 	rooms     map[LegID]*room
 	recording Recording          // tapped
 	opened    Recording          // not yet
-	letter    Recording          // of a message
-	ear       Ear                // that listens to it; nil: none does
+	letters   map[int]Recording  // of messages, by their number
+	listening bool               // the relay gives one of them what the caller says
+	ear       Ear                // that hears that too; nil: none does
 	unasked   context.CancelFunc // ends the last question to a hook; nil: there was none
 	playing   map[sounding]int   // as the relay numbers what plays
 	unpressed [2]unpressed       // by side
@@ -145,6 +146,9 @@ func (c *Call) run() {
 		<-c.wake
 		for c.batch = c.take(); len(c.batch) > 0; {
 			c.hand, c.batch = c.batch[0], c.batch[1:]
+			if c.listening { // what ends a message may depend on it, whatever it is
+				c.handle("", c.hearken())
+			}
 			c.handle(c.hand.from, c.hand.s)
 		}
 	}
@@ -169,7 +173,7 @@ func (c *Call) handle(from LegID, s Signal) {
 		c.opened, s = o.rec, o.Recorded
 	}
 	if d, ok := s.(dictated); ok {
-		c.letter, s = d.rec, d.Dictating
+		s = c.keepLetter(d)
 	}
 	if n, ok := s.(Noticed); ok && n.Notice.Kind == media.Expired {
 		n.Alive = c.alive()

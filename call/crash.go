@@ -2,7 +2,9 @@ package call
 
 import (
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -39,7 +41,7 @@ func (c *Call) crash(r any) {
 	if c.relay != nil {
 		c.relay.Close()
 	}
-	for _, rec := range []Recording{c.recording, c.opened, c.letter} { // what was said of a message is kept
+	for _, rec := range append(slices.Collect(maps.Values(c.letters)), c.recording, c.opened) { // what was said of a message is kept
 		if rec != nil {
 			c.closeAside(rec)
 		}

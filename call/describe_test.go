@@ -59,14 +59,12 @@ func describe(a action) string {
 	case doDictate:
 		return fmt.Sprintf("open message %d for %s", a.number, a.mailbox)
 	case doListen:
-		return map[bool]string{true: "take the message, until silence", false: "take the message"}[a.quiet]
-	case doHearken:
-		return "hearken"
+		return fmt.Sprintf("take message %d", a.number)
 	case doCloseLetter:
 		if a.left == nil {
-			return "throw the message away"
+			return fmt.Sprintf("throw message %d away", a.number)
 		}
-		return fmt.Sprintf("close the message at %d: %d ms in mailbox %s, ended by %s", a.ended.Sub(zero).Milliseconds(), a.left.DurationMS, a.left.Mailbox, a.left.EndedBy)
+		return fmt.Sprintf("close message %d at %d: %d ms in mailbox %s, ended by %s", a.number, a.ended.Sub(zero).Milliseconds(), a.left.DurationMS, a.left.Mailbox, a.left.EndedBy)
 	case doDirect:
 		return fmt.Sprintf("direct %s of trunk %q", a.referral.User, a.referral.Trunk)
 	case doRefer:

@@ -296,8 +296,6 @@ func (c *Call) carryOutDesk(a action) (answer Signal, ok bool) {
 		c.dictate(a)
 	case doListen:
 		c.listen(a)
-	case doHearken:
-		return c.hearken(), true
 	case doCloseLetter:
 		c.closeLetter(a)
 	default:

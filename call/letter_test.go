@@ -20,6 +20,7 @@ const mailbox = `[{"voicemail": {"prompt": "leave-message", "mailbox": "sales", 
 // speaks, and what the recording and the relay are told.
 func TestMessages(t *testing.T) {
 	talking := func() time.Time { return time.Now() }
+	nothing := func() time.Time { return time.Time{} }
 	for _, c := range []struct {
 		name   string
 		spoke  func() time.Time
@@ -39,7 +40,9 @@ func TestMessages(t *testing.T) {
 			v.presses('#')
 		}, "key", "completed"},
 		{"says too much", talking, func(v *visit) { v.tone(); v.pass(31 * time.Second) }, "limit", "completed"},
-		{"says nothing", func() time.Time { return time.Time{} }, func(v *visit) { v.tone(); v.pass(5 * time.Second) }, "", "completed"},
+		{"says nothing", nothing, func(v *visit) { v.tone(); v.pass(5 * time.Second) }, "", "completed"},
+		{"says nothing and leaves", nothing, func(v *visit) { v.tone(); v.pass(3 * time.Second) }, "", "abandoned"},
+		{"says nothing and presses the key", nothing, func(v *visit) { v.tone(); v.pass(3 * time.Second); v.presses('#') }, "", "completed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld()
@@ -199,5 +202,47 @@ func TestHookAndItsTime(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestLateRecordingLeavesTheMessage: a recording from the ringing on that opens when a
+// message is being spoken hears the call when the message is over, not before.
+func TestLateRecordingLeavesTheMessage(t *testing.T) {
+	w := newWorld()
+	w.recordFor = 3 * time.Second
+	flow := `[{"dial": {"targets": [{"uri": "sip:one@127.0.0.1"}]}}, {"voicemail": {"mailbox": "sales", "silence": "PT4S"}}]`
+	visited(t, w, flow, routing.RecordingPolicy{Mode: recordFromRinging}, func(v *visit) {
+		w.recordFor = 20 * time.Millisecond
+		w.b(0).send(Failed{Now(), Cause{Status: 486, Remote: true}})
+		w.b(0).send(Gone{Now()})
+		v.pass(time.Second / 2)
+		v.says(Acked{At: Now()})
+		v.tone()
+		if len(w.recordings()) != 1 || w.recordings()[0].info.Source != FromVoicemail || w.recordings()[0].pauses() != "tap" {
+			t.Fatalf("recordings %+v", w.recordings())
+		}
+		v.pass(3 * time.Second)
+		if len(w.recordings()) != 2 || w.recordings()[1].pauses() != "" {
+			t.Fatalf("the recording of the ringing hears the message: %+v", w.recordings())
+		}
+		v.leaves()
+		if w.recordings()[1].pauses() != "tap" || w.recordings()[1].times != 1 || w.recordings()[0].discarded || w.recordings()[0].times != 1 {
+			t.Errorf("recordings %+v, %+v", w.recordings()[0], w.recordings()[1])
+		}
+	})
+}
+
+// TestMessagesApart: the recording of a message that nobody waits for is told from the
+// one that is being spoken into, in whatever order they open.
+func TestMessagesApart(t *testing.T) {
+	c := newCall(newWorld().board(Config{}), "call_1", defaultSetup().invite, refusedLeg{}, nil)
+	late, spoken := &fakeRecording{}, &fakeRecording{}
+	c.keepLetter(dictated{Dictating{Now(), 2, nil}, spoken})
+	c.keepLetter(dictated{Dictating{Now(), 1, nil}, late})
+	c.keepLetter(dictated{Dictating{Now(), 3, errors.New("injected")}, nil})
+	c.closeLetter(doCloseLetter{number: 1, ended: time.Now()})
+	c.aside.Wait()
+	if !late.discarded || spoken.times != 0 || len(c.letters) != 1 {
+		t.Errorf("late %+v, spoken %+v, %d kept", late, spoken, len(c.letters))
 	}
 }

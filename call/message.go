@@ -46,22 +46,21 @@ type (
 		number  int
 		mailbox string
 	}
-	// doListen gives it what the caller says, from now on.
-	doListen struct{ quiet bool } // and looks for when he falls silent
-	// doHearken asks when he was last heard; the answer is Spoke.
-	doHearken struct{}
+	// doListen gives it what the caller says, from now on, and listens to that: Spoke
+	// comes before every other signal.
+	doListen struct{ number int }
 	// doCloseLetter finishes the recording of a message, with the event that tells of
 	// it, or throws it away.
 	doCloseLetter struct {
-		ended time.Time
-		left  *events.VoicemailLeftData // nil: it is none
-		tap   bool                      // he was being listened to
+		number int
+		ended  time.Time
+		left   *events.VoicemailLeftData // nil: it is none
+		tap    bool                      // he was being listened to
 	}
 )
 
 func (doDictate) isAction()     {}
 func (doListen) isAction()      {}
-func (doHearken) isAction()     {}
 func (doCloseLetter) isAction() {}
 
 type (
@@ -120,7 +119,7 @@ func (m *machine) dictating(s Dictating) {
 	switch {
 	case s.Number != l.number || l.stage != readyLetter:
 		if s.Err == nil { // nobody waits for it any more
-			m.do(doCloseLetter{ended: s.Time})
+			m.do(doCloseLetter{number: s.Number, ended: s.Time})
 		}
 	case s.Err != nil:
 		m.messageFailed(s.Time)
@@ -146,7 +145,7 @@ func (m *machine) letSpeak(at time.Time) {
 		return
 	}
 	l.stage, l.since, l.spoke = takeLetter, at, at
-	m.do(doListen{i.Quiet > 0})
+	m.do(doListen{l.number})
 	m.wakeLetter(at, m.nextLook(at, i))
 }
 
@@ -172,27 +171,18 @@ func (m *machine) messageDue(at time.Time) {
 	case l.stage != takeLetter:
 	case !at.Before(l.since.Add(i.Most)):
 		m.messaged(at, "limit")
+	case i.Quiet > 0 && at.Sub(l.spoke) >= i.Quiet:
+		m.messaged(at, "silence")
 	default:
-		m.do(doHearken{})
+		m.wakeLetter(at, m.nextLook(at, i))
 	}
 }
 
-// spoken is when the caller was last heard. What of a silence ends the message is no
-// part of it.
+// spokeLast is when the caller was last heard.
 func (m *machine) spokeLast(s Spoke) {
-	i, taking := m.desk.doing.(routing.Message)
-	l := &m.desk.letter
-	if !taking || l.stage != takeLetter {
-		return
-	}
-	if s.Last.After(l.spoke) {
+	if l := &m.desk.letter; l.stage == takeLetter && s.Last.After(l.spoke) {
 		l.spoke = s.Last
 	}
-	if s.Time.Sub(l.spoke) >= i.Quiet {
-		m.messaged(s.Time, "silence")
-		return
-	}
-	m.wakeLetter(s.Time, m.nextLook(s.Time, i))
 }
 
 // messageKey takes a key: during the prompts it ends them by itself.
@@ -222,8 +212,8 @@ func (m *machine) closeMessage(at time.Time, how string) (left bool) {
 	if !l.open {
 		return false // Dictating will find that nobody waits for it
 	}
-	end := doCloseLetter{ended: at, tap: stage == takeLetter}
-	silent := how == "silence" && l.spoke.Equal(l.since)
+	end := doCloseLetter{number: l.number, ended: at, tap: stage == takeLetter}
+	silent := !l.spoke.After(l.since)
 	if long := at.Sub(l.since); stage == takeLetter && long >= leastLetter && !silent {
 		end.left = &events.VoicemailLeftData{Step: i.Step, Mailbox: i.Mailbox, DurationMS: long.Milliseconds(), EndedBy: how}
 		m.flow.left, left = true, true
@@ -251,15 +241,39 @@ func (c *Call) dictate(a doDictate) {
 	})
 }
 
+// keepLetter keeps the recording of a message until it is listened to or closed: one of
+// before may open behind that of a later one.
+func (c *Call) keepLetter(d dictated) Dictating {
+	if d.Err == nil {
+		if c.letters == nil {
+			c.letters = map[int]Recording{}
+		}
+		c.letters[d.Number] = d.rec
+	}
+	return d.Dictating
+}
+
 // listen gives a message what the caller says.
 func (c *Call) listen(a doListen) {
-	var tap media.Tap = c.letter
-	c.ear = nil
-	if a.quiet && c.ports.Ear != nil {
-		c.ear = c.ports.Ear(c.letter)
+	var tap media.Tap = c.letters[a.number]
+	if c.ports.Ear != nil {
+		c.ear = c.ports.Ear(tap)
 		tap = c.ear
 	}
+	c.listening = true
 	c.relay.Dictate(media.Caller, tap)
+}
+
+// hearTalk gives what passes the relay to the recording of the talk, if there is one.
+// A message that is being spoken comes first.
+func (c *Call) hearTalk() {
+	switch {
+	case c.listening:
+	case c.recording == nil: // no Tap at all, and not a nil Recording in one
+		c.relay.Tap(nil)
+	default:
+		c.relay.Tap(c.recording)
+	}
 }
 
 // hearken says when the caller was last heard. Where nobody can tell he is taken to
@@ -275,17 +289,11 @@ func (c *Call) hearken() Signal {
 // closeLetter ends the recording of a message. Its event comes before the
 // recording's own end: who waits for the message finds the recording told of.
 func (c *Call) closeLetter(a doCloseLetter) {
-	rec := c.letter
-	c.letter, c.ear = nil, nil
-	if rec == nil {
-		return
-	}
+	rec := c.letters[a.number]
+	delete(c.letters, a.number)
 	if a.tap {
-		if c.recording != nil { // of the ringing before it
-			c.relay.Tap(c.recording)
-		} else {
-			c.relay.Dictate(media.Caller, nil)
-		}
+		c.listening, c.ear = false, nil
+		c.hearTalk()
 	}
 	if a.left == nil {
 		c.aside.Go(func() { rec.Discard() })

@@ -131,7 +131,7 @@ func (c *Call) closeRecording(a doCloseRecording) {
 	} else {
 		c.recording = nil
 		if c.machine.state != ended || a.live { // else the relay is closed
-			c.relay.Tap(nil)
+			c.hearTalk()
 		}
 	}
 	if a.discard {
@@ -147,7 +147,7 @@ func (c *Call) tap(pausedBy string) {
 	if pausedBy != "" {
 		c.recording.Pause(pausedBy, doPause{by: pausedBy}.source())
 	}
-	c.relay.Tap(c.recording)
+	c.hearTalk()
 }
 
 // refuseLate deals with what came when the call was leaving already: a

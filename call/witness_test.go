@@ -19,14 +19,13 @@ type witness struct {
 	told                               map[string]bool // legs that were told of
 	over                               map[string]bool // and of whose end
 	answeredDurable, attendedDurable   bool
-	passing                            bool           // early media of the current attempt
-	settle                             func() Result  // what the relay says
-	ending                             map[LegID]bool // has said its end or was hung up
-	there                              map[LegID]bool // legs that Call has
-	dictating                          int            // messages whose recording is being opened: their number; 0: none
-	letter, listening                  bool           // one is open; the caller is listened to
-	asked                              int            // hooks, that have not answered
-	mute                               bool           // the caller speaks nothing that we can
+	passing                            bool             // early media of the current attempt
+	settle                             func() Result    // what the relay says
+	ending                             map[LegID]bool   // has said its end or was hung up
+	there                              map[LegID]bool   // legs that Call has
+	letters                            map[int]letterOf // messages, by their number
+	asked                              int              // hooks, that have not answered
+	mute                               bool             // the caller speaks nothing that we can
 	greeted                            int
 	claims                             int                    // not answered yet
 	orders                             int                    // not answered yet
@@ -74,11 +73,13 @@ func (w *witness) signal(from LegID, s Signal) {
 		return
 	}
 	if d, ok := s.(Dictating); ok {
-		if d.Number != w.dictating {
+		if w.letters[d.Number] != letterOpening {
 			return
 		}
-		w.dictating = 0
-		w.letter = d.Err == nil
+		w.letters[d.Number] = letterOpen
+		if d.Err != nil {
+			delete(w.letters, d.Number)
+		}
 	}
 	w.heard(from, s)
 	if t, ok := s.(Timeout); ok && t.Timer == timerPause && !t.Time.Before(w.m.keys.until) {
@@ -165,7 +166,7 @@ func (w *witness) check(a action, s Signal) {
 		w.relays++
 	case doPlay, doStopPlay:
 		w.checkSound(a, s)
-	case doAttend, doGreet, doAsk, doWant, doDictate, doListen, doHearken, doCloseLetter:
+	case doAttend, doGreet, doAsk, doWant, doDictate, doListen, doCloseLetter:
 		w.checkDesk(a, s)
 	case doCloseRelay:
 		w.checkSound(a, s)
@@ -327,25 +328,8 @@ func (w *witness) checkDesk(a action, s Signal) {
 		w.asked = a.number
 	case doWant:
 		w.signal("", Knew{At{s.at()}, 3, ""})
-	case doDictate:
-		if w.dictating != 0 || w.letter {
-			w.fail("two messages are taken at once")
-		}
-		w.dictating = a.number
-	case doListen:
-		if !w.letter || w.listening {
-			w.fail("a message is taken without a recording, or twice")
-		}
-		w.listening = true
-	case doHearken:
-		if !w.listening {
-			w.fail("nobody listens to the caller")
-		}
-	case doCloseLetter:
-		if !w.letter || a.tap != w.listening || a.left != nil && !a.tap {
-			w.fail("a message is closed: open %v, listened to %v, said %v", w.letter, w.listening, a.tap)
-		}
-		w.letter, w.listening = false, false
+	case doDictate, doListen, doCloseLetter:
+		w.checkLetter(a)
 	}
 }
 
@@ -456,8 +440,10 @@ func (w *witness) finish(at At) {
 	if w.m.state != ended {
 		w.signal("", Stop{at, ByOperator})
 	}
-	if w.dictating > 0 {
-		w.signal("", Dictating{at, w.dictating, nil})
+	for number, is := range w.letters {
+		if is == letterOpening && w.finished == 0 { // Call throws away what opens behind it
+			w.signal("", Dictating{at, number, nil})
+		}
 	}
 	for w.records > 0 && w.finished == 0 {
 		w.signal("", Recorded{at, nil})
@@ -481,8 +467,8 @@ func (w *witness) finish(at At) {
 		w.fail("%d relays were opened and %d closed", w.relays, w.closedRel)
 	case w.taps || w.waits:
 		w.fail("a recording stays open")
-	case w.letter || w.listening:
-		w.fail("a message stays open")
+	case w.open() > 0:
+		w.fail("%d messages stay open", w.open())
 	}
 	for leg := range w.told {
 		if !w.over[leg] {

@@ -158,6 +158,13 @@ func (w *world) record(_ context.Context, i Info, fault func(error)) (Recording,
 	return r, nil
 }
 
+// recordings returns those that were opened.
+func (w *world) recordings() []*fakeRecording {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]*fakeRecording(nil), w.recs...)
+}
+
 // told returns the types of the events so far.
 func (w *world) told() []string {
 	w.mu.Lock()
