@@ -240,6 +240,15 @@ func describePublish(a doPublish) string {
 		if d.Number != nil {
 			line += fmt.Sprintf(", number %d", *d.Number)
 		}
+		if len(d.Destinations) > 0 {
+			line += fmt.Sprintf(", of %d, recording %s, consent %s", len(d.Destinations), cmp.Or(d.Recording, "unsaid"), cmp.Or(d.Consent, "unsaid"))
+		}
+		if d.Reply != "" {
+			line += ", reply " + d.Reply
+		}
+		if d.Sticky != "" {
+			line += ", sticky"
+		}
 		for _, trial := range d.Trials {
 			line += fmt.Sprintf(", %d %s", trial.Target, trial.Result)
 		}

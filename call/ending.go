@@ -176,6 +176,7 @@ func (m *machine) settle(l *leg, at time.Time, by Ender, c Cause) {
 func (m *machine) end(at time.Time, status string, by Ender, c Cause) {
 	status, c = m.asRefused(status, c)
 	m.closeDesk(at, by)
+	m.tellLast(at)
 	m.tellBursts(at)
 	m.become(ended)
 	m.dropTransfer()

@@ -114,10 +114,12 @@ func (m *machine) want(at time.Time, i routing.Want) {
 }
 
 func (m *machine) knew(s Knew) {
-	if _, wanting := m.desk.doing.(routing.Want); !wanting {
+	i, wanting := m.desk.doing.(routing.Want)
+	if !wanting {
 		return
 	}
 	m.desk.doing = nil
+	m.noteFact(i.Kind, s)
 	m.goOn(s.Time, routing.Fact{When: routing.When{Time: s.Time}, Number: s.Number, ID: s.ID})
 }
 

@@ -162,6 +162,7 @@ func (m *machine) ring(at time.Time, r routing.Ring) {
 		m.hangUp(at)
 		return
 	}
+	m.noteRing(r)
 	if !m.mayRing(at) {
 		m.flow.sticky = ""
 		m.goOn(at, routing.Rung{When: routing.When{Time: at}, Result: routing.Full})

@@ -325,7 +325,7 @@ func (m *machine) routed(s Routed) {
 	default:
 		m.publish(events.CallRouted, s.Time, events.CallRoutedData{
 			ConfigVersion: d.Version, Flow: d.Flow, Strategy: d.Strategy, Targets: len(d.Targets),
-			RecordingMode: d.Recording.Mode, RecordingFrom: d.Recording.From, Trace: looks(d.Trace),
+			RecordingMode: d.Recording.Mode, RecordingFrom: d.Recording.From, Trace: looks(d.Trace), Consent: d.Recording.Consent,
 			Draw: routing.Chance(d.Draw), Class: callerClass(d), Caps: d.Caps(), Destinations: destinations(d.Targets),
 		})
 		m.relay = true

@@ -45,7 +45,7 @@ func samples() []Event {
 			RecordingMode: "record-from-answer", RecordingFrom: "account", Trace: trace, Consent: "opt-in", Draw: "00ff00ff00ff00ff", Class: class,
 			Caps: map[string]int64{"account_calls": 50}, Destinations: there},
 		CallAttended: CallAttendedData{Leg: goldenLeg, Step: "flows.sales[0].greeting"},
-		CallStepped: CallSteppedData{Step: "flows.sales[1].menu", Kind: "menu", Result: "pressed", Choice: "1", Keys: 1, Number: &seven, Flow: "night",
+		CallStepped: CallSteppedData{Step: "flows.sales[1].menu", Kind: "menu", Result: "pressed", Choice: "1", Keys: 1, Number: &seven, Flow: "night", Sticky: "0f3c", Reply: "flow", Recording: "record-from-answer", Consent: "opt-in",
 			Trials: []StepTrial{{Target: 0, Result: "busy"}}, Destinations: there, Trace: trace},
 		CallTagged:       CallTaggedData{Step: "flows.sales[2].tag", Tags: map[string]string{"team": "sales"}},
 		ConsentAnnounced: consent("announced", ""),

@@ -20,16 +20,20 @@ type (
 		Step string `json:"step"` // the first that needs him answered
 	}
 	CallSteppedData struct {
-		Step         string        `json:"step"`                   // its path in the configuration
-		Kind         string        `json:"kind"`                   // greeting | menu | dial | hook | turn | sticky | repeats | voicemail | record | reject | hangup
-		Result       string        `json:"result"`                 // what came of it
-		Choice       string        `json:"choice,omitempty"`       // of a menu: the key
-		Keys         int           `json:"keys,omitempty"`         // of an entry: how many
-		Number       *uint64       `json:"number,omitempty"`       // of turn and repeats: the fact
-		Flow         string        `json:"flow,omitempty"`         // that a hook named
-		Trials       []StepTrial   `json:"trials,omitempty"`       // of a dial: how the destinations came out
-		Destinations []Destination `json:"destinations,omitempty"` // of a dial: those that were to be rung, in the order to try
-		Trace        []Look        `json:"trace,omitempty"`        // what was looked at behind it, up to the next step that did something
+		Step         string        `json:"step"`                        // its path in the configuration
+		Kind         string        `json:"kind"`                        // its key there; screening
+		Result       string        `json:"result"`                      // what came of it; unfinished: the call ended in it
+		Choice       string        `json:"choice,omitempty"`            // of a menu: the key
+		Keys         int           `json:"keys,omitempty"`              // of an entry: how many
+		Number       *uint64       `json:"number,omitempty"`            // of a round robin its turn, of screening how often he has called
+		Sticky       string        `json:"sticky,omitempty"`            // of a dial: Check of the destination that had answered this caller before
+		Reply        string        `json:"reply,omitempty"`             // of a hook: flow | targets | refuse | nothing, or why there is none: timeout | refused | invalid | unreachable
+		Flow         string        `json:"flow,omitempty"`              // that a hook named
+		Trials       []StepTrial   `json:"trials,omitempty"`            // of a dial: how the destinations came out
+		Destinations []Destination `json:"destinations,omitempty"`      // of a dial: those that were to be rung, in the order to try
+		Recording    string        `json:"recording_mode,omitempty"`    // of a dial: the mode in force
+		Consent      string        `json:"recording_consent,omitempty"` // of a dial: what a recording takes, as in call.routed
+		Trace        []Look        `json:"trace,omitempty"`             // what was looked at behind it, up to the next step that did something
 	}
 	// StepTrial is how one destination of a dial step came out.
 	StepTrial struct {

@@ -1,31 +1,38 @@
 package routing
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strings"
 )
 
+// Check is the check sum of a target's identity, as events show it.
+func (t Target) Check() string { return Check(t.Identity()) }
+
 // Check is a check sum of a target's identity, of 16 bits: enough to see that a
 // call would go to somebody else, far too little to find out who it is. It may
 // stand in an event.
-func (t Target) Check() string {
-	sum := sha256.Sum256([]byte("ringdown destination\n" + t.Identity()))
+func Check(identity string) string {
+	sum := sha256.Sum256([]byte("ringdown destination\n" + identity))
 	return hex.EncodeToString(sum[:2])
 }
 
 // Class is the price class of a target, as far as it can be told by the number
-// that is rung: its country, or that it has none; "sip" for an address that is no number.
+// that is rung: its country, or that it has none, with "premium" behind it where
+// calls to it cost more than those to its country; "sip" for an address that is no
+// number.
 func (t Target) Class() string {
 	n := t.called()
-	switch iso := n.ground(); {
-	case n == 0:
+	if n == 0 {
 		return "sip"
-	case iso != "":
-		return iso
 	}
-	return "no country"
+	class := cmp.Or(n.ground(), "no country")
+	if isPremium(n) {
+		class += " premium"
+	}
+	return class
 }
 
 // Caps are the limits that hold for a call, by whose they are: how many calls at

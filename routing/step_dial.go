@@ -169,7 +169,7 @@ func (s *dialStep) ordered(w *Walk) []target {
 		key: w.state.flow.id, sticky: w.local.text,
 	}
 	if s.strategy != Sequential && s.strategy != Simultaneous {
-		w.look("strategy", Chosen, s.strategy+", "+by.words(s.strategy))
+		w.look("strategy", Chosen, by.told(s.strategy))
 	}
 	out := make([]target, 0, len(s.targets))
 	for _, i := range ordered(s.strategy, s.shares, by) {
@@ -180,12 +180,16 @@ func (s *dialStep) ordered(w *Walk) []target {
 	case w.facts.caller == 0:
 		w.look("sticky", Missed, "the caller is not known")
 	case by.sticky == "" || len(out) == 0 || out[0].Identity() != by.sticky:
-		w.look("sticky", Missed, "nobody of them has answered this caller before")
+		w.look("sticky", Missed, nobodyAnswered)
 	default:
 		w.look("sticky", Chosen, "has answered this caller before: "+out[0].text)
 	}
 	return out
 }
+
+const nobodyAnswered = "nobody of them has answered this caller before"
+
+func (c chance) told(strategy string) string { return strategy + ", " + c.words(strategy) }
 
 // words are what an order went by.
 func (c chance) words(strategy string) string {

@@ -18,6 +18,15 @@ func (w *Walk) Stepped() []Stepped {
 	return out
 }
 
+// Under returns the step that is under way, as far as it has come; false: none is,
+// or the walk is over. A nil walk is.
+func (w *Walk) Under() (Stepped, bool) {
+	if w == nil || w.over || !w.under {
+		return Stepped{}, false
+	}
+	return w.here, true
+}
+
 // step begins a step.
 func (w *Walk) step(s *stage) {
 	w.under, w.local = true, local{}

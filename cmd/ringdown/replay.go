@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"ringdown/call"
 	"ringdown/configs"
 	"ringdown/events"
 	"ringdown/privacy/keys"
@@ -102,6 +103,7 @@ type pastCall struct {
 	received events.CallReceivedData
 	at       time.Time
 	past     routing.Past
+	tags     map[string]map[string]string // by step
 }
 
 func (r *replaying) file(name string, in io.Reader) error {
@@ -157,7 +159,7 @@ func (r *replaying) add(raw json.RawMessage) error {
 	switch e.Type {
 	case events.CallRouted:
 		return fold(raw, func(d *events.CallRoutedData) {
-			c.past.Recording, c.past.Caps, c.past.First = d.RecordingMode, d.Caps, pastDirections(d.Destinations)
+			c.past.Recording, c.past.Policy, c.past.Caps, c.past.First = d.RecordingMode, d.Consent, d.Caps, pastDirections(d.Destinations)
 			c.asked(d.Draw, d.Class, d.Trace)
 		})
 	case events.CallRejected:
@@ -166,11 +168,25 @@ func (r *replaying) add(raw json.RawMessage) error {
 			c.asked(d.Draw, d.Class, d.Trace)
 		})
 	case events.CallStepped:
-		return fold(raw, c.step)
+		return fold(raw, func(d *events.CallSteppedData) { c.step(e.Time, d) })
+	case events.CallScreened:
+		return fold(raw, func(d *events.CallScreenedData) {
+			c.past.Screened = routing.Verdict{Result: d.Verdict, Rule: d.Rule, Of: d.Of, List: d.List}
+		})
+	case events.CallTagged:
+		return fold(raw, func(d *events.CallTaggedData) {
+			if c.tags == nil {
+				c.tags = map[string]map[string]string{}
+			}
+			c.tags[d.Step] = d.Tags
+		})
 	case events.ConsentAnnounced, events.ConsentGranted, events.ConsentRefused:
 		return fold(raw, func(d *events.ConsentData) { c.past.Consent = d.Outcome })
 	case events.CallEnded:
 		delete(r.open, e.Call)
+		if err := fold(raw, func(d *events.CallEndedData) { c.past.Lost = d.EndedBy == string(call.ByNodeLoss) }); err != nil {
+			return err
+		}
 		r.try(e, c)
 	}
 	return nil
@@ -200,8 +216,12 @@ func (c *pastCall) asked(draw string, class *events.CallerClass, trace []events.
 	}
 }
 
-func (c *pastCall) step(d *events.CallSteppedData) {
-	s := routing.PastStep{Step: d.Step, Kind: d.Kind, Result: d.Result, Choice: d.Choice, Flow: d.Flow, Directions: pastDirections(d.Destinations)}
+func (c *pastCall) step(at time.Time, d *events.CallSteppedData) {
+	s := routing.PastStep{At: at, Step: d.Step, Kind: d.Kind, Result: d.Result, Choice: d.Choice, Sticky: d.Sticky, Reply: d.Reply, Flow: d.Flow,
+		Directions: pastDirections(d.Destinations), Recording: d.Recording, Policy: d.Consent, Consent: c.past.Consent}
+	if d.Reply != "" {
+		s.Tags = c.tags[d.Step]
+	}
 	if d.Number != nil {
 		s.Number = *d.Number
 	}

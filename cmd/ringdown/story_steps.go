@@ -73,6 +73,8 @@ func (s *story) steps(b *strings.Builder) {
 func stepWords(d events.CallSteppedData) string {
 	text := d.Kind + ": " + strings.ReplaceAll(d.Result, "-", " ")
 	switch {
+	case d.Result == "unfinished":
+		text = d.Kind + ": the call ended in it"
 	case d.Choice != "":
 		text = d.Kind + ": the caller chose " + d.Choice
 	case d.Keys > 0:
@@ -80,7 +82,7 @@ func stepWords(d events.CallSteppedData) string {
 	case d.Kind == "menu":
 		text = "menu: the caller pressed nothing in time"
 	case d.Kind == "greeting":
-		text = "greeting: " + map[string]string{"complete": "heard to its end", "interrupted": "not heard to its end", "failed": "could not be played"}[d.Result]
+		text = "greeting: " + map[string]string{"played": "heard to its end", "interrupted": "not heard to its end", "failed": "could not be played"}[d.Result]
 	case d.Number != nil:
 		text = fmt.Sprintf("%s: %d", d.Kind, *d.Number)
 	case d.Flow != "":
