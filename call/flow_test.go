@@ -25,6 +25,7 @@ func (s *setup) walk(t *testing.T, flow string) {
 	if faults != nil {
 		t.Fatalf("flow: %v", faults)
 	}
+	s.table, s.spec = table, spec
 	s.decision = table.Decide(routing.Request{Trunk: "carrier", From: "+4799999912", To: "21000001", At: zero, Draw: 7})
 	s.decision.Version = "v1" // of no interest here
 }

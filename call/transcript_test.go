@@ -57,6 +57,10 @@ type setup struct {
 	decision routing.Decision
 	refuse   *Cause
 	screens  *routing.Screening // of the flow's table
+
+	table   *routing.Table // that decided; nil: the decision was made by hand
+	spec    routing.Spec
+	history History // of what was published
 }
 
 func defaultSetup() setup {
@@ -181,6 +185,11 @@ func (s *setup) set(t *testing.T, line string) {
 func replay(t *testing.T, text string) string {
 	t.Helper()
 	s := defaultSetup()
+	return s.replay(t, text)
+}
+
+func (s *setup) replay(t *testing.T, text string) string {
+	t.Helper()
 	var m *machine
 	var out strings.Builder
 	for line := range strings.Lines(text) {
@@ -198,10 +207,13 @@ func replay(t *testing.T, text string) string {
 				m = newMachine(s.invite, s.refuse, 4*time.Hour, func() string { legs++; return fmt.Sprintf("leg_%d", legs) })
 			}
 			fmt.Fprintln(&out, line)
-			from, sig := readSignal(t, s, line)
+			from, sig := readSignal(t, *s, line)
 			actions, known := m.step(from, sig)
 			for _, a := range actions {
 				fmt.Fprintf(&out, "  %s\n", describe(a))
+				if p, ok := a.(doPublish); ok {
+					s.history.Take(p.at, p.data)
+				}
 			}
 			if !known {
 				fmt.Fprintln(&out, "  OUT OF PLACE")

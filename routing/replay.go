@@ -55,7 +55,7 @@ type Difference struct {
 // assumed: that prompts are heard, that nothing is pressed, that nobody answers.
 func (t *Table) Replay(p Past) (out []Difference, assumed []string) {
 	r := replay{past: p, steps: slices.Clone(p.Steps)}
-	if r.dialled() < 0 {
+	if !slices.ContainsFunc(p.Steps, func(s PastStep) bool { return s.Directions != nil }) {
 		r.first = p.First
 	}
 	d := t.Decide(p.Request)
@@ -66,6 +66,9 @@ func (t *Table) Replay(p Past) (out []Difference, assumed []string) {
 	}
 	if d.Reject == "" && p.Reject == "" {
 		r.compare("cap", capWords(p.Caps), capWords(d.Caps()), p.Caps != nil)
+	}
+	if p.Reject == "" && len(p.Steps) == 0 && p.First == nil { // he left before anything was done
+		return r.out, d.Walk.Assumed()
 	}
 	r.follow(d.Walk, d.First)
 	assumed = append(d.Walk.Assumed(), r.assumed...)

@@ -120,6 +120,9 @@ func (r *replay) fact(w *Walk, i Want) Outcome {
 		if !done {
 			r.assume("that this is the caller's first call")
 		}
+		if s.Result == unfinished && s.Number == 0 {
+			return nil
+		}
 		return Fact{When: r.when(), Number: s.Number}
 	}
 	n := r.asking(w, i.Step)
@@ -128,6 +131,9 @@ func (r *replay) fact(w *Walk, i Want) Outcome {
 		return Fact{When: r.when()}
 	}
 	then := r.steps[n]
+	if then.Result == unfinished && then.Directions == nil {
+		return nil
+	}
 	if i.Kind == FactTurn {
 		r.unless(chance{turn: then.Number}.told(RoundRobin), i.Step)
 		return Fact{When: r.when(), Number: then.Number}

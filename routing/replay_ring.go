@@ -39,8 +39,10 @@ func (r *replay) ring(i Ring, w *Walk) (Rung, bool) {
 // is not known of one whose node was lost.
 func (r *replay) was() ([]Direction, PastStep) {
 	at := r.dialled()
-	for at >= 0 && r.steps[at].Directions == nil { // nobody was left to ring
-		r.take(at)
+	for at >= 0 && r.steps[at].Directions == nil { // nobody was left to ring, or he left before it was known whom
+		if r.take(at).Result == unfinished {
+			r.past.Lost = true
+		}
 		at = r.dialled()
 	}
 	if at < 0 {

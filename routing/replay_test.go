@@ -229,6 +229,7 @@ func TestReplay(t *testing.T) {
 			func(s *Spec) { sales(s)[1].Menu.Options["3"][0].Hook.Flows = []string{"sales"} }, "destination sip (N) -> voicemail", ""},
 		{"a hook that named somebody", oslo, []Outcome{first, menu("3"), Replied{Reply: HookReply{Targets: []Destination{{URI: "sip:x@127.0.0.1"}}}}},
 			func(s *Spec) { s.Flows["night"] = Flow{{Hangup: &Hangup{}}} }, "", ""},
+		{"he left before his menu began", oslo, nil, func(s *Spec) { s.Flows["sales"] = Flow{{Hangup: &Hangup{}}} }, "", ""},
 		{"its hook lost", oslo, []Outcome{first, menu("3"), Replied{Reply: HookReply{Targets: []Destination{{URI: "sip:x@127.0.0.1"}}}}},
 			func(s *Spec) { sales(s)[1].Menu.Options["3"] = sales(s)[1].Menu.Options["1"] }, "destination sip (X) -> sip (A), sip (B)", "the fact that"},
 		{"consent dropped for one prefix", berlin, []Outcome{first, menu("1"), Fact{Number: 7}},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +38,33 @@ func TestDemo(t *testing.T) {
 	if strings.Contains(out.String(), "unreadable") {
 		t.Errorf("an event was not understood:\n%s", &out)
 	}
+	replayDemo(t, d)
 	if strings.Contains(out.String(), demoCaller) || errs.Len() > 0 {
 		t.Errorf("the caller was shown, or there were warnings:\n%s", &errs)
+	}
+}
+
+// replayDemo tries the demo's call on the table that decided it, and on drafts.
+func replayDemo(t *testing.T, d *demo) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(d.dir, "demo.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ old, new, want string }{
+		{"", "", "nothing would change"},
+		{"sip:agent@", "sip:another@", "1 would change (destination 1), 1 of them for certain"},
+		{"record-from-answer, channels", "record-from-answer, consent: opt-in, channels", "1 would change (consent 1), 1 of them for certain"},
+	} {
+		draft := filepath.Join(d.dir, "draft.yaml")
+		if err := os.WriteFile(draft, []byte(strings.Replace(string(text), test.old, test.new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		code := run([]string{"route", "replay", "--config", draft, "--since", "PT1H"}, stdio{nil, &out, &errs, false})
+		if !strings.Contains(out.String(), test.want) || !strings.Contains(out.String(), "1 call on table") || (code == 0) != (test.old == "") {
+			t.Errorf("exit %d, want %q:\n%s%s", code, test.want, &out, &errs)
+		}
 	}
 }
 

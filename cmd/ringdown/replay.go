@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,7 +39,7 @@ func runRouteReplay(ctx context.Context, args []string, s stdio) int {
 		if err != nil {
 			return err
 		}
-		r := replaying{table: c.Table(), since: start, account: *account, open: map[string]*pastCall{}}
+		r := replaying{table: c.Table(), since: start, account: *account, open: map[string]*call.History{}}
 		r.Draft, r.Calls = c.Table().Version(), []replayed{}
 		if k, err := keys.Open(c.Keys, keys.Options{ReadOnly: true}); err == nil { // without them by the class of the caller
 			defer k.Close()
@@ -95,15 +94,7 @@ type replaying struct {
 	keys    *keys.Store // nil: callers are known by their class only
 	since   time.Time
 	account string
-	open    map[string]*pastCall
-}
-
-// pastCall is a call of which not all events have come yet.
-type pastCall struct {
-	received events.CallReceivedData
-	at       time.Time
-	past     routing.Past
-	tags     map[string]map[string]string // by step
+	open    map[string]*call.History // calls of which not all events have come yet
 }
 
 func (r *replaying) file(name string, in io.Reader) error {
@@ -142,117 +133,65 @@ func (r *replaying) add(raw json.RawMessage) error {
 		return err
 	}
 	raw, _ = e.Data.(json.RawMessage)
-	if e.Type == events.CallReceived {
-		c := &pastCall{at: e.Time}
-		if err := json.Unmarshal(raw, &c.received); err != nil {
-			return err
-		}
-		if !e.Time.Before(r.since) && (r.account == "" || e.Account == r.account) {
-			r.open[e.Call] = c
-		}
-		return nil
-	}
-	c := r.open[e.Call]
-	if c == nil {
-		return nil
-	}
-	switch e.Type {
-	case events.CallRouted:
-		return fold(raw, func(d *events.CallRoutedData) {
-			c.past.Recording, c.past.Policy, c.past.Caps, c.past.First = d.RecordingMode, d.Consent, d.Caps, pastDirections(d.Destinations)
-			c.asked(d.Draw, d.Class, d.Trace)
-		})
-	case events.CallRejected:
-		return fold(raw, func(d *events.CallRejectedData) {
-			c.past.Reject = routing.Reason(d.RejectReason)
-			c.asked(d.Draw, d.Class, d.Trace)
-		})
-	case events.CallStepped:
-		return fold(raw, func(d *events.CallSteppedData) { c.step(e.Time, d) })
-	case events.CallScreened:
-		return fold(raw, func(d *events.CallScreenedData) {
-			c.past.Screened = routing.Verdict{Result: d.Verdict, Rule: d.Rule, Of: d.Of, List: d.List}
-		})
-	case events.CallTagged:
-		return fold(raw, func(d *events.CallTaggedData) {
-			if c.tags == nil {
-				c.tags = map[string]map[string]string{}
-			}
-			c.tags[d.Step] = d.Tags
-		})
-	case events.ConsentAnnounced, events.ConsentGranted, events.ConsentRefused:
-		return fold(raw, func(d *events.ConsentData) { c.past.Consent = d.Outcome })
-	case events.CallEnded:
-		delete(r.open, e.Call)
-		if err := fold(raw, func(d *events.CallEndedData) { c.past.Lost = d.EndedBy == string(call.ByNodeLoss) }); err != nil {
-			return err
-		}
-		r.try(e, c)
-	}
-	return nil
-}
-
-// fold reads a payload.
-func fold[T any](raw json.RawMessage, into func(*T)) error {
-	d := new(T)
-	if err := json.Unmarshal(raw, d); err != nil {
+	data, err := payloadOf(e.Type, raw)
+	if data == nil || err != nil {
 		return err
 	}
-	into(d)
+	if e.Type == events.CallReceived && !e.Time.Before(r.since) && (r.account == "" || e.Account == r.account) {
+		r.open[e.Call] = &call.History{}
+	}
+	h := r.open[e.Call]
+	if h == nil {
+		return nil
+	}
+	if h.Take(e.Time, data); h.Over {
+		delete(r.open, e.Call)
+		r.try(e, h)
+	}
 	return nil
 }
 
-// asked takes over what a decision rested on.
-func (c *pastCall) asked(draw string, class *events.CallerClass, trace []events.Look) {
-	if n, err := strconv.ParseUint(draw, 16, 64); err == nil {
-		c.past.Request.Draw = n
+// payloadOf reads the payloads that tell of a call's way; nil: this one does not.
+func payloadOf(kind string, raw json.RawMessage) (any, error) {
+	switch kind {
+	case events.CallReceived:
+		return payload[events.CallReceivedData](raw)
+	case events.CallRouted:
+		return payload[events.CallRoutedData](raw)
+	case events.CallRejected:
+		return payload[events.CallRejectedData](raw)
+	case events.CallScreened:
+		return payload[events.CallScreenedData](raw)
+	case events.CallTagged:
+		return payload[events.CallTaggedData](raw)
+	case events.CallStepped:
+		return payload[events.CallSteppedData](raw)
+	case events.ConsentAnnounced, events.ConsentGranted, events.ConsentRefused:
+		return payload[events.ConsentData](raw)
+	case events.CallEnded:
+		return payload[events.CallEndedData](raw)
 	}
-	if class != nil {
-		c.past.Request.Class = &routing.CallerClass{Withheld: class.Withheld, Country: class.Country, Area: class.Area, Lists: class.Lists}
-		c.past.Request.Private = class.Withheld
-	}
-	for _, l := range trace {
-		c.past.Looks = append(c.past.Looks, l.Text)
-	}
+	return nil, nil
 }
 
-func (c *pastCall) step(at time.Time, d *events.CallSteppedData) {
-	s := routing.PastStep{At: at, Step: d.Step, Kind: d.Kind, Result: d.Result, Choice: d.Choice, Sticky: d.Sticky, Reply: d.Reply, Flow: d.Flow,
-		Directions: pastDirections(d.Destinations), Recording: d.Recording, Policy: d.Consent, Consent: c.past.Consent}
-	if d.Reply != "" {
-		s.Tags = c.tags[d.Step]
-	}
-	if d.Number != nil {
-		s.Number = *d.Number
-	}
-	for _, t := range d.Trials {
-		s.Trials = append(s.Trials, routing.Trial{Target: t.Target, Result: routing.RingResult(t.Result)})
-	}
-	for _, l := range d.Trace {
-		c.past.Looks = append(c.past.Looks, l.Text)
-	}
-	c.past.Steps = append(c.past.Steps, s)
-}
-
-func pastDirections(all []events.Destination) (out []routing.Direction) {
-	for _, d := range all {
-		out = append(out, routing.Direction(d))
-	}
-	return out
+func payload[T any](raw json.RawMessage) (any, error) {
+	var d T
+	err := json.Unmarshal(raw, &d)
+	return d, err
 }
 
 // ofTheMoment are the reasons that no table decides about: what the node bore then.
 var ofTheMoment = []string{"concurrency-limit", "cps-limit", "overload", "recording-impossible", "auth-failed"}
 
 // try decides the call again.
-func (r *replaying) try(e events.Event, c *pastCall) {
+func (r *replaying) try(e events.Event, c *call.History) {
 	skip := ""
 	switch {
-	case c.received.TrackingNumber == "":
+	case c.Received.TrackingNumber == "":
 		skip = "the number called was not ours, and events do not tell it"
-	case c.past.Request.Class == nil:
+	case c.Past.Request.Class == nil:
 		skip = "its events are older than what a replay needs"
-	case slices.Contains(ofTheMoment, string(c.past.Reject)):
+	case slices.Contains(ofTheMoment, string(c.Past.Reject)):
 		skip = "refused by what the node bore then"
 	}
 	if skip != "" {
@@ -262,14 +201,10 @@ func (r *replaying) try(e events.Event, c *pastCall) {
 		r.Skipped[skip]++
 		return
 	}
-	q := &c.past.Request
-	q.Trunk, q.To, q.At, q.Headers = c.received.Trunk, r.dialled(&c.received), c.at, c.received.Attributes
-	q.From = r.reveal(e.Account, c.received.Caller)
-	if a := c.received.Attestation; a != nil {
-		q.Attested = routing.Attested{Verstat: a.Verstat, Attest: a.Attest, OrigID: a.OrigID, Reason: a.Reason}
-	}
+	q := &c.Past.Request
+	q.To, q.From = r.dialled(&c.Received), r.reveal(e.Account, c.Received.Caller)
 	r.Replayed++
-	differences, assumed := r.table.Replay(c.past)
+	differences, assumed := r.table.Replay(c.Past)
 	if len(differences) == 0 {
 		return
 	}
@@ -283,7 +218,7 @@ func (r *replaying) try(e events.Event, c *pastCall) {
 	for _, d := range differences {
 		r.ByKind[d.What]++
 	}
-	r.Calls = append(r.Calls, replayed{e.Call, c.at, e.Account, c.received.TrackingNumber, c.received.Caller.Masked, differences, assumed})
+	r.Calls = append(r.Calls, replayed{e.Call, q.At, e.Account, c.Received.TrackingNumber, c.Received.Caller.Masked, differences, assumed})
 }
 
 // dialled is the tracking number as its trunk would write it.

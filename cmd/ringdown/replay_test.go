@@ -22,13 +22,13 @@ import (
 const replayConfig = `node: {id: edge-1, data_dir: DIR}
 trunks:
   - {id: carrier, sources: [192.0.2.0/24], targets: [{uri: "sip:192.0.2.9"}]}
-accounts: [{id: demo, recording: {mode: record-from-answer}, limits: {calls: 50}}]
+accounts: [{id: demo, recording: {mode: record-from-answer, consent: announced}, limits: {calls: 50}}]
 areas: {berlin: ["+4930"]}
 calendars:
   office: {zone: Europe/Oslo, open: [{days: [mon-fri], from: "08:00", until: "16:00"}], holidays: [{yearly: 12-24}]}
 flows:
   sales:
-    - geo: {cases: [{areas: [berlin], steps: [{dial: {targets: [{number: "+4930123456", trunk: carrier}]}}]}]}
+    - geo: {cases: [{areas: [berlin], steps: [{recording: {consent: opt-in}}, {dial: {targets: [{number: "+4930123456", trunk: carrier}]}}]}]}
     - schedule:
         calendar: office
         open: [{dial: {targets: [{number: "+4791234567", trunk: carrier}]}}]
@@ -74,7 +74,9 @@ func history(t *testing.T, table *routing.Table, k *keys.Store, calls []string) 
 		}{
 			{events.CallReceived, events.CallReceivedData{Trunk: "carrier", Transport: "udp", Direction: "inbound", Caller: caller, TrackingNumber: "+4721000001"}},
 			{events.CallRouted, events.CallRoutedData{ConfigVersion: d.Version, Flow: d.Flow, Strategy: d.Strategy, Targets: len(d.Targets), RecordingMode: d.Recording.Mode,
-				RecordingFrom: d.Recording.From, Trace: trace, Draw: routing.Chance(7), Class: class, Caps: d.Caps(), Destinations: there}},
+				RecordingFrom: d.Recording.From, Trace: trace, Draw: routing.Chance(7), Class: class, Consent: d.Recording.Consent, Caps: d.Caps(), Destinations: there}},
+			{events.CallStepped, events.CallSteppedData{Step: routing.StepOf(d.First), Kind: "dial", Result: "talked", Destinations: there,
+				Recording: d.Walk.Recording().Mode, Consent: d.Walk.Recording().Consent}},
 			{events.CallEnded, events.CallEndedData{Status: "completed", EndedBy: "caller"}},
 		}
 		for i, e := range data {
@@ -132,10 +134,11 @@ func TestReplayFindsPlantedMistakes(t *testing.T) {
 			"because schedule: calendar office is holiday: 23 December, it is Wed 23 December 10:00 in Europe/Oslo"},
 		{"lost target", `        closed: [{dial: {targets: [{number: "+4722000000", trunk: carrier}]}}]` + "\n", "", map[int]string{1: "destination", 3: "destination"}, "by carrier) -> nobody\n"},
 		{"another country", "+4722000000", "+4687000000", map[int]string{1: "destination price", 3: "destination price"}, "price        NO -> SE"},
-		{"an area lost", `["+4930"]`, `["+4931"]`, map[int]string{4: "destination price"}, "because geo: the caller is of DE, case 1 is for berlin"},
+		{"an area lost", `["+4930"]`, `["+4931"]`, map[int]string{4: "destination price consent"}, "because geo: the caller is of DE, case 1 is for berlin"},
 		{"recording dropped", "record-from-answer", "do-not-record", map[int]string{0: "recording", 1: "recording", 2: "recording", 3: "recording", 4: "recording", 5: "recording", 6: "recording"},
 			"recording    record-from-answer -> do-not-record"},
 		{"less room", "calls: 50", "calls: 5", map[int]string{0: "cap", 1: "cap", 2: "cap", 3: "cap", 4: "cap", 5: "cap", 6: "cap"}, "cap          account_calls 50 -> account_calls 5"},
+		{"consent dropped for one prefix", `{recording: {consent: opt-in}}, {dial: {targets: [{number: "+4930`, `{dial: {targets: [{number: "+4930`, map[int]string{4: "consent"}, "consent      needs opt-in -> needs announced"},
 		{"suspended", "flow: sales}", "flow: sales, state: suspended}", map[int]string{0: "refusal", 1: "refusal", 2: "refusal", 3: "refusal", 4: "refusal", 5: "refusal", 6: "refusal"},
 			"refusal      none -> number-suspended"},
 	} {
