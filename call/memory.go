@@ -6,38 +6,59 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 )
 
 // answerersMost is how many times a node remembers who answered a caller: beyond
 // that what was not asked for or renewed for longest is forgotten.
 const answerersMost = 100_000
 
+// How long something is remembered that nobody has asked for: who answered a caller
+// is about a person, and a step whose turn it was may be gone from its flow.
+const (
+	answererFor day = 90
+	turnFor     day = 30
+)
+
+// day is how old something is known to be: a memory that was only looked at need not
+// be written down more often.
+type day int
+
+func today() day { return day(time.Now().Unix() / (24 * 60 * 60)) }
+
 // Memory is what a node remembers from call to call for its flows: whose turn it is
 // at a step, and who has answered a caller there before. Callers are in it by their
 // subject ids only. Its methods may be called by many calls at the same time.
 type Memory struct {
 	mu        sync.Mutex
-	turns     map[string]uint64
+	turns     map[string]turn
 	answerers map[string]*list.Element
 	recent    list.List // of answerer, the last used in front
 	changes   uint64
+	swept     day // when it was last looked for what is too old
+}
+
+type turn struct {
+	Next uint64 `json:"next"`
+	Used day    `json:"used"`
 }
 
 type answerer struct {
 	Key      string `json:"key"` // account, caller and step
 	Subject  string `json:"subject"`
 	Identity string `json:"identity"`
+	Used     day    `json:"used"`
 }
 
 // memories is a Memory as it is kept.
 type memories struct {
-	Turns     map[string]uint64 `json:"turns"`
-	Answerers []answerer        `json:"answerers"` // the last used first
+	Turns     map[string]turn `json:"turns"`
+	Answerers []answerer      `json:"answerers"` // the last used first
 }
 
 // NewMemory returns one that remembers nothing.
 func NewMemory() *Memory {
-	return &Memory{turns: map[string]uint64{}, answerers: map[string]*list.Element{}}
+	return &Memory{turns: map[string]turn{}, answerers: map[string]*list.Element{}}
 }
 
 func answererKey(w Wanted) string { return w.Account + "\x00" + w.Subject + "\x00" + w.Key }
@@ -48,8 +69,8 @@ func (m *Memory) Turn(account, step string) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := account + "\x00" + step
-	n := m.turns[key]
-	m.turns[key]++
+	n := m.turns[key].Next
+	m.turns[key] = turn{n + 1, today()}
 	m.changes++
 	return n
 }
@@ -65,8 +86,14 @@ func (m *Memory) Answered(w Wanted) string {
 	if e == nil {
 		return ""
 	}
-	m.recent.MoveToFront(e)
-	return e.Value.(answerer).Identity
+	a := e.Value.(answerer)
+	now := today()
+	if now > a.Used+answererFor {
+		return ""
+	}
+	a.Used = now
+	m.stick(a)
+	return a.Identity
 }
 
 // Stick remembers who has answered a caller at a step. Nobody is remembered for a
@@ -77,7 +104,7 @@ func (m *Memory) Stick(w Wanted, identity string) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stick(answerer{answererKey(w), w.Subject, identity})
+	m.stick(answerer{answererKey(w), w.Subject, identity, today()})
 }
 
 func (m *Memory) stick(a answerer) {
@@ -98,6 +125,25 @@ func (m *Memory) stick(a answerer) {
 	}
 }
 
+// expire drops what nobody has asked for in its time.
+func (m *Memory) expire(now day) {
+	if now == m.swept {
+		return
+	}
+	m.swept = now
+	for e := m.recent.Back(); e != nil && now > e.Value.(answerer).Used+answererFor; e = m.recent.Back() {
+		delete(m.answerers, e.Value.(answerer).Key)
+		m.recent.Remove(e)
+		m.changes++
+	}
+	for key, t := range m.turns {
+		if now > t.Used+turnFor {
+			delete(m.turns, key)
+			m.changes++
+		}
+	}
+}
+
 // Forget forgets all of a caller: he is to be erased.
 func (m *Memory) Forget(subject string) {
 	m.mu.Lock()
@@ -113,11 +159,12 @@ func (m *Memory) Forget(subject string) {
 	}
 }
 
-// Changes counts what has become other than it was: who has kept all of it at some
-// count need not again while it is the same.
+// Changes counts what has become other than it was, or too old: who has kept all of
+// it at some count need not again while it is the same.
 func (m *Memory) Changes() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.expire(today())
 	return m.changes
 }
 
@@ -148,11 +195,15 @@ func (m *Memory) Recall(b []byte) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for key, n := range in.Turns {
-		m.turns[key] = max(m.turns[key], n)
+	for key, t := range in.Turns {
+		if t.Next > m.turns[key].Next {
+			m.turns[key] = t
+		}
 	}
 	for i := len(in.Answerers) - 1; i >= 0; i-- {
 		m.stick(in.Answerers[i])
 	}
+	m.swept = 0
+	m.expire(today())
 	return nil
 }

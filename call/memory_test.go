@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestTurnsAreSharedByAllCalls(t *testing.T) {
@@ -117,4 +119,51 @@ func BenchmarkMemoryKept(b *testing.B) {
 	for b.Loop() {
 		m.copied()
 	}
+}
+
+// TestMemoryForgetsWhatIsOld: who has not called for 90 days is not remembered, in
+// memory or in what is kept, and a step that no call has come to for 30 days begins
+// anew. Who calls is remembered on.
+func TestMemoryForgetsWhatIsOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		days := func(n day) { time.Sleep(time.Duration(n) * 24 * time.Hour) }
+		m := NewMemory()
+		calls := Wanted{Account: "demo", Subject: "sub_1", Key: "step"}
+		gone := Wanted{Account: "demo", Subject: "sub_2", Key: "step"}
+		m.Stick(calls, "sip:one@127.0.0.1")
+		m.Stick(gone, "sip:two@127.0.0.1")
+		m.Turn("demo", "step")
+		days(turnFor)
+		if m.Turn("demo", "step") != 1 {
+			t.Error("a turn of this month is forgotten")
+		}
+		before := m.Changes()
+		if m.Answered(calls) == "" || m.Changes() == before {
+			t.Error("that he has called today will not be kept")
+		}
+		days(answererFor - turnFor)
+		kept, _, err := m.Keep()
+		if err != nil || m.Changes() == 0 || m.recent.Len() != 2 {
+			t.Fatalf("%d are remembered after 90 days: %v", m.recent.Len(), err)
+		}
+		days(1)
+		next := NewMemory()
+		if err := next.Recall(kept); err != nil || next.recent.Len() != 1 || next.Answered(gone) != "" {
+			t.Errorf("%d are recalled: %v", next.recent.Len(), err)
+		}
+		before = m.Changes()
+		if m.recent.Len() != 1 || m.Answered(gone) != "" || m.Answered(calls) == "" {
+			t.Error("who is remembered is not the one who has called")
+		}
+		if n := m.Turn("demo", "step"); n != 0 {
+			t.Errorf("the turn of two months ago goes on at %d", n)
+		}
+		days(answererFor + 1)
+		if m.Answered(calls) != "" {
+			t.Error("he is remembered for ever")
+		}
+		if m.Changes() == before || m.recent.Len() != 0 || len(m.turns) != 0 {
+			t.Errorf("%d are remembered, %d turns", m.recent.Len(), len(m.turns))
+		}
+	})
 }

@@ -104,7 +104,7 @@ func (n *node) memorise() error {
 		return err
 	}
 	next := n.memoryFile() + ".new"
-	err = os.WriteFile(next, aead.Seal(nonce, nonce, plain, nil), 0o600)
+	err = writeThrough(next, aead.Seal(nonce, nonce, plain, nil))
 	if err == nil {
 		err = os.Rename(next, n.memoryFile())
 	}
@@ -113,6 +113,20 @@ func (n *node) memorise() error {
 	}
 	n.memorised = changes
 	return nil
+}
+
+// writeThrough writes a file that is on the disk when it returns: one that takes
+// another's place must not be an empty one after the power has failed.
+func writeThrough(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 func (n *node) memorySeal() (cipher.AEAD, error) {
