@@ -2,7 +2,6 @@ package routing
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,8 +27,8 @@ func (t *Table) Apply(c Change) (*Table, []Fault) {
 		return nil, a.faults()
 	}
 	next := a.b.table
-	missing := next.enter(a.all, t)
-	for _, o := range missing { // nobody else changes a table that is being made
+	missing := next.enter(a.all, t) // nobody else changes a table that is being made
+	for _, o := range missing {
 		a.b.fault("is not there to be removed", "remove.numbers[%d]", o.index)
 	}
 	a.meet()
@@ -97,62 +96,6 @@ func (a *applying) build(rest Spec) {
 		t.restDigest = digestOf(rest)
 	}
 	t.builder = a.b.keep()
-}
-
-// ops collects what becomes of the numbers.
-func (a *applying) ops() {
-	changed := slices.Sorted(maps.Keys(a.change.Put.Pools))
-	a.all = a.b.addNumbers(a.change.Put.Numbers, a.b.poolNumbers(changed))
-	put := make(map[[2]int64]bool, len(a.all))
-	key := func(n number, from int64) [2]int64 { return [2]int64{int64(n), from} }
-	for i := range a.all {
-		put[key(a.all[i].number, a.all[i].from)] = true
-	}
-	before := len(a.all)
-	for i, s := range a.change.Remove["numbers"] {
-		n, from, msg := parseRemoval(s)
-		if a.b.fault(msg, "remove.numbers[%d]", i) {
-			continue
-		}
-		found := false
-		for r := range a.old.numbers.from(n, beginless) {
-			if r.number != n {
-				break
-			}
-			switch {
-			case r.listed: // goes with its pool
-				continue
-			case from != nil && *from != r.from:
-				continue
-			case !put[key(n, r.from)]:
-				put[key(n, r.from)] = true
-				a.all = append(a.all, op{row: row{number: n, from: r.from}, remove: true, index: i})
-			case from != nil:
-				a.b.fault("is put or removed as well", "remove.numbers[%d]", i)
-			}
-			found = true
-		}
-		if !found {
-			a.b.fault("is not in the table", "remove.numbers[%d]", i)
-		}
-	}
-	for _, id := range slices.Concat(changed, a.change.Remove["pools"]) {
-		p := a.old.pools.at(a.old.pools.of[id])
-		if p == nil {
-			continue
-		}
-		for _, r := range p.numbers {
-			for n := r.first; n <= r.last; n++ {
-				if !put[key(n, beginless)] {
-					put[key(n, beginless)] = true
-					a.all = append(a.all, op{row: row{number: n, from: beginless}, remove: true})
-				}
-			}
-		}
-	}
-	if len(a.all) > before {
-		slices.SortFunc(a.all, compareOps)
-	}
 }
 
 // parseRemoval reads a number of a Removal; from is nil for all its validities.

@@ -98,6 +98,16 @@ func (p *pages) at(n number, then int64) (*row, bool) {
 	return r, r.number == n && then < r.until
 }
 
+// exactly returns the row of a number that begins then.
+func (p *pages) exactly(n number, from int64) (*row, bool) {
+	page, i := p.floor(n, from)
+	if page < 0 {
+		return nil, false
+	}
+	r := &p.rows[page][i]
+	return r, r.number == n && r.from == from
+}
+
 // has reports whether a number is there at any time.
 func (p *pages) has(n number) bool {
 	page, i := p.floor(n, endless)

@@ -53,5 +53,8 @@ func (t *Table) whose(r *row) string {
 	if id := t.accounts.id(r.account); id != "" {
 		return "account " + id + "'s"
 	}
+	if id := t.pools.id(r.pool); id != "" {
+		return "pool " + id + "'s"
+	}
 	return "nobody's"
 }
