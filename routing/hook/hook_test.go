@@ -138,6 +138,9 @@ func TestOnlyPublicAddresses(t *testing.T) {
 		"8.8.8.8": true, "2606:4700::1": true, "10.1.2.3": true,
 		"10.2.0.1": false, "127.0.0.1": false, "169.254.169.254": false, "100.64.0.1": false, "192.168.1.1": false, "0.0.0.0": false,
 		"::1": false, "fe80::1": false, "fd00::1": false, "224.0.0.1": false, "64:ff9b::a00:1": false, "2002:a00:1::": false,
+		"64:ff9b::a00:1%eth0": false, "2002:a00:1::%eth0": false, "::127.0.0.1": false, "::ffff:127.0.0.1": false, "::ffff:0:7f00:1": false,
+		"fec0::1": false, "3fff::1": false, "5f00::1": false, "2001::1": false, "192.88.99.1": false, "4000::1": false, "fe80::1%eth0": false,
+		"2606:4700::1%eth0": true, "::ffff:10.1.2.3": true, "::ffff:8.8.8.8": true,
 	} {
 		if got := mayAsk(netip.MustParseAddr(addr), allowed); got != want {
 			t.Errorf("%s: got %v", addr, got)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -74,7 +75,7 @@ func newTransport(c Config) (*http.Transport, error) {
 	// changes its mind gets nowhere.
 	d := &net.Dialer{Timeout: 5 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
-		if err == nil && !mayAsk(at.Addr().Unmap(), nets) {
+		if err == nil && !mayAsk(at.Addr(), nets) {
 			err = errors.New("its address is not of the public internet, and not in hooks.networks")
 		}
 		return err
@@ -87,25 +88,26 @@ func newTransport(c Config) (*http.Transport, error) {
 }
 
 // special are networks that are not of the public internet and that netip has no
-// word for (IANA special-purpose address registries).
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
-}
+// word for (IANA special-purpose address registries). Of IPv6 nothing is of it
+// outside of global6 (RFC 4291 2.4, RFC 3587).
+var (
+	special = []netip.Prefix{
+		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+		netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+		netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
+		netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("3fff::/20"),
+	}
+	global6 = netip.MustParsePrefix("2000::/3")
+)
 
 func mayAsk(a netip.Addr, allowed []netip.Prefix) bool {
-	for _, p := range allowed {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	for _, p := range special {
-		if p.Contains(a) {
-			return false
-		}
+	a = a.WithZone("").Unmap() // no network holds an address with a zone
+	in := func(p netip.Prefix) bool { return p.Contains(a) }
+	switch {
+	case slices.ContainsFunc(allowed, in):
+		return true
+	case slices.ContainsFunc(special, in), a.Is6() && !global6.Contains(a):
+		return false
 	}
 	return a.IsGlobalUnicast() && !a.IsPrivate()
 }
