@@ -27,12 +27,8 @@ func (b *builder) conditions(c MatchCase, path string) (all []condition) {
 			return "the caller withholds his number"
 		})
 	}
-	for _, word := range c.Verstat {
-		b.table.mentions.attested = append(b.table.mentions.attested, Attested{Verstat: word})
-	}
-	for _, word := range c.Attestation {
-		b.table.mentions.attested = append(b.table.mentions.attested, Attested{Verstat: verstatPassed, Attest: word})
-	}
+	b.table.mentions.withheld = b.table.mentions.withheld || c.Withheld != nil
+	b.table.mentions.attested = b.table.mentions.attested || len(c.Verstat)+len(c.Attestation) > 0
 	if len(c.Verstat) > 0 {
 		all = append(all, b.oneOf(c.Verstat, verstats, path+".verstat", "verstat is", func(w *Walk) string { return w.facts.request.Attested.Verstat }))
 	}
@@ -48,6 +44,9 @@ func (b *builder) conditions(c MatchCase, path string) (all []condition) {
 	}
 	if len(c.Tags) > 0 {
 		b.attribution(c.Tags, path+".tags")
+		for key, value := range c.Tags {
+			b.table.mentions.tags = append(b.table.mentions.tags, [2]string{key, value})
+		}
 		all = append(all, allOf(c.Tags, "tag", func(w *Walk) map[string]string { return w.state.tags }))
 	}
 	if len(c.Attribution) > 0 {
@@ -195,7 +194,6 @@ func (b *builder) header(h HeaderMatch, path string) condition {
 	} else if !b.fault(checkHeader(h.Name), "%s.name", path) && !b.letsIn(h.Name) {
 		b.fault("is let in by no trunk (headers.in), so no call brings it", "%s.name", path)
 	}
-	b.table.mentions.headers = append(b.table.mentions.headers, [2]string{h.Name, h.Equals + h.Prefix + h.Contains})
 	ways := 0
 	for _, way := range []struct{ key, text string }{{"equals", h.Equals}, {"contains", h.Contains}, {"prefix", h.Prefix}} {
 		if way.text != "" {
@@ -213,6 +211,7 @@ func (b *builder) header(h HeaderMatch, path string) condition {
 			b.fault("is not a regular expression: "+syntaxWords(err), "%s.matches", path)
 		}
 	}
+	b.table.mentions.headers = append(b.table.mentions.headers, mentioned(h, pattern))
 	if ways > 1 {
 		b.fault("has more than one of: equals, contains, prefix, matches", "%s", path)
 	}

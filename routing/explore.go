@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,33 +27,22 @@ func (t *trail) words() string {
 
 // moment is an instruction on one of the ways of a call.
 type moment struct {
-	walk    *Walk
-	next    Instruction
-	trail   *trail
-	reached reached
+	walk     *Walk
+	next     Instruction
+	trail    *trail
+	reached  reached
+	recorded bool // somebody was rung whose talk would have been recorded
 }
 
 // reached is what a way has come to, by the places of reachWords.
 type reached [4]bool
 
-// explorer goes all the ways that calls can take.
-type explorer struct {
-	left  int // instructions that may still be looked at
-	visit func(moment) (stop bool)
-	stop  bool
-}
-
-// explore looks at what comes of an instruction: all the ways behind it. The walk is not used again.
-func (e *explorer) explore(m moment, at time.Time, asked string) {
-	if e.left--; e.left < 0 {
-		e.stop = true
-	}
-	if e.stop {
-		return
-	}
+// note adds what the instruction itself comes to.
+func (m *moment) note() {
 	switch m.next.(type) {
 	case Ring:
 		m.reached[0] = true
+		m.recorded = m.recorded || m.walk.Recording().Mode != DoNotRecord && m.walk.MayRecord()
 	case Message:
 		m.reached[1] = true
 	case Refuse:
@@ -60,24 +50,72 @@ func (e *explorer) explore(m moment, at time.Time, asked string) {
 	case Hang:
 		m.reached[3] = true
 	}
-	if e.visit(m) {
-		e.stop = true
-		return
+}
+
+// letIn reports whether the caller has come past the screening.
+func (m moment) letIn() bool { return !strings.HasPrefix(StepOf(m.next), "screening") }
+
+// final reports whether nothing comes behind it.
+func (m moment) final() bool {
+	switch m.next.(type) {
+	case Refuse, Hang, End:
+		return true
 	}
-	ways := outcomes(m, at, asked)
-	if g, gathers := m.next.(Gather); gathers {
-		asked = g.Step
+	return false
+}
+
+// key is all that what comes behind depends on: two moments with the same one
+// have the same future. How many steps were done counts only when it may be too many soon.
+func (m moment) key() string {
+	w := m.walk
+	at := make([]frame, 0, len(w.stack))
+	for _, f := range w.stack {
+		if f.at < len(f.block.steps) {
+			at = append(at, f)
+		}
 	}
-	for i, o := range ways {
-		w := m.walk
-		if i < len(ways)-1 {
-			w = w.Clone()
+	return fmt.Sprintf("%T %v %+v %+v %d %v %t", m.next, at, w.state, w.local, max(0, w.steps-maxSteps/2), m.reached, m.recorded)
+}
+
+// explorer goes all the ways that calls can take.
+type explorer struct {
+	left   int                 // instructions that may still be looked at
+	tags   []map[string]string // that a hook may set, as far as steps ask for them
+	cannot string              // why not all ways could be gone
+	visit  func(moment) (stop bool)
+}
+
+// explore looks at an instruction and all the ways behind it, the short ones
+// first, each state that calls can come to once. The walk is not used again.
+func (e *explorer) explore(first moment, at time.Time) {
+	known := map[string]bool{}
+	for waiting := []moment{first}; len(waiting) > 0; waiting = waiting[1:] {
+		m := waiting[0]
+		if e.left--; e.left < 0 {
+			return
 		}
-		t := m.trail
-		if o.text != "" {
-			t = &trail{t, o.text}
+		m.note()
+		if e.visit(m) {
+			return
 		}
-		e.explore(moment{w, w.Next(o.outcome), t, m.reached}, at, asked)
+		for _, o := range e.outcomes(m, at) {
+			next := m
+			next.walk = m.walk.Clone()
+			next.next = next.walk.Next(o.outcome)
+			next.walk.Looks() // nobody reads them, nor the steps
+			next.walk.Stepped()
+			if o.text != "" {
+				next.trail = &trail{m.trail, o.text}
+			}
+			if !next.final() {
+				key := next.key()
+				if known[key] {
+					continue
+				}
+				known[key] = true
+			}
+			waiting = append(waiting, next)
+		}
 	}
 }
 
@@ -88,23 +126,21 @@ type happening struct {
 }
 
 // outcomes are those of an instruction that can lead to different ways; none
-// when the walk is over. Of the answers of a hook only those are looked at that
-// name no target: whatever it names at the time of a call is its owner's.
-func outcomes(m moment, at time.Time, asked string) []happening {
+// when the walk is over.
+func (e *explorer) outcomes(m moment, at time.Time) []happening {
 	now := When{at}
 	switch i := m.next.(type) {
 	case Say:
 		return []happening{{Said{When: now, Complete: true}, ""}, {Said{When: now}, "the prompt of " + i.Step + " is not heard to its end"}}
 	case Gather:
-		return m.keys(i, now, asked)
+		return m.keys(i, now)
 	case Ring:
 		return m.rings(i, now)
 	case Ask:
-		out := []happening{{Replied{When: now, Err: "timeout"}, "the hook of " + i.Step + " does not answer"}, {Replied{When: now}, "the hook of " + i.Step + " has nothing to say"}}
-		return append(out, happening{Replied{When: now, Reply: HookReply{Refuse: true}}, "the hook of " + i.Step + " refuses"})
+		return e.replies(m, i, now)
 	case Want:
 		if i.Kind == FactRepeats {
-			return []happening{{Fact{When: now, Number: 1}, ""}, {Fact{When: now, Number: 1000}, "the caller has called a thousand times"}}
+			return []happening{{Fact{When: now, Number: 1}, ""}, {Fact{When: now, Number: uint64(i.Most) + 1}, "the caller has called more often than he may"}}
 		}
 		return []happening{{Fact{When: now}, ""}}
 	case Message:
@@ -115,26 +151,22 @@ func outcomes(m moment, at time.Time, asked string) []happening {
 	return []happening{{Done{now}, ""}}
 }
 
-// keys are what a caller may press: each option of a menu, else any key; or
-// nothing, which is all when he is asked again at the same place.
-func (m moment) keys(g Gather, now When, asked string) []happening {
-	nothing := happening{Gathered{When: now, Complete: true}, "nothing is pressed in " + g.Step}
-	if asked == g.Step {
-		return []happening{nothing}
+// keys are what a caller may press: what means something at the step, else any
+// key; or nothing.
+func (m moment) keys(g Gather, now When) (out []happening) {
+	words := g.Among
+	if len(words) == 0 {
+		words = strings.Split("1234567890*#", "")
 	}
-	var out []happening
 	if s := m.walk.current(); s != nil {
 		if menu, ok := s.node.(*menuStep); ok {
-			for _, keys := range menu.words {
-				out = append(out, happening{Gathered{When: now, Keys: keys, Complete: true}, keys + " is pressed in " + g.Step})
-			}
-			return append(out, nothing)
+			words = menu.words
 		}
 	}
-	for _, key := range "1234567890*#" {
-		out = append(out, happening{Gathered{When: now, Keys: string(key), Complete: true}, string(key) + " is pressed in " + g.Step})
+	for _, keys := range words {
+		out = append(out, happening{Gathered{When: now, Keys: keys, Complete: true}, keys + " is pressed in " + g.Step})
 	}
-	return append(out, nothing)
+	return append(out, happening{Gathered{When: now, Complete: true}, "nothing is pressed in " + g.Step})
 }
 
 // rings are one result of each kind: by a person, by nobody, by no way there;

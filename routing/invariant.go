@@ -22,7 +22,7 @@ type Invariant struct {
 type InvariantWhen struct {
 	Accounts  []string `yaml:"accounts" json:",omitempty"`  // of the number called
 	Flows     []string `yaml:"flows" json:",omitempty"`     // that the number called starts
-	Countries []string `yaml:"countries" json:",omitempty"` // of the caller
+	Countries []string `yaml:"countries" json:",omitempty"` // of the caller; who withholds his number is of none
 	Callers   []string `yaml:"callers" json:",omitempty"`   // lists, of which the caller is in one
 	Withheld  *bool    `yaml:"withheld" json:",omitempty"`  // he does, or does not, withhold his number
 	Calendar  string   `yaml:"calendar" json:",omitempty"`  // with state
@@ -111,7 +111,7 @@ func (v *invariant) about(c *probe) bool {
 	switch {
 	case len(w.Accounts) > 0 && !slices.Contains(w.Accounts, c.entry.account.id),
 		len(w.Flows) > 0 && !slices.Contains(w.Flows, c.entry.flow.id),
-		len(v.countries) > 0 && !v.countries[c.caller.number.ground()],
+		len(v.countries) > 0 && (c.caller.private || !v.countries[c.caller.number.ground()]),
 		len(v.callers) > 0 && !slices.ContainsFunc(v.callers, func(s *numberSet) bool { return s.has(c.caller.number) }),
 		w.Withheld != nil && *w.Withheld != (c.caller.private || c.caller.number == 0):
 		return false

@@ -26,9 +26,11 @@ type named struct {
 type mentions struct {
 	countries []string
 	heads     []number
-	attested  []Attested
-	headers   [][2]string // name, and a value that a step compares with
-	trunks    bool        // steps ask by which trunk a call came
+	attested  bool // steps ask how a caller is attested
+	withheld  bool // and whether he withholds his number
+	trunks    bool // and by which trunk a call came
+	headers   []headerMention
+	tags      [][2]string // key and value
 }
 
 // numberSet is a NumberList to look into: a look-up for each length of its
