@@ -31,9 +31,15 @@ func (m *machine) records(at time.Time, from string) bool {
 	if !m.wants(p, from) {
 		return false
 	}
-	why := m.blocked(p)
+	return m.mayRecord(at, m.talkers())
+}
+
+// mayRecord reports whether a talk of these may be recorded, and tells why not.
+func (m *machine) mayRecord(at time.Time, t talking) bool {
+	p := m.policy()
+	why, has := m.blockedAmong(p, t)
 	if why != "" && why != m.flow.blocked {
-		m.publish(events.RecordingBlocked, at, events.RecordingBlockedData{Reason: why, Policy: p.Consent, Consent: m.consent()})
+		m.publish(events.RecordingBlocked, at, events.RecordingBlockedData{Reason: why, Policy: p.Consent, Consent: has})
 	}
 	m.flow.blocked = why
 	return why == ""
@@ -67,22 +73,73 @@ func (m *machine) heedConsent(at time.Time) {
 	case opening:
 		m.recording = recordingLate
 	case recording:
+		m.endRecording(at)
 		m.recording = notRecording
-		m.resume(byFlow) // a pause is not for the next one
-		m.quiet(forBeep, media.Caller)
-		m.quiet(forBeep, media.Callee)
-		m.do(doCloseRecording{ended: at, live: true, discard: m.optedOut()})
 	}
+}
+
+// endRecording ends what is recorded while the call goes on.
+func (m *machine) endRecording(at time.Time) {
+	m.recording = recordingOver
+	m.resume(byOrder) // whoever has paused it: a pause is not for the next one
+	m.quiet(forBeep, media.Caller)
+	m.quiet(forBeep, media.Callee)
+	m.do(doCloseRecording{ended: at, live: true, discard: m.optedOut()})
 }
 
 // optedOut reports whether the caller has said no: then nothing that was recorded of
 // him before is kept.
-func (m *machine) optedOut() bool { return m.consent() == routing.OptedOut }
+func (m *machine) optedOut() bool {
+	_, has := m.blockedAmong(m.policy(), m.talkers())
+	return has == routing.OptedOut
+}
 
-// blocked says why a recording may not be; empty: it may. Who has said no is not
-// recorded, whatever the policy asks for.
+// talkers is who talks, or the caller, who will.
+func (m *machine) talkers() talking {
+	if m.bridgedAt.IsZero() {
+		return talking{caller: A}
+	}
+	return m.talk
+}
+
+// blocked says why a recording may not be; empty: it may.
 func (m *machine) blocked(p routing.Recording) string {
-	has := m.consent()
+	why, _ := m.blockedAmong(p, m.talkers())
+	return why
+}
+
+// blockedAmong says why a talk of these may not be recorded, and whose word that is.
+// Asked are who has the caller's place, whoever he is, and each who came from another
+// call as its caller: what he said there goes with him.
+func (m *machine) blockedAmong(p routing.Recording, t talking) (why, has string) {
+	for _, side := range []media.Side{media.Caller, media.Callee} {
+		l := m.leg(t.on(side))
+		if l == nil {
+			continue
+		}
+		word, called := m.wordOf(l)
+		if side == media.Callee && !called {
+			continue
+		}
+		if why := blockedBy(p, word); why != "" {
+			return why, word
+		}
+	}
+	return "", ""
+}
+
+// wordOf is what somebody has said to being recorded, and whether he was ever asked:
+// callers are.
+func (m *machine) wordOf(l *leg) (word string, called bool) {
+	if l.id == A {
+		return m.consent(), true
+	}
+	return l.consent, l.called
+}
+
+// blockedBy says why somebody may not be recorded. Who has said no is not, whatever
+// the policy asks for.
+func blockedBy(p routing.Recording, has string) string {
 	switch {
 	case p.Allows(has):
 		return ""

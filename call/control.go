@@ -130,11 +130,7 @@ func (m *machine) recordOrdered(at time.Time, on bool) error {
 	case !on && m.recording != recording:
 		return NotNow{"the call is not recorded"}
 	case !on:
-		m.recording = recordingOver
-		m.resume(byOrder) // a pause is not for the next one
-		m.do(doCloseRecording{ended: at})
-		m.quiet(forBeep, media.Caller)
-		m.quiet(forBeep, media.Callee)
+		m.endRecording(at)
 		return nil
 	}
 	if why := m.blocked(m.policy()); why != "" {

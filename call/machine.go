@@ -60,6 +60,8 @@ type leg struct {
 	joined   time.Time // when it took the place of another one; zero: it did not
 	named    bool      // it is one of several on the relay
 	room     bool      // it has an anteroom
+	called   bool      // it was another call's caller
+	consent  string    // what he had said there to being recorded
 }
 
 // machine is the call as a function of signals: no clock, no goroutine, no

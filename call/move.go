@@ -119,6 +119,7 @@ func (c *Call) give(a doGive) {
 	delete(c.lines, a.leg)
 	delete(c.legs, a.leg)
 	g := Given{At: At{c.now()}, Call: c.id, ULID: leg.ulid, Leg: l, Line: line, Told: c.relay.Told(a.side), Origin: leg.origin}
+	g.Consent, g.Called = c.machine.wordOf(leg)
 	if !a.claim.reply(g) { // whoever wanted it is over
 		l.Hangup(Cause{Status: 480, Q850: 31, Text: "nobody waits any more"})
 	}

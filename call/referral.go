@@ -72,6 +72,8 @@ type (
 		Line    *Line
 		Told    []byte // our last description to it
 		Origin  origin
+		Called  bool   // it was that call's caller
+		Consent string // and has said this to being recorded
 		Refused bool
 	}
 )

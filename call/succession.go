@@ -17,6 +17,13 @@ func (m *machine) join(at time.Time, t *transfer) {
 		m.handOver(t)
 		return
 	}
+	if !m.mayRecord(at, m.talkWith(t)) {
+		if !m.mustRecord() { // before he is heard
+			m.endRecording(at)
+		}
+		m.segmentRefused(at, t)
+		return
+	}
 	if m.fresh != opening { // else for one who was to come before him and did not: that has to be there first
 		m.openSegment(t)
 	}
@@ -78,7 +85,8 @@ func (m *machine) segmentOpened(s Recorded) {
 	}
 }
 
-// segmentRefused: the next segment could not be opened, or not in time. What
+// segmentRefused: the next segment could not be opened, or not in time, or who comes
+// has not agreed to it. What
 // may not go unrecorded is not transferred.
 func (m *machine) segmentRefused(at time.Time, t *transfer) {
 	if m.mustRecord() {
@@ -179,7 +187,7 @@ func (m *machine) given(s Given) {
 		}
 		return
 	}
-	l := m.adopt(s.Time, &leg{ulid: s.ULID, answered: true, origin: s.Origin}, s.Call)
+	l := m.adopt(s.Time, &leg{ulid: s.ULID, answered: true, origin: s.Origin, called: s.Called, consent: s.Consent}, s.Call)
 	m.do(doWelcome{l.id, s.Leg, s.Line})
 	if !wanted {
 		m.turnAway(s.Time, l, Cause{Status: 480, Q850: 31, Text: "nobody waits any more"})

@@ -455,7 +455,9 @@ func signalOf(t *testing.T, s setup, at At, name string, args []string) Signal {
 		if arg(0) == "refused" {
 			return Given{At: at, Refused: true}
 		}
-		return Given{At: at, Call: "call_2", ULID: "leg_x", Leg: refusedLeg{}, Line: NewLine(), Told: []byte("told")}
+		g := Given{At: at, Call: "call_2", ULID: "leg_x", Leg: refusedLeg{}, Line: NewLine(), Told: []byte("told")}
+		g.Called, g.Consent = arg(0) != "", arg(0) // of a caller who has said that
+		return g
 	}
 	t.Fatalf("unknown signal %q", name)
 	return nil
