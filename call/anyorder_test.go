@@ -214,7 +214,7 @@ func anySignal(t *testing.T, r *rapid.T, w *witness, set setup, at At) (LegID, S
 		w.claims--
 		args = pick("", "refused", routing.OptedOut, routing.Announced)
 	case "timeout":
-		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "rings", "pre-answer", "linger", "keys", "keys", "paused", "hidden", "entry", "entry", "message", "message", "hook")
+		args = pick("ring", "record", "durable", "ringback", "transfer", "max", "rings", "pre-answer", "linger", "keys", "keys", "paused", "hidden", "entry", "entry", "speech", "message", "message", "hook")
 		if w.m.state != ended && args[0] == "linger" {
 			return "", nil
 		}

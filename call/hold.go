@@ -30,9 +30,13 @@ type holding struct {
 
 // holdsNow takes what the relay says after a negotiation.
 func (m *machine) holdsNow(at time.Time, h Holds) {
+	was := m.hold.now
 	m.hold.now = h
-	if m.state == inProgress {
+	switch {
+	case m.state == inProgress:
 		m.tellHolds(at)
+	case m.state == attending && m.desk.speech.purpose != "" && was.Caller != h.Caller:
+		m.boundSpeech(at)
 	}
 }
 

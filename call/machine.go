@@ -396,6 +396,8 @@ func (m *machine) inAny(from LegID, s Signal) bool {
 			m.rangEnough(s.Time)
 		case timerPreAnswer:
 			m.waitedEnough(s.Time)
+		case timerSpeech:
+			m.speechDue(s.Time)
 		case timerEntry, timerHook, timerMessage: // fired while it was being stopped
 		case timerKeys:
 			m.keysDue(s.Time)

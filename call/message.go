@@ -104,7 +104,7 @@ func (m *machine) askedToSpeak(at time.Time) {
 
 // beepOnce plays the tone after which a message begins.
 func (m *machine) beepOnce(at time.Time) {
-	m.desk.speech = speech{purpose: forTone}
+	m.desk.speech = speech{purpose: forTone, deadline: at.Add(promptMost)} // letterWait bounds it
 	m.play(forTone, media.Play{To: media.Caller, Sound: media.Sound{Beep: true}})
 }
 
@@ -135,6 +135,10 @@ func (m *machine) messageFailed(at time.Time) {
 	l.stage = noLetter
 	m.hush()
 	m.do(doStopTimer{timerMessage})
+	if l.open {
+		l.open = false
+		m.do(doCloseLetter{number: l.number, ended: at})
+	}
 	m.goOn(at, routing.Messaged{When: routing.When{Time: at}, Failed: true})
 }
 
@@ -166,7 +170,7 @@ func (m *machine) messageDue(at time.Time) {
 	l := &m.desk.letter
 	switch {
 	case !taking || at.Before(l.deadline):
-	case l.stage == readyLetter && !l.open:
+	case l.stage == readyLetter: // no recording, or a caller who holds does not hear the tone
 		m.messageFailed(at)
 	case l.stage != takeLetter:
 	case !at.Before(l.since.Add(i.Most)):

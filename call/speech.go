@@ -17,6 +17,16 @@ const (
 	forGoodbye  = "goodbye"
 )
 
+const (
+	timerSpeech Timer = "speech" // a prompt takes too long
+
+	// promptMost is longer than any sound is (media/sound.MaxLength).
+	promptMost = 11 * time.Minute
+	// promptHeld is for how long our words wait for a caller who holds: he is
+	// connected, and billed, meanwhile.
+	promptHeld = time.Minute
+)
+
 // speech is a list of prompts that is being played.
 type speech struct {
 	purpose string // of the one that plays; empty: none does
@@ -24,6 +34,8 @@ type speech struct {
 	barge   bool
 	cut     bool // one was not heard to its end
 	failed  bool // one could not be played
+
+	deadline time.Time // of the one that plays
 
 	last  routing.Prompt // that was played last, and how much of it was heard
 	hash  string
@@ -47,6 +59,28 @@ func (m *machine) speakOn(at time.Time) {
 	}
 	s.last, s.left, s.hash, s.heard = s.left[0], s.left[1:], "", 0
 	m.play(s.purpose, media.Play{To: media.Caller, Sound: soundOf(s.last), Barge: s.barge})
+	m.boundSpeech(at)
+}
+
+// boundSpeech bounds how long the prompt may take that plays.
+func (m *machine) boundSpeech(at time.Time) {
+	most := promptMost
+	if m.hold.now.Caller {
+		most = promptHeld
+	}
+	m.desk.speech.deadline = at.Add(most)
+	m.do(doTimer{timerSpeech, most})
+}
+
+// speechDue is timerSpeech, which nobody stops: prompts that take too long are over,
+// and were not heard to their end.
+func (m *machine) speechDue(at time.Time) {
+	s := &m.desk.speech
+	if m.state != attending || s.purpose == "" || at.Before(s.deadline) {
+		return
+	}
+	m.hush()
+	m.spokenOver(at, false, s.failed)
 }
 
 // soundOf is what the relay plays for a prompt.
@@ -57,8 +91,8 @@ func soundOf(p routing.Prompt) media.Sound {
 // prompted takes the end of a prompt. A prompt that cannot be played is passed over.
 func (m *machine) prompted(at time.Time, p media.Playback) {
 	s := &m.desk.speech
-	if p.To != media.Caller || s.purpose == "" || p.For != s.purpose {
-		return
+	if p.To != media.Caller || s.purpose == "" || p.For != s.purpose || p.End == media.PlayStopped {
+		return // whoever stops one knows, and may have begun the next already
 	}
 	s.hash, s.heard = p.Hash, p.Heard
 	switch p.End {

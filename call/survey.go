@@ -49,6 +49,8 @@ func (m *machine) forgetOrders(at time.Time) {
 	m.freeOfOrders(media.Callee)
 	m.quiet(forOrder, media.Caller)
 	m.mute(media.Caller, false)
+	held := m.hold.now.Caller
 	m.hold.now = Holds{}
 	m.tellHolds(at)
+	m.hold.now.Caller = held // his phone still does: what we say to him waits
 }
