@@ -145,3 +145,33 @@ func TestApplyOfPoolsAndLines(t *testing.T) {
 		}
 	})
 }
+
+// How a pool's numbers and trunks are written is no other table.
+func TestPoolInOneWay(t *testing.T) {
+	version := func(trunks []string, numbers ...string) string {
+		t.Helper()
+		s := good()
+		s.Pools = map[string]Pool{"a": {Account: "demo", Flow: "sales", Trunks: trunks, Numbers: numbers}}
+		table, faults := NewTable(s)
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		return table.Version()
+	}
+	one := []string{"carrier-a", "carrier-b"}
+	want := version(one, "+4721000010-+4721000012")
+	for _, same := range []string{
+		version([]string{"carrier-b", "carrier-a"}, "+4721000010-+4721000012"),
+		version(one, "+4721000012", "+4721000010", "+4721000011"),
+		version(one, "+4721000011-+4721000012", "+4721000010"),
+	} {
+		if same != want {
+			t.Error("the same pool makes another version")
+		}
+	}
+	for _, other := range []string{version(one[:1], "+4721000010-+4721000012"), version(one, "+4721000010-+4721000011"), version(one, "+4721000010", "+4721000012")} {
+		if other == want {
+			t.Error("another pool makes the same version")
+		}
+	}
+}

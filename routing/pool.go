@@ -95,6 +95,37 @@ func parseRun(s string) (run, string) {
 	return run{first, first}, msg
 }
 
+func (r run) String() string {
+	if r.first == r.last {
+		return r.first.e164()
+	}
+	return r.first.e164() + "-" + r.last.e164()
+}
+
+// canonicalPools are pools that are valid, written in one way: trunks in order,
+// and numbers in as few runs as there can be.
+func canonicalPools(all map[string]Pool) map[string]Pool {
+	out := make(map[string]Pool, len(all))
+	for id, p := range all {
+		p.Trunks = slices.Sorted(slices.Values(p.Trunks))
+		runs := make([]run, len(p.Numbers))
+		for i, s := range p.Numbers {
+			runs[i], _ = parseRun(s)
+		}
+		slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.first, b.first) })
+		p.Numbers = nil
+		for i := 0; i < len(runs); {
+			r := runs[i]
+			for i++; i < len(runs) && runs[i].first == r.last+1 && len(runs[i].last.e164()) == len(r.first.e164()); i++ {
+				r.last = runs[i].last
+			}
+			p.Numbers = append(p.Numbers, r.String())
+		}
+		out[id] = p
+	}
+	return out
+}
+
 // poolNumbers makes rows of the numbers that pools list.
 func (b *builder) poolNumbers(ids []string) (ops []op) {
 	for _, id := range ids {

@@ -168,5 +168,6 @@ func digestOf(s Spec) digest {
 	s.Accounts = slices.SortedFunc(slices.Values(s.Accounts), func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
 	s.Numbers = nil
 	s.Lists = canonicalLists(s.Lists)
+	s.Pools = canonicalPools(s.Pools)
 	return hashed("rest", s)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"ringdown/api"
 	"ringdown/configs"
@@ -33,8 +32,7 @@ func (n *node) openDirectory() error {
 	var err error
 	n.directory, err = directory.Open(c, directory.Deps{
 		JetStream: n.bus.JetStream(), Key: key, Node: n.config.Node.ID, Base: n.config.Spec, Reveal: configs.Reveal,
-		Check: func(next *routing.Table) []routing.Fault { return next.Violations(time.Now()) },
-		Swap:  n.swapped, Trouble: n.refusedTable, Sync: func() error { return n.bus.SyncStream("KV_" + c.Bucket) }, Log: n.log,
+		Swap: n.swapped, Trouble: n.refusedTable, Sync: func() error { return n.bus.SyncStream("KV_" + c.Bucket) }, Log: n.log,
 	})
 	return err
 }

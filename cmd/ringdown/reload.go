@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"ringdown/configs"
 	"ringdown/events"
@@ -28,9 +29,9 @@ func (n *node) reloads(ctx context.Context, file string) error {
 
 // reload puts what the file says of trunks, accounts, numbers, flows and the rest
 // of the table into use: for calls that come. A file with a fault changes
-// nothing; what else is new in it waits for a start.
+// nothing, nor does one whose invariants do not hold; what else is new in it waits for a start.
 func (n *node) reload(file string) {
-	c, err := configs.Load(file)
+	c, err := configs.Prove(file, time.Now())
 	var faults configs.Faults
 	switch {
 	case errors.As(err, &faults):

@@ -54,6 +54,13 @@ numbers:
 	}
 
 	log.Reset()
+	write(`  - {number: "+4721000001", account: demo, flow: sales}`+"\ninvariants: {quiet: {rings_nobody: true}}\n", "edge-1")
+	n.reload(file)
+	if n.table.Load() != first || !strings.Contains(log.String(), "invariants.quiet: does not hold") || !strings.Contains(log.String(), "not taken") {
+		t.Errorf("%s", &log)
+	}
+
+	log.Reset()
 	write(`  - {number: "+4721000001", account: demo, flow: sales}`+"\n"+`  - {number: "+4721000002", account: demo, flow: sales}`+"\n", "edge-2")
 	n.reload(file)
 	if next := n.table.Load(); next == first || next.Len() != 2 || next.Version() == first.Version() {

@@ -189,36 +189,6 @@ func TestCommitBreaks(t *testing.T) {
 	}
 }
 
-// What is looked at beyond validity is looked at by who takes the change, before
-// anything is written; who reads a commit takes it as looked at.
-func TestCheckBeforeTheCommit(t *testing.T) {
-	m := newMemory()
-	asked := 0
-	one, _ := newNode(t, m, t.TempDir(), func(d *Deps) {
-		d.Check = func(next *routing.Table) []routing.Fault {
-			if asked++; next.Len() > 2 {
-				return []routing.Fault{{Path: "invariants.few", Msg: "does not hold"}}
-			}
-			return nil
-		}
-	})
-	two, _ := newNode(t, m, t.TempDir(), func(d *Deps) {
-		d.Check = func(*routing.Table) []routing.Fault { t.Error("a reader checks"); return nil }
-	})
-	r := commit(t, one, Change{Put: someSpec(2)})
-	for _, replace := range []bool{false, true} {
-		_, err := one.Commit(t.Context(), Change{Put: someSpec(3), Replace: replace}, false)
-		var faults Invalid
-		if !errors.As(err, &faults) || faults[0].Path != "invariants.few" {
-			t.Errorf("replace %v: %v", replace, err)
-		}
-	}
-	look(t, two)
-	if asked != 3 || len(m.log) != 1 || two.Table().Version() != r.Table {
-		t.Errorf("asked %d times, %d heads", asked, len(m.log))
-	}
-}
-
 // Validities of one number are objects of their own: they are put, listed and
 // removed one by one or all together.
 func TestValidities(t *testing.T) {

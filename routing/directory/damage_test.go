@@ -348,7 +348,7 @@ func TestAwaitInVain(t *testing.T) {
 	m.fault = func(string) (error, bool) { return errors.New("not connected"), false }
 	d, _ := newNode(t, m, t.TempDir())
 	d.cfg.Wait = 20 * time.Millisecond
-	d.tell(0, FaultBroker, errors.New("not connected"))
+	d.tell("", 0, FaultBroker, errors.New("not connected"))
 	err := d.Await(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "not connected") {
 		t.Errorf("%v", err)

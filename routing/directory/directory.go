@@ -38,9 +38,6 @@ type Deps struct {
 	Base routing.Spec
 	// Reveal reads what a reference to a secret stands for, on this node.
 	Reveal func(reference string) (secret, msg string)
-	// Check looks at the table that a change makes before it is committed, beyond
-	// what routing itself does (the invariants); nil: nothing more.
-	Check func(next *routing.Table) []routing.Fault
 	// Swap is told of every table that takes effect, in order, from one goroutine
 	// at a time; it must not wait. The first is told when it is there.
 	Swap func(next *routing.Table, c Told)
@@ -107,10 +104,11 @@ type state struct {
 
 // trouble is why the newest head is not in use.
 type trouble struct {
-	since time.Time
-	seq   uint64
-	kind  string // one of the words of [Status.Fault]
-	text  string
+	since  time.Time
+	bucket string // id of the one that the head is in
+	seq    uint64
+	kind   string // one of the words of [Status.Fault]
+	text   string
 }
 
 type counts struct {

@@ -66,9 +66,14 @@ func (d *Directory) drop(before, next *snapshot) {
 }
 
 // clean takes pages out of the bucket that no head of late names. One that could
-// not be taken away is found by the next commit's turn.
+// not be taken away is found by the next commit's turn. A node that has not seen
+// sweepLag commits yet does not know which those are, and leaves it to a later turn.
 func (d *Directory) clean(ctx context.Context) {
 	d.mu.Lock()
+	if len(d.dropped) < sweepLag {
+		d.mu.Unlock()
+		return
+	}
 	now := d.now.Load()
 	keep := map[string]bool{}
 	for _, p := range now.pages {

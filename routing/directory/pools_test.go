@@ -61,11 +61,22 @@ func TestCommitWithNumberTwice(t *testing.T) {
 	one, _ := newNode(t, m, t.TempDir())
 	s := someSpec(3)
 	s.Pools = map[string]routing.Pool{"site": {Account: "demo", Flow: "sales", Numbers: []string{number(1).Number}}}
-	objects, faults := one.schema.objects(&s, "put.")
+	unchecked(t, one, m, s)
+	look(t, one)
+	if s := one.Status(); s.Fault != FaultTable || one.Table() != nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+// unchecked writes the first commit of a bucket as a program would that checks
+// nothing.
+func unchecked(t *testing.T, d *Directory, m *memory, s routing.Spec) {
+	t.Helper()
+	objects, faults := d.schema.objects(&s, "put.")
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	next, _, _, err := one.ring.with(nothing(), delta{put: objects}, false)
+	next, _, _, err := d.ring.with(nothing(), delta{put: objects}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +84,9 @@ func TestCommitWithNumberTwice(t *testing.T) {
 	if err := m.put(t.Context(), next.pages[:]); err != nil {
 		t.Fatal(err)
 	}
-	value, err := one.ring.seal(headPlace, next.head.encode())
+	value, err := d.ring.seal(headPlace, next.head.encode())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.write(value)
-	look(t, one)
-	if s := one.Status(); s.Fault != FaultTable || one.Table() != nil {
-		t.Errorf("%+v", s)
-	}
+	m.do(func(m *memory) { m.write(value) })
 }

@@ -34,7 +34,7 @@ func (d *Directory) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		d.tell(0, FaultBroker, err)
+		d.tell("", 0, FaultBroker, err)
 		if time.Since(began) > retryMost {
 			wait = retryFirst
 		}
@@ -100,7 +100,7 @@ func (d *Directory) seeLocked(ctx context.Context, id string, e entry) {
 	if now != nil && now.bucket == id && e.seq < now.seq {
 		return // told late: a newer one is in use
 	}
-	if t := d.fault.Load(); t != nil && t.seq == e.seq && t.seq != 0 && t.kind != FaultPages {
+	if t := d.fault.Load(); t != nil && t.bucket == id && t.seq == e.seq && t.seq != 0 && t.kind != FaultPages {
 		return // looked at before
 	}
 	kind, err := d.adopt(ctx, id, e, now)
@@ -111,7 +111,7 @@ func (d *Directory) seeLocked(ctx context.Context, id string, e entry) {
 		return // the watch tells of the newer one
 	}
 	if err != nil {
-		d.tell(e.seq, kind, err)
+		d.tell(id, e.seq, kind, err)
 		return
 	}
 	d.calm()
@@ -136,12 +136,12 @@ func (d *Directory) adopt(ctx context.Context, id string, e entry, now *state) (
 		d.confirm(now, id, e)
 		return "", nil
 	}
-	if now != nil && now.bucket == id && h.Commit <= now.head.Commit {
-		return FaultHead, fmt.Errorf("commit %d was written again behind commit %d", h.Commit, now.head.Commit)
-	}
-	if now != nil && string(now.value) == string(e.value) { // the same commit, in a bucket that was made anew
+	if now != nil && now.bucket != id && string(now.value) == string(e.value) { // the same commit, in a bucket that was made anew
 		d.confirm(now, id, e)
 		return "", nil
+	}
+	if now != nil && h.Commit <= now.head.Commit { // in whatever bucket: time does not go back
+		return FaultHead, fmt.Errorf("commit %d was written again behind commit %d: ringdown directory restore writes the latter back", h.Commit, now.head.Commit)
 	}
 	next, err := d.fetch(ctx, h, e.value, now)
 	if err != nil {

@@ -48,10 +48,10 @@ func (d *Directory) Status() Status {
 }
 
 // tell notes why the newest commit is not in use, and says it once.
-func (d *Directory) tell(seq uint64, kind string, err error) {
+func (d *Directory) tell(bucket string, seq uint64, kind string, err error) {
 	text := err.Error()
 	before := d.fault.Load()
-	if before != nil && before.kind == kind && before.seq == seq && before.text == text {
+	if before != nil && before.kind == kind && before.bucket == bucket && before.seq == seq && before.text == text {
 		return
 	}
 	since := time.Now()
@@ -61,7 +61,7 @@ func (d *Directory) tell(seq uint64, kind string, err error) {
 	if kind == FaultBroker && before != nil && before.kind != FaultBroker {
 		return // what is wrong with the commit says more
 	}
-	d.fault.Store(&trouble{since, seq, kind, text})
+	d.fault.Store(&trouble{since, bucket, seq, kind, text})
 	if kind != FaultBroker {
 		d.counts.refused.Add(1)
 	}
