@@ -33,7 +33,10 @@ func runNumbersImport(ctx context.Context, args []string, s stdio) int {
 			if err != nil {
 				return err
 			}
-			im.table = c.Table()
+			im.table, im.keep.local = c.Table(), map[string]routing.TrackingNumber{}
+			for _, n := range c.Spec.Numbers {
+				im.keep.local[numberKey(n.Number, n.ValidFrom)] = n
+			}
 		} else {
 			c, err := findNode(*address, *config)
 			if err != nil {
@@ -45,8 +48,10 @@ func runNumbersImport(ctx context.Context, args []string, s stdio) int {
 	})
 }
 
-// importing is one import: the file is read twice, so that nothing is changed
-// when a line of it is wrong.
+// importing is one import. The file is read first for what is wrong with a line
+// by itself; then, when it is put in more than one change, to have the node check
+// each of them; then it is put. What clashes only between two of the changes, or
+// with what somebody else changes meanwhile, is found when the first are in.
 type importing struct {
 	ctx   context.Context
 	s     stdio
@@ -55,6 +60,7 @@ type importing struct {
 	table *routing.Table // dry, here
 	node  *client
 
+	keep        keeping
 	total, done int
 	batch       []routing.TrackingNumber
 	lines       []int
@@ -62,19 +68,23 @@ type importing struct {
 }
 
 func (im *importing) run() error {
-	if err := im.read(func(int, routing.TrackingNumber) error { im.total++; return im.ctx.Err() }); err != nil {
+	wanted := map[string]bool{}
+	err := im.read(func(_ int, n routing.TrackingNumber) error {
+		im.total++
+		wanted[numberKey(n.Number, n.ValidFrom)] = true
+		return im.ctx.Err()
+	})
+	if err == nil && im.node != nil {
+		im.keep, err = im.node.keepings(im.ctx, wanted)
+	}
+	if err == nil && im.node != nil && !im.dry && im.total > importBatch {
+		err = im.put(true)
+		im.done = 0
+	}
+	if err != nil {
 		return err
 	}
-	err := im.read(func(line int, n routing.TrackingNumber) error {
-		im.batch, im.lines = append(im.batch, n), append(im.lines, line)
-		if len(im.batch) < importBatch {
-			return nil
-		}
-		return im.send()
-	})
-	if err == nil && len(im.batch) > 0 {
-		err = im.send()
-	}
+	err = im.put(im.dry)
 	im.progress(true)
 	if err != nil {
 		if im.done > 0 && !im.dry {
@@ -87,6 +97,21 @@ func (im *importing) run() error {
 		word = "would be imported"
 	}
 	_, err = fmt.Fprintf(im.s.out, "%s %s; table %s\n", count(im.done, "number"), word, orDash(im.version))
+	return err
+}
+
+// put puts the file, a batch a change; dry: has each checked.
+func (im *importing) put(dry bool) error {
+	err := im.read(func(line int, n routing.TrackingNumber) error {
+		im.batch, im.lines = append(im.batch, n), append(im.lines, line)
+		if len(im.batch) < importBatch {
+			return nil
+		}
+		return im.send(dry)
+	})
+	if err == nil && len(im.batch) > 0 {
+		err = im.send(dry)
+	}
 	return err
 }
 
@@ -117,21 +142,31 @@ func (im *importing) tell(faults configs.Faults) error {
 }
 
 // send puts a batch, whole or not at all.
-func (im *importing) send() error {
-	var version string
+func (im *importing) send(dry bool) error {
+	var done changed
 	var faults []routing.Fault
 	var err error
 	if im.table != nil {
 		var next *routing.Table
+		for i, n := range im.batch {
+			im.batch[i] = im.keep.over(n)
+		}
 		if next, faults = im.table.Apply(routing.Change{Put: routing.Spec{Numbers: im.batch}}); next != nil {
-			im.table, version = next, next.Version()
+			im.table, done.Version = next, next.Version()
 		}
 	} else {
+		var base uint64
 		put := make([]any, len(im.batch))
 		for i, n := range im.batch {
-			put[i] = numberedOf(n)
+			object, kept, err := im.keep.object(n)
+			if err != nil {
+				return err
+			}
+			if put[i] = object; kept {
+				base = im.keep.commit
+			}
 		}
-		version, faults, err = im.node.change(im.ctx, put, im.dry)
+		done, faults, err = im.node.change(im.ctx, put, base, dry)
 	}
 	switch {
 	case err != nil:
@@ -139,7 +174,9 @@ func (im *importing) send() error {
 	case len(faults) > 0:
 		return im.placed(faults)
 	}
-	im.version = version
+	if im.version = done.Version; !dry {
+		im.keep.commit = done.Commit
+	}
 	im.done += len(im.batch)
 	im.batch, im.lines = im.batch[:0], im.lines[:0]
 	im.progress(false)
@@ -175,12 +212,22 @@ func (im *importing) progress(last bool) {
 	}
 }
 
+// changed is what became of a change.
+type changed struct {
+	Version string
+	Commit  uint64
+}
+
 // change has the node's directory put numbers, each with the keys of the
-// configuration.
-func (c *client) change(ctx context.Context, put []any, dry bool) (version string, faults []routing.Fault, err error) {
-	text, err := json.Marshal(map[string]any{"put": map[string]any{"numbers": put}})
+// configuration; on the commit base and no other, if that is not 0.
+func (c *client) change(ctx context.Context, put []any, base uint64, dry bool) (done changed, faults []routing.Fault, err error) {
+	body := map[string]any{"put": map[string]any{"numbers": put}}
+	if base != 0 {
+		body["base"] = base
+	}
+	text, err := json.Marshal(body)
 	if err != nil {
-		return "", nil, err
+		return done, nil, err
 	}
 	u := c.base.JoinPath("/v1/directory/changes")
 	if dry {
@@ -188,13 +235,13 @@ func (c *client) change(ctx context.Context, put []any, dry bool) (version strin
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(text))
 	if err != nil {
-		return "", nil, err
+		return done, nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	r.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(r)
 	if err != nil {
-		return "", nil, c.explain(ctx, err)
+		return done, nil, c.explain(ctx, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusUnprocessableEntity {
@@ -202,19 +249,18 @@ func (c *client) change(ctx context.Context, put []any, dry bool) (version strin
 			Faults []struct{ Path, Message string } `json:"faults"`
 		}
 		if err := json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(&told); err != nil || len(told.Faults) == 0 {
-			return "", nil, fmt.Errorf("the answer of %s cannot be read: %w", c.base.Host, err)
+			return done, nil, fmt.Errorf("the answer of %s cannot be read: %w", c.base.Host, err)
 		}
 		for _, f := range told.Faults {
 			faults = append(faults, routing.Fault{Path: clean(f.Path), Msg: clean(f.Message)})
 		}
-		return "", faults, nil
+		return done, faults, nil
 	}
 	if res.StatusCode/100 != 2 {
-		return "", nil, c.refused(res)
+		return done, nil, c.refused(res)
 	}
-	var result struct{ Version string }
-	err = json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(&result)
-	return result.Version, nil, err
+	err = json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(&done)
+	return done, nil, err
 }
 
 func runNumbersAssign(ctx context.Context, args []string, s stdio) int {
@@ -253,7 +299,7 @@ func runNumbersAssign(ctx context.Context, args []string, s stdio) int {
 		if err != nil {
 			return err
 		}
-		version, faults, err := c.change(ctx, put, *dry)
+		done, faults, err := c.change(ctx, put, 0, *dry)
 		if err != nil {
 			return err
 		}
@@ -263,7 +309,7 @@ func runNumbersAssign(ctx context.Context, args []string, s stdio) int {
 			}
 			return errSaid
 		}
-		_, err = fmt.Fprintf(s.out, "from %s; table %s\n", next.ValidFrom, orDash(version))
+		_, err = fmt.Fprintf(s.out, "from %s; table %s\n", next.ValidFrom, orDash(done.Version))
 		return err
 	})
 }

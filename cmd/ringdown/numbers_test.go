@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,6 +127,8 @@ func (d *directoryWorld) serve(t *testing.T) *httptest.Server {
 			t.Error("no token")
 		}
 		switch r.URL.Path {
+		case "/v1/directory":
+			fmt.Fprint(w, `{"commit":6}`)
 		case "/v1/numbers":
 			fmt.Fprint(w, d.page)
 		case "/v1/directory/changes":
@@ -147,7 +150,7 @@ func (d *directoryWorld) serve(t *testing.T) *httptest.Server {
 }
 
 func TestNumbersImport(t *testing.T) {
-	world := &directoryWorld{}
+	world := &directoryWorld{page: `{"numbers":[]}`}
 	s := world.serve(t)
 	var text strings.Builder
 	text.WriteString("number,account,flow\n")
@@ -158,11 +161,17 @@ func TestNumbersImport(t *testing.T) {
 	if code != done || out != "20005 numbers imported; table 0123456789ab\n" || !strings.Contains(errs, "\r20000 of 20005 numbers") {
 		t.Fatalf("%d %s%s", code, out, errs)
 	}
-	if len(world.bodies) != 2 || world.bodies[1][:96] != `{"put":{"numbers":[{"number":"+47210020000","account":"demo","flow":"sales"},{"number":"+4721002` {
+	if !slices.Equal(world.dry, []bool{true, true, false, false}) || world.bodies[3] != world.bodies[1] || world.bodies[1][:96] != `{"put":{"numbers":[{"number":"+47210020000","account":"demo","flow":"sales"},{"number":"+4721002` {
 		t.Errorf("%d bodies, %.120s", len(world.bodies), world.bodies[len(world.bodies)-1])
 	}
 	if _, _, errs = typed(t, false, "numbers", "import", writeFile(t, "again.csv", text.String()), "--url", s.URL); errs != "" {
 		t.Errorf("in a pipe: %q", errs)
+	}
+	world.bodies, world.dry = nil, nil
+	late := strings.Replace(text.String(), "20000,demo", "20000,demo,sales\n+4721999999,domo", 1)
+	code, _, errs = typed(t, false, "numbers", "import", writeFile(t, "late.csv", late), "--url", s.URL)
+	if code != failed || slices.Contains(world.dry, false) || !strings.Contains(errs, `late.csv:20003: account: there is no account "domo"`) || strings.Contains(errs, "are in") {
+		t.Errorf("%d %v %.300s", code, world.dry, errs)
 	}
 	world.bodies = nil
 	bad := writeFile(t, "bad.csv", "number,account\n+4721000010,demo\n\n+4721000011,domo\n")
@@ -215,5 +224,34 @@ func TestAssignKeepsTheEnd(t *testing.T) {
 	put, err := assign([]numbered{h}, routing.TrackingNumber{Number: h.Number, ValidFrom: from})
 	if err != nil || len(put) != 2 || put[1].(numbered).ValidUntil != h.ValidUntil {
 		t.Errorf("%v, %v", put, err)
+	}
+}
+
+// An import says what CSV can say, and leaves the rest of a number as it was; it
+// is made for the table that the rest was read from.
+func TestImportKeepsWhatCSVCannotSay(t *testing.T) {
+	world := &directoryWorld{page: `{"numbers":[{"number":"+4721000001","account":"other","flow":"sales","attribution":{"source":"ads"},"recording":{"mode":"none"},"limits":{"calls":3}},` +
+		`{"number":"+4721000002","account":"other","flow":"sales"},{"number":"+4721000001","account":"demo","valid_from":"2026-01-01T00:00:00Z","language":"de"}]}`}
+	s := world.serve(t)
+	file := writeFile(t, "known.csv", "number,account,flow\n+4721000001,demo,sales\n+4721000002,demo,sales\n")
+	if code, _, errs := typed(t, false, "numbers", "import", file, "--url", s.URL); code != done {
+		t.Fatal(errs)
+	}
+	want := `{"base":6,"put":{"numbers":[{"account":"demo","flow":"sales","limits":{"calls":3},"number":"+4721000001","recording":{"mode":"none"}},` +
+		`{"number":"+4721000002","account":"demo","flow":"sales"}]}}`
+	if len(world.bodies) != 1 || world.bodies[0] != want {
+		t.Errorf("%v\nwant %s", world.bodies, want)
+	}
+	// The same of a file: the version is that of the table as it would be.
+	numbers := strings.Replace(numbersConfig, `{number: "+4721000003", state: unassigned}`, `{number: "+4721000003", account: demo, flow: sales, language: de}`, 1)
+	config := writeFile(t, "edge.yaml", numbers)
+	row := writeFile(t, "same.csv", "number,account,flow\n+4721000003,demo,sales\n")
+	_, was, _ := typed(t, false, "numbers", "check", "--config", config, "--json")
+	var report numbersReport
+	if err := json.Unmarshal([]byte(was), &report); err != nil {
+		t.Fatal(err)
+	}
+	if _, out, errs := typed(t, false, "numbers", "import", row, "--config", config, "--dry-run"); !strings.HasSuffix(out, "table "+report.Table+"\n") {
+		t.Errorf("%s%s, want table %s", out, errs, report.Table)
 	}
 }
