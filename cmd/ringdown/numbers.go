@@ -50,7 +50,7 @@ func (o *options) numberSource() func(ctx context.Context) (iter.Seq2[numbered, 
 			if err != nil {
 				return nil, err
 			}
-			return c.numbers(ctx), nil
+			return c.numbers(ctx), o.notePools(ctx, c)
 		}
 		c, err := configs.Load(*config)
 		if err != nil {
@@ -64,6 +64,25 @@ func (o *options) numberSource() func(ctx context.Context) (iter.Seq2[numbered, 
 			}
 		}, nil
 	}
+}
+
+// notePools says that a node's list does not have what only its pools list.
+func (o *options) notePools(ctx context.Context, c *client) error {
+	var status struct {
+		Counts map[string]int `json:"counts"`
+	}
+	err := c.read(ctx, http.MethodGet, "/v1/directory", nil, &status)
+	if n := status.Counts["pools"]; err == nil && n > 0 {
+		fmt.Fprintf(o.s.err, "numbers that only a pool lists are not shown, and there %s; --config FILE alone shows those of a file\n", isOrAre(n, "pool"))
+	}
+	return err
+}
+
+func isOrAre(n int, what string) string {
+	if n == 1 {
+		return "is 1 " + what
+	}
+	return "are " + count(n, what)
 }
 
 // numbers goes through the numbers of a node, page by page.

@@ -128,7 +128,7 @@ func (d *directoryWorld) serve(t *testing.T) *httptest.Server {
 		}
 		switch r.URL.Path {
 		case "/v1/directory":
-			fmt.Fprint(w, `{"commit":6}`)
+			fmt.Fprint(w, `{"commit":6,"counts":{"pools":2}}`)
 		case "/v1/numbers":
 			fmt.Fprint(w, d.page)
 		case "/v1/directory/changes":
@@ -253,5 +253,15 @@ func TestImportKeepsWhatCSVCannotSay(t *testing.T) {
 	}
 	if _, out, errs := typed(t, false, "numbers", "import", row, "--config", config, "--dry-run"); !strings.HasSuffix(out, "table "+report.Table+"\n") {
 		t.Errorf("%s%s, want table %s", out, errs, report.Table)
+	}
+}
+
+// A node lists what has a line of its own, and says so where there are pools.
+func TestNumbersListOfANode(t *testing.T) {
+	world := &directoryWorld{page: `{"numbers":[{"number":"+4721000001","account":"demo","flow":"sales"}]}`}
+	s := world.serve(t)
+	code, out, errs := typed(t, false, "numbers", "list", "--url", s.URL, "--json")
+	if code != done || strings.Count(out, "\n") != 1 || errs != "numbers that only a pool lists are not shown, and there are 2 pools; --config FILE alone shows those of a file\n" {
+		t.Errorf("%d %s%s", code, out, errs)
 	}
 }
