@@ -224,9 +224,12 @@ type lostCall struct {
 
 // lost walks the flows that numbers start, every way that a call can take in the
 // year from then on, and tells for each that has one a call that nobody and
-// nothing takes.
-func lost(t *routing.Table, flows []string, from time.Time) []lostCall {
+// nothing takes. Only calls of the numbers that can be called are looked at.
+func lost(t *routing.Table, flows, called []string, from time.Time) []lostCall {
 	out, ofCheck := []lostCall{}, map[string]string{}
+	if len(called) == 0 {
+		return out
+	}
 	put := map[string]routing.Invariant{}
 	for i, flow := range flows {
 		id := fmt.Sprintf("numbers-check-%d", i)
@@ -238,7 +241,7 @@ func lost(t *routing.Table, flows []string, from time.Time) []lostCall {
 	if len(faults) > 0 { // of ids that stand in the table already, and of nothing else
 		return append(out, lostCall{Text: faults[0].Path + ": " + faults[0].Msg})
 	}
-	for _, f := range asking.Violations(from) {
+	for _, f := range asking.Violations(from, called...) {
 		if flow, ours := ofCheck[f.Path]; ours {
 			out = append(out, lostCall{flow, f.Msg})
 		}
@@ -250,7 +253,7 @@ func lost(t *routing.Table, flows []string, from time.Time) []lostCall {
 // must be a trunk that it may be called through, and its flow must lead somewhere.
 func checkNumbers(t *routing.Table, from time.Time) numbersReport {
 	r := numbersReport{Table: t.Version(), Refusing: map[string]int{}, Faults: configs.Faults{}, Idle: append([]string{}, t.Idle()...), Dead: []string{}}
-	started := map[string]bool{}
+	started, called := map[string]bool{}, []string(nil)
 	in := map[string]bool{}
 	for _, id := range t.Trunks() {
 		spec, _ := t.Trunk(id)
@@ -262,16 +265,17 @@ func checkNumbers(t *routing.Table, from time.Time) numbersReport {
 			r.Refusing[n.State]++
 			continue
 		}
-		started[n.Flow] = true
 		ways := n.Trunks
 		if len(ways) == 0 {
 			ways = t.Trunks()
 		}
 		if !slices.ContainsFunc(ways, func(id string) bool { return in[id] }) {
 			r.Dead = append(r.Dead, n.Number)
+			continue
 		}
+		started[n.Flow], called = true, append(called, n.Number)
 	}
-	r.Lost = lost(t, slices.Sorted(maps.Keys(started)), from)
+	r.Lost = lost(t, slices.Sorted(maps.Keys(started)), called, from)
 	r.OK = r.found() == 0
 	return r
 }
