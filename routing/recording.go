@@ -32,17 +32,18 @@ func (b *builder) checkPolicy(p RecordingPolicy, path string) {
 type voice struct {
 	from, name string
 	policy     RecordingPolicy
+	consent    string // who said its Consent, where that was somebody else; empty: name
 }
 
 // voices of a call, the strongest first.
 func (e entry) voices(f *flow, own RecordingPolicy) []voice {
 	all := []voice{
-		{FromNumber, "the number", e.recording},
-		{FromFlow, "flow " + f.id, own},
-		{FromAccount, "account " + e.account.id, e.account.recording},
+		{from: FromNumber, name: "the number", policy: e.recording},
+		{from: FromFlow, name: "flow " + f.id, policy: own},
+		{from: FromAccount, name: "account " + e.account.id, policy: e.account.recording},
 	}
 	if e.pool != nil {
-		all = slices.Insert(all, 1, voice{FromPool, "pool " + e.pool.id, e.pool.recording})
+		all = slices.Insert(all, 1, voice{from: FromPool, name: "pool " + e.pool.id, policy: e.pool.recording})
 	}
 	return all
 }
@@ -72,7 +73,7 @@ func recorded(all []voice, look func(what, result, text string)) Recording {
 	if rec.Consent != ConsentAlways && rec.Mode != DoNotRecord {
 		for _, l := range all {
 			if l.policy.Consent != "" {
-				look("consent", Chosen, l.name+" says "+rec.Consent)
+				look("consent", Chosen, cmp.Or(l.consent, l.name)+" says "+rec.Consent)
 				break
 			}
 		}
@@ -107,11 +108,35 @@ func (s *recordingStep) run(w *Walk, _ Outcome) Instruction {
 	return nil
 }
 
-// records makes p the word of the flow that the walk is in.
+// records makes p the word of the flow that the walk is in. What it leaves out
+// stands as the flows on the way here have said it: nobody drops a consent by
+// naming a mode, or a mode by naming a consent.
 func (w *Walk) records(p RecordingPolicy) {
-	e := w.facts.entry
-	w.state.recording = recorded(e.voices(w.state.flow, p), w.look)
+	said := w.state.said
+	if p.Mode == "" {
+		p.Mode, p.Channels, p.OnFailure = said.policy.Mode, said.policy.Channels, said.policy.OnFailure
+	}
+	if p.Consent == "" {
+		p.Consent = said.policy.Consent
+	} else {
+		said.consent = "flow " + w.state.flow.id
+	}
+	said.policy = p
+	w.state.said = said
+	all := w.facts.entry.voices(w.state.flow, p)
+	for i := range all {
+		if all[i].from == FromFlow {
+			all[i].consent = said.consent
+		}
+	}
+	w.state.recording = recorded(all, w.look)
 	w.result(w.state.recording.Mode)
+}
+
+// word is what the flows on a walk's way have said about recording so far.
+type word struct {
+	policy  RecordingPolicy
+	consent string // which of them said the consent
 }
 
 // recordStep starts, stops, pauses or resumes the recording.

@@ -57,6 +57,7 @@ type walkState struct {
 	judging bool                  // it waits for an answer that may change that
 
 	recording Recording // the policy in force
+	said      word      // of the flows about it
 }
 
 // frame is a place in a list of steps.
@@ -92,7 +93,7 @@ const (
 
 // newWalk stands before the first step of a flow.
 func newWalk(t *Table, f walkFacts, start *flow, r Recording) *Walk {
-	w := &Walk{table: t, facts: f, state: walkState{flow: start, recording: r}}
+	w := &Walk{table: t, facts: f, state: walkState{flow: start, recording: r, said: word{start.recording, "flow " + start.id}}}
 	w.enter(start.steps)
 	if len(w.levels()) > 0 {
 		w.stack = append(w.stack, frame{block: screening})
