@@ -196,3 +196,29 @@ func TestClassDecidesAsTheNumber(t *testing.T) {
 		t.Errorf("assumed %q of a number", d.Walk.Assumed())
 	}
 }
+
+// The attribution of a call is its pool's, and over it its number's.
+func TestMatchSeesThePoolsAttribution(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		number TrackingNumber
+		want   string
+	}{
+		{"listed by the pool alone", TrackingNumber{}, "ads"},
+		{"with a line of its own", TrackingNumber{Number: "+4721000001", Pool: "shared"}, "ads"},
+		{"that says otherwise", TrackingNumber{Number: "+4721000001", Pool: "shared", Attribution: map[string]string{"source": "tv"}}, "other"},
+	} {
+		s := good()
+		s.Flows = map[string]Flow{"sales": {{Match: &Match{Cases: []MatchCase{{Attribution: map[string]string{"source": "ads"}, Steps: to("ads")}}, Default: to("other")}}}}
+		pool := Pool{Account: "demo", Flow: "sales", Attribution: map[string]string{"source": "ads"}}
+		if s.Numbers = nil; c.number.Number == "" {
+			pool.Numbers = []string{"+4721000001"}
+		} else {
+			s.Numbers = []TrackingNumber{c.number}
+		}
+		s.Pools = map[string]Pool{"shared": pool}
+		if got, looks := taken(t, s, Request{From: "+4791234567"}); got != c.want {
+			t.Errorf("a number %s took %s, want %s; looked at %q", c.name, got, c.want, looks)
+		}
+	}
+}

@@ -51,7 +51,7 @@ func (b *builder) conditions(c MatchCase, path string) (all []condition) {
 	}
 	if len(c.Attribution) > 0 {
 		b.attribution(c.Attribution, path+".attribution")
-		all = append(all, allOf(c.Attribution, "attribution", func(w *Walk) map[string]string { return unpack(w.facts.entry.attribution) }))
+		all = append(all, allOf(c.Attribution, "attribution", func(w *Walk) map[string]string { return w.facts.entry.attributed() }))
 	}
 	if c.Header != (HeaderMatch{}) {
 		all = append(all, b.header(c.Header, path+".header"))

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -106,6 +107,9 @@ func (s stage) left(behind bool, known map[*flow]bool) bool {
 	if _, ok := s.node.(terminal); ok {
 		return true
 	}
+	if slices.ContainsFunc(s.leads(), func(to *flow) bool { return !known[to] }) {
+		return false
+	}
 	n, ok := s.node.(branching)
 	if !ok {
 		return behind
@@ -115,6 +119,18 @@ func (s stage) left(behind bool, known map[*flow]bool) bool {
 		return on && behind || slices.ContainsFunc(ways, func(w way) bool { return w.block.left(behind, known) })
 	}
 	return (!on || behind) && !slices.ContainsFunc(ways, func(w way) bool { return !w.block.left(behind, known) })
+}
+
+// leads returns the flows that a step may go on with by itself, without a choice
+// of the caller's. nil is one that there is not.
+func (s stage) leads() []*flow {
+	switch n := s.node.(type) {
+	case *redirectStep:
+		return []*flow{n.to}
+	case *hookStep: // it is its owner who chooses
+		return n.flows
+	}
+	return nil
 }
 
 // round is the shortest way from a flow back to it through flows that are not
@@ -130,20 +146,18 @@ func (f *flow) round(left map[*flow]bool) ([]*flow, string) {
 		h := queue[0]
 		var found *hop
 		h.at.steps.each(func(s stage) {
-			to, ok := s.node.(*redirectStep)
-			if !ok || left[to.to] || seen[to.to] || found != nil {
-				return
+			for _, to := range s.leads() {
+				if left[to] || seen[to] || found != nil {
+					continue
+				}
+				next := hop{to, append(slices.Clip(h.way), h.at), cmp.Or(h.path, s.path)}
+				if to == f {
+					found = &next
+					continue
+				}
+				seen[to] = true
+				queue = append(queue, next)
 			}
-			next := hop{to.to, append(slices.Clip(h.way), h.at), h.path}
-			if next.path == "" {
-				next.path = s.path
-			}
-			if to.to == f {
-				found = &next
-				return
-			}
-			seen[to.to] = true
-			queue = append(queue, next)
 		})
 		if found != nil {
 			return found.way, found.path

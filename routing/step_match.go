@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -63,6 +64,9 @@ func (b *builder) match(spec Match, path string) node {
 		made := matchCase{conditions: b.conditions(c, at), steps: b.block(c.Steps, at+".steps")}
 		if len(made.conditions) == 0 {
 			b.fault("has no condition: what holds for every call belongs to default", "%s", at)
+		}
+		if over := slices.IndexFunc(spec.Cases[:i], func(e MatchCase) bool { return e.covers(c) }); over >= 0 && len(made.conditions) > 0 {
+			b.fault(fmt.Sprintf("is never come to: cases[%d] takes every call that meets its conditions", over), "%s", at)
 		}
 		n.cases = append(n.cases, made)
 	}
