@@ -71,7 +71,8 @@ func (b *builder) fraud(f *Fraud, path string) {
 type Guarded struct {
 	Account string
 	Number  string // the tracking number that was called, E.164
-	Sent    int    // how often the call was sent on before it came (Diversion, History-Info)
+	At      time.Time
+	Sent    int // how often the call was sent on before it came (Diversion, History-Info)
 }
 
 // Ruling is what the guard says of a target.
@@ -136,7 +137,7 @@ func (t *Table) Guard(g Guarded, to Target) Ruling {
 	at := t.reach(to)
 	out := r
 	for i, n := range at.plain {
-		switch next := t.judge(r, f, own, n); {
+		switch next := t.judge(r, f, own, n, g.At); {
 		case next.Refused:
 			return next
 		case i == 0 || next.Units > out.Units:
@@ -144,7 +145,7 @@ func (t *Table) Guard(g Guarded, to Target) Ruling {
 		}
 	}
 	for _, n := range at.maybe {
-		next := t.judge(r, f, own, n)
+		next := t.judge(r, f, own, n, g.At)
 		if next.Refused && (next.Rule == RulePremium || next.Rule == RuleRange) {
 			return next
 		}
@@ -158,8 +159,8 @@ func (t *Table) Guard(g Guarded, to Target) Ruling {
 	return out
 }
 
-// judge says whether a number may be called.
-func (t *Table) judge(r Ruling, f Fraud, own, n number) Ruling {
+// judge says whether a number may be called then.
+func (t *Table) judge(r Ruling, f Fraud, own, n number, then time.Time) Ruling {
 	r.Country, r.Class = n.ground(), ClassInternational
 	switch {
 	case isPremium(n):
@@ -170,7 +171,7 @@ func (t *Table) judge(r Ruling, f Fraud, own, n number) Ruling {
 		r.Units = 1
 	}
 	switch {
-	case t.numbers.has(n):
+	case t.numbers.ours(n, then.Unix()):
 		return r.refuse(RuleOwnNumber, "the number is one of the tracking numbers: a call to it would come back in; redirect to its flow does the same inside")
 	case t.inRanges(f.Ranges, n) != "":
 		return r.refuse(RuleRange, "the number is on list "+t.inRanges(f.Ranges, n)+", which is never called")
@@ -227,6 +228,26 @@ func (v Velocity) limit(most int) Limit {
 	return l
 }
 
+// ours reports whether a number is a tracking number at a time: one that was ported
+// out is another's, and one that nobody has at the time too.
+func (all *pages) ours(n number, unix int64) bool {
+	r, found := all.at(n, unix)
+	return found && r.state != portedOut
+}
+
+// everOurs reports whether there is a time at which it is.
+func (all *pages) everOurs(n number) bool {
+	for r := range all.from(n, beginless) {
+		if r.number != n {
+			return false
+		}
+		if r.state != portedOut {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *Table) inRanges(lists []string, n number) string {
 	for _, id := range lists {
 		if t.lists[id].has(n) {
@@ -251,7 +272,7 @@ func (b *builder) warnOfDials(s Spec, say func(msg, path string, args ...any)) {
 	for _, path := range slices.Sorted(maps.Keys(byPath)) {
 		switch n := byPath[path]; {
 		case n == 0:
-		case b.table.numbers.has(n):
+		case b.table.numbers.everOurs(n):
 			say("is a tracking number: the fraud guard does not dial it, redirect to its flow", "%s.number", path)
 		case isPremium(n):
 			say("costs more than its country: the fraud guard does not dial it for accounts without premium: allow", "%s.number", path)

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,4 +108,50 @@ func TestGuardHoldsForAnything(t *testing.T) {
 		}
 		table.Guard(g, Target{URI: rapid.String().Draw(t, "uri"), Trunk: rapid.SampledFrom([]string{"", "carrier-a", "carrier-b"}).Draw(t, "trunk")})
 	})
+}
+
+// A number is refused as one of ours for as long as it is.
+func TestGuardOwnNumberByTime(t *testing.T) {
+	s := good()
+	first, second := InstantOf(thisYear), InstantOf(thisYear.AddDate(0, 1, 0))
+	s.Numbers = append(s.Numbers,
+		TrackingNumber{Number: "+4721000002", State: "ported-out"},
+		TrackingNumber{Number: "+4721000003", Account: "demo", Flow: "sales", ValidFrom: first, ValidUntil: second},
+		TrackingNumber{Number: "+4721000004", Account: "demo", Flow: "sales", ValidUntil: second},
+		TrackingNumber{Number: "+4721000004", State: "ported-out", ValidFrom: second},
+		TrackingNumber{Number: "+4721000005", State: "quarantined"},
+		TrackingNumber{Number: "+4721000006", Account: "demo", Flow: "sales", State: "suspended"})
+	for _, n := range []string{"+4721000002", "+4721000003", "+4721000004"} {
+		s.Flows["sales"] = append(s.Flows["sales"], Step{Dial: &Dial{Targets: []Destination{{Number: n, Trunk: "carrier-b"}}}})
+	}
+	table := mustTable(t, s)
+	before, within, after := thisYear.AddDate(0, 0, -1), thisYear, thisYear.AddDate(0, 1, 0)
+	for _, c := range []struct {
+		number string
+		at     time.Time
+		rule   string
+	}{
+		{"+4721000001", before, RuleOwnNumber},
+		{"+4721000002", within, ""},
+		{"+4721000003", before, ""},
+		{"+4721000003", within, RuleOwnNumber},
+		{"+4721000003", after, ""},
+		{"+4721000004", within, RuleOwnNumber},
+		{"+4721000004", after, ""},
+		{"+4721000005", within, RuleOwnNumber},
+		{"+4721000006", within, RuleOwnNumber},
+	} {
+		if r := table.Guard(Guarded{Account: "demo", Number: "+4721000001", At: c.at}, Target{Number: c.number, Trunk: "carrier-b"}); r.Rule != c.rule || r.Refused != (c.rule != "") {
+			t.Errorf("%s at %s: %+v", c.number, c.at.Format(time.DateOnly), r)
+		}
+	}
+	var told []string
+	for _, w := range table.Warnings() {
+		if strings.Contains(w.Msg, "is a tracking number") {
+			told = append(told, w.Path)
+		}
+	}
+	if want := []string{"flows.sales[2].dial.targets[0].number", "flows.sales[3].dial.targets[0].number"}; !slices.Equal(told, want) {
+		t.Errorf("warned of %q, want %q", told, want)
+	}
 }
