@@ -63,12 +63,12 @@ func NewMemory() *Memory {
 
 func answererKey(w Wanted) string { return w.Account + "\x00" + w.Subject + "\x00" + w.Key }
 
-// Turn counts the calls of an account at a step, from 0, this one included: each
-// call has another number, whichever goroutine it runs in.
-func (m *Memory) Turn(account, step string) uint64 {
+// Turn counts the calls of an account under a key of its table, from 0, this one
+// included: each call has another number, whichever goroutine it runs in.
+func (m *Memory) Turn(account, key string) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := account + "\x00" + step
+	key = account + "\x00" + key
 	n := m.turns[key].Next
 	m.turns[key] = turn{n + 1, today()}
 	m.changes++

@@ -75,7 +75,8 @@ type builder struct {
 	destinations map[string]destination // by identity
 	flows        map[string]*flow
 	pools        map[string]*pool
-	options      int // of menus that the step being compiled is in
+	choosing     choosing // of the flow being compiled
+	options      int      // of menus that the step being compiled is in
 	named
 
 	seenTrunk, seenAccount map[string]int          // id to index, for duplicates

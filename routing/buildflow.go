@@ -29,6 +29,7 @@ func (b *builder) addFlows(all map[string]Flow) {
 // beginning of a call.
 func (b *builder) flow(id string, steps Flow, path string) {
 	f := b.flows[id]
+	b.choosing = choosing{flow: id}
 	first, faults := 0, len(b.faults)
 	if len(steps) > 0 && steps[0].kind() == "recording" {
 		first, f.recording = 1, *steps[0].Recording

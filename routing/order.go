@@ -27,7 +27,7 @@ type chance struct {
 	draw   uint64 // drawn once a call
 	turn   uint64 // of RoundRobin: counts up with each call
 	caller number // of Percentage; 0: withheld, and then it goes by the draw
-	key    string // of Percentage: keeps steps apart whose shares are to be independent
+	key    string // of Percentage: keeps steps apart whose shares are to be independent, see choosing
 	sticky string // identity of who answered this caller before; he goes first if he is among them
 }
 

@@ -32,7 +32,8 @@ type dialStep struct {
 	failover []RingResult
 	redial   bool
 	sticky   bool
-	survey   bool // one stands behind it
+	survey   bool   // one stands behind it
+	key      string // what its turns are counted under, or its shares drawn by
 	music    []string
 }
 
@@ -44,6 +45,7 @@ func (b *builder) dial(d Dial, path string) node {
 	s := &dialStep{strategy: cmp.Or(d.Strategy, Sequential), redial: d.Redial, sticky: d.Sticky, failover: allResults}
 	s.targets = b.destinationsOf(d, path+".targets")
 	s.shares = b.shares(d, s.targets, path)
+	s.key = b.choosing.key(s.strategy, s.shares)
 	if len(d.Failover) > 0 {
 		s.failover = b.failover(d.Failover, path)
 	}
@@ -146,7 +148,7 @@ func (s *dialStep) run(w *Walk, o Outcome) Instruction {
 	}
 	if w.local.phase < phaseTurn && s.strategy == RoundRobin {
 		w.local.phase = phaseTurn
-		return Want{Step: w.at(), Kind: FactTurn, Key: w.at()}
+		return Want{Step: w.at(), Kind: FactTurn, Key: s.key}
 	}
 	if w.local.phase < phaseSticky && s.sticky && w.facts.caller != 0 {
 		w.local.phase = phaseSticky
@@ -166,7 +168,7 @@ const (
 func (s *dialStep) ordered(w *Walk) []target {
 	by := chance{
 		draw: w.facts.request.Draw, turn: w.local.number, caller: w.facts.caller,
-		key: w.state.flow.id, sticky: w.local.text,
+		key: s.key, sticky: w.local.text,
 	}
 	if s.strategy != Sequential && s.strategy != Simultaneous {
 		w.look("strategy", Chosen, by.told(s.strategy))
