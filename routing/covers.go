@@ -20,7 +20,7 @@ func (e MatchCase) covers(c MatchCase) bool {
 	return wider(e.CallerPrefixes, c.CallerPrefixes, func(a, b string) bool { return strings.HasPrefix(b, a) }) &&
 		!slices.ContainsFunc(e.NotCallers, func(id string) bool { return !slices.Contains(c.NotCallers, id) }) &&
 		(e.Withheld == nil || c.Withheld != nil && *e.Withheld == *c.Withheld) &&
-		within(e.Tags, c.Tags) && within(e.Attribution, c.Attribution) && e.Header.covers(c.Header) && e.conditional()
+		demanded(e.Tags, c.Tags) && demanded(e.Attribution, c.Attribution) && e.Header.covers(c.Header) && e.conditional()
 }
 
 // conditional reports whether a case has any condition.
@@ -40,8 +40,8 @@ func wider(wide, narrow []string, holds func(wide, narrow string) bool) bool {
 	})
 }
 
-// within reports whether a mapping holds all that another does.
-func within(few, many map[string]string) bool {
+// demanded reports whether a mapping holds all that another does.
+func demanded(few, many map[string]string) bool {
 	for key, want := range few {
 		if value, there := many[key]; !there || value != want {
 			return false
