@@ -178,10 +178,7 @@ func (m moment) rings(r Ring, now When) []happening {
 	}{{NoAnswer, "nobody answers "}, {Declined, "all decline "}, {Unreachable, "nobody can be reached by "}, {Talked, "the callee has hung up after the talk of "}}
 	var out []happening
 	for _, of := range results {
-		trials := make([]Trial, len(r.Targets))
-		for i := range trials {
-			trials[i] = Trial{i, of.result}
-		}
+		trials := r.trials(of.result)
 		if of.result == Talked {
 			trials = trials[:min(1, len(trials))]
 		}

@@ -173,11 +173,7 @@ func (t *tour) answers(r Ring, now When) (out []turn) {
 		answered = turn{"answered, and the callee has hung up", Rung{When: now, Result: Talked}, false}
 	}
 	failed := func(result RingResult) turn {
-		o := Rung{When: now, Result: result}
-		for i := range r.Targets {
-			o.Trials = append(o.Trials, Trial{i, result})
-		}
-		return turn{string(result), o, false}
+		return turn{string(result), Rung{When: now, Result: result, Trials: r.trials(result)}, false}
 	}
 	if t.Tree {
 		return []turn{answered, failed(NoAnswer)}
