@@ -126,7 +126,7 @@ func (c *Call) mayCall(leg LegID, to routing.Target) *Cause {
 		return nil
 	}
 	m, now := c.machine, c.now()
-	r := c.ports.Guard(routing.Guarded{Account: c.account, Number: m.decision.Number, At: now, Sent: m.invite.Diverted.Count}, to)
+	r := c.ports.Guard(m.decision.Table, routing.Guarded{Account: c.account, Number: m.decision.Number, At: now, Sent: m.invite.Diverted.Count}, to)
 	r = c.board.guard.pass(holder{c.id, leg}, c.account, r, now)
 	if !r.Refused {
 		return nil

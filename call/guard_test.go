@@ -19,7 +19,7 @@ import (
 // guardedBoard is a board whose guard says of each target what rule says.
 func guardedBoard(w *world, rule func(routing.Target) routing.Ruling) *Switchboard {
 	ports := w.board(Config{}).ports
-	ports.Guard = func(g routing.Guarded, to routing.Target) routing.Ruling {
+	ports.Guard = func(_ *routing.Table, g routing.Guarded, to routing.Target) routing.Ruling {
 		if g.Account != "demo" || g.Number == "" {
 			panic("the guard does not know whose call it is")
 		}
@@ -291,4 +291,44 @@ func TestLegThatIsNotDialledCostsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What comes up in a call is asked of the table that decided it, whatever table is in
+// use by then.
+func TestCallKeepsItsTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		table, faults := routing.NewTable(routing.Spec{Trunks: []routing.Trunk{{ID: "pbx", DelayedOffer: true}}})
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		w.decision.Table = table
+		w.decision.Targets[0].Trunk = "pbx"
+		ports := w.board(Config{}).ports
+		var asked *routing.Table
+		ports.Guard = func(of *routing.Table, _ routing.Guarded, _ routing.Target) routing.Ruling {
+			asked = of
+			return routing.Ruling{}
+		}
+		b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
+		_, send := admitted(t, b)
+		synctest.Wait()
+		l := w.b(0)
+		if l == nil || asked != table {
+			t.Fatal("the guard was not asked by the call's table")
+		}
+		if l.dial.Policy == nil {
+			t.Fatal("nothing says how the call's table has the trunk spoken to")
+		}
+		if p, ok := l.dial.Policy("pbx"); !ok || !p.DelayedOffer {
+			t.Errorf("the trunk is spoken to as %+v", p)
+		}
+		send(Cancelled{At: Now()})
+		send(Gone{Now()})
+		l.send(Failed{At{time.Now()}, Cause{Status: 487}})
+		l.send(Gone{Now()})
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

@@ -12,7 +12,7 @@ func (c *Call) carryOutTransfer(a action) Signal {
 	case doDirect:
 		d := routing.Transferred{Reject: routing.TransferNotAllowed}
 		if c.ports.Transfer != nil {
-			d = c.ports.Transfer(a.referral)
+			d = c.ports.Transfer(c.machine.decision.Table, a.referral)
 		}
 		return Directed{At{c.now()}, d}
 	case doRefer:
@@ -46,7 +46,7 @@ func (c *Call) carryOutTransfer(a action) Signal {
 	case doTransferTo:
 		d := routing.Transferred{Reject: routing.TransferNotAllowed}
 		if c.ports.TransferTo != nil {
-			d = c.ports.TransferTo(a.to)
+			d = c.ports.TransferTo(c.machine.decision.Table, a.to)
 		}
 		return Directed{At{c.now()}, d}
 	case doApart:

@@ -86,7 +86,7 @@ func TestOrdersOfABrokenCallAreAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		ports := w.board(Config{}).ports
-		ports.TransferTo = func(routing.Destination) routing.Transferred { panic("injected") }
+		ports.TransferTo = func(*routing.Table, routing.Destination) routing.Transferred { panic("injected") }
 		b := NewSwitchboard(Config{}, ports, w.board(Config{}).log)
 		a, send := admitted(t, b)
 		w.b(0).send(Answered{At: Now(), Body: []byte("answer")})

@@ -13,6 +13,9 @@ func (c *Call) dialOut(leg LegID, d Dial, send func(Signal)) (Leg, error) {
 		return nil, *full
 	}
 	c.placed(leg)
+	if t := c.machine.decision.Table; t != nil {
+		d.Policy = t.Trunk
+	}
 	l, err := c.ports.Dial(c.ctx, d, send)
 	if err != nil {
 		c.board.guard.undo(holder{c.id, leg})

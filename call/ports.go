@@ -31,15 +31,15 @@ type Ports struct {
 	// Busy says why the node can take no call more at this moment, in words; empty
 	// when it can. It must not wait. nil: it always can.
 	Busy func() string
-	// Guard says whether a leg may go to a target, whoever named it. It must not
-	// wait. nil: there is no guard.
-	Guard func(routing.Guarded, routing.Target) routing.Ruling
-	// Transfer decides where a party may put the other one through to. It must
-	// not wait. nil: nowhere.
-	Transfer func(routing.Referral) routing.Transferred
-	// TransferTo decides about a destination that somebody outside the call wants a
-	// party to be put through to. It must not wait. nil: nowhere.
-	TransferTo func(routing.Destination) routing.Transferred
+	// Guard says whether a leg may go to a target, whoever named it, by the table
+	// that decided the call. It must not wait. nil: there is no guard.
+	Guard func(*routing.Table, routing.Guarded, routing.Target) routing.Ruling
+	// Transfer decides where a party may put the other one through to, by the same
+	// table. It must not wait. nil: nowhere.
+	Transfer func(*routing.Table, routing.Referral) routing.Transferred
+	// TransferTo decides, by the same table, about a destination that somebody outside
+	// the call wants a party to be put through to. It must not wait. nil: nowhere.
+	TransferTo func(*routing.Table, routing.Destination) routing.Transferred
 	// Verify says what the Identity headers of a call amount to. It may wait for a
 	// certificate, until the context ends. It is asked only when there are any.
 	Verify func(context.Context, Invite) routing.Attested
@@ -109,6 +109,9 @@ type Dial struct {
 	MaxForwards int
 	Replaces    string // the dialog that the target gives up for us (RFC 3891), a header value of our making; empty: none
 	Body        []byte // our offer
+	// Policy returns how a trunk is spoken to by the table that decided the call. It
+	// does not wait. nil: by the table in use.
+	Policy func(trunk string) (p routing.Trunk, ok bool)
 	// Over returns the offer as it reads for a party that is reached at an
 	// address: over the same IP version where we can, with keys only when private
 	// says that nobody can read the signalling. It does not wait. nil: Body serves

@@ -66,7 +66,10 @@ func (w *world) board(c Config) *Switchboard {
 		log = slog.DiscardHandler
 	}
 	p := Ports{Route: w.route, Identify: w.identify, Dial: w.dial, Relay: w.relay,
-		Record: w.record, Publish: w.publish, Transfer: w.direct, Anteroom: w.anteroom, Ask: w.reply, Memory: NewMemory()}
+		Record: w.record, Publish: w.publish, Anteroom: w.anteroom, Ask: w.reply, Memory: NewMemory()}
+	if w.direct != nil {
+		p.Transfer = func(_ *routing.Table, r routing.Referral) routing.Transferred { return w.direct(r) }
+	}
 	if w.spoke != nil {
 		p.Ear = func(tap media.Tap) Ear { return fakeEar{tap, w.spoke} }
 	}

@@ -33,7 +33,7 @@ func (t *Table) Decide(r Request) Decision {
 		w.reject(PolicyError, "table", Missed, "there is no routing table")
 		return w.d
 	}
-	w.d.Version, w.d.Draw = t.version, r.Draw
+	w.d.Table, w.d.Version, w.d.Draw = t, t.version, r.Draw
 	w.d.Trace = make([]Look, 0, 12)
 	if w.origin() && w.attested() && w.number() && w.flow() {
 		w.limit()

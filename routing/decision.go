@@ -34,7 +34,8 @@ type Request struct {
 // Decision is the answer, complete: nothing else is looked up during the call.
 // Either Reject is empty and there is something to do first, or Reject says why not.
 type Decision struct {
-	Version      string // of the table that decided
+	Table        *Table // that decided: what comes up later in the call is asked of it, whatever table is in use by then
+	Version      string // of it
 	Account      string // empty when no account could be named
 	Agency       string
 	Number       string         // the tracking number, E.164; empty when unknown

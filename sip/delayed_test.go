@@ -114,3 +114,17 @@ func TestInviteWithoutAnOffer(t *testing.T) {
 		}
 	})
 }
+
+// A leg is spoken to as the table of its call has it, not the one in use.
+func TestDialKeepsThePolicyOfItsCall(t *testing.T) {
+	delayedWorld(t, func(w *world) {
+		d := call.Dial{MaxForwards: 69, Body: ourSDP, Policy: func(string) (routing.Trunk, bool) { return routing.Trunk{Reliable: routing.ReliableOff}, true }}
+		d.Target.URI = "sip:" + calleeAddr
+		if _, err := w.ep.Dial(t.Context(), d, func(call.Signal) {}); err != nil {
+			t.Fatal(err)
+		}
+		if inv := w.callee.want("INVITE"); inv.body != string(ourSDP) || strings.Contains(inv.get("Supported"), "100rel") {
+			t.Errorf("%s", inv.raw)
+		}
+	})
+}

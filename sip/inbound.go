@@ -28,7 +28,7 @@ func newInbound(e *Endpoint, in *incoming) {
 	b := &inbound{in: in}
 	b.init(e)
 	b.heard()
-	b.session = e.sessionOf(in.trunk)
+	b.session = sessionOf(e.deps.Policy(in.trunk))
 	b.dlg = uasDialog(in)
 	b.proof = e.proofOf(in.trunk)
 	b.key = b.dlg.key()

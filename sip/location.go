@@ -141,7 +141,7 @@ func (o *outbound) lookUp(place gosip.Uri) {
 // beside the leg's order.
 func (o *outbound) try(c candidate) bool {
 	if o.uri.Host != c.uri.Host {
-		o.proof = o.ep.proofFor(c.trunk, c.uri.Host)
+		o.proof = o.ep.proofFor(o.policy, c.trunk, c.uri.Host)
 	}
 	o.uri = c.uri
 	if c.hop != nil {

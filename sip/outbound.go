@@ -12,6 +12,7 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 
 	"ringdown/call"
+	"ringdown/routing"
 )
 
 // outbound is an attempt of ours towards one target: the UAC of an INVITE,
@@ -19,7 +20,8 @@ import (
 type outbound struct {
 	leg
 	dial    call.Dial
-	uri     gosip.Uri // of the place that is tried
+	policy  func(trunk string) (routing.Trunk, bool) // of the table that decided the call
+	uri     gosip.Uri                                // of the place that is tried
 	seq     uint32
 	places  []gosip.Uri                          // still to be looked up
 	look    func(gosip.Uri) ([]candidate, error) // finds the addresses of a place
@@ -81,9 +83,13 @@ func (e *Endpoint) Dial(ctx context.Context, d call.Dial, send func(call.Signal)
 	o.signal = send
 	o.abort = o.crash
 	o.whenOver = o.release
-	o.session = e.sessionOf(d.Target.Trunk)
+	o.policy = d.Policy
+	if o.policy == nil {
+		o.policy = e.deps.Policy
+	}
+	o.session = sessionOf(o.policy(trunk))
 	o.dlg = dialog{callID: newTag() + newTag(), localTag: newTag(), trunk: d.Target.Trunk}
-	o.proof = e.proofFor(d.Target.Trunk, o.uri.Host)
+	o.proof = e.proofFor(o.policy, trunk, o.uri.Host)
 	e.register(&o.leg, "")
 	e.mu.Lock()
 	e.calling[callingKey(o.dlg.callID, o.dlg.localTag)] = o
@@ -120,7 +126,7 @@ func (o *outbound) attempt(at candidate, h *hop, x *exchange) bool {
 func (o *outbound) invite(h *hop, body []byte) *gosip.Request {
 	req := newRequest(gosip.INVITE, o.uri, h, o.ep.branch(), o.dial.MaxForwards)
 	host, _ := h.sentBy()
-	policy, _ := o.ep.deps.Policy(o.dial.Target.Trunk)
+	policy, _ := o.policy(o.dial.Target.Trunk)
 	who := shown{dial: &o.dial, policy: policy, host: host, target: o.uri}
 	for _, r := range o.ep.serviceRoute(o.dial.Target.Trunk, h.addr.Addr()) {
 		req.AppendHeader(&gosip.RouteHeader{Address: r})

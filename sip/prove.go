@@ -22,10 +22,10 @@ type proof struct {
 }
 
 // proofFor returns the credentials for requests that go to host through a
-// trunk: a host of the trunk's own targets, or its registrar. So wherever else
+// trunk, as policy knows it: a host of the trunk's own targets, or its registrar. So wherever else
 // a request is led (a redirect, a transfer) they do not go along.
-func (e *Endpoint) proofFor(trunk, host string) *proof {
-	p, ok := e.deps.Policy(trunk)
+func (e *Endpoint) proofFor(policy func(string) (routing.Trunk, bool), trunk, host string) *proof {
+	p, ok := policy(trunk)
 	if !ok || p.Auth.Username == "" {
 		return nil
 	}

@@ -35,7 +35,7 @@ func (e *Endpoint) refuse(in *incoming, merged bool) (status int, headers []gosi
 		if _, ok := contactOf(in.Request); !ok {
 			return 400, nil
 		}
-		if s := e.sessionOf(in.trunk); s.tooShort(in) {
+		if s := sessionOf(e.deps.Policy(in.trunk)); s.tooShort(in) {
 			return 422, []gosip.Header{s.minHeader()}
 		}
 	}

@@ -97,7 +97,7 @@ func (e *Endpoint) beginRegistration(id string, p routing.Trunk) {
 	}
 	r := &registration{
 		ep: e, trunk: id, registrar: uri, user: p.Register.User, contact: contactUser(id, p.Register),
-		proof: e.proofFor(id, uri.Host), callID: newTag() + newTag(), tag: newTag(),
+		proof: e.proofFor(e.deps.Policy, id, uri.Host), callID: newTag() + newTag(), tag: newTag(),
 		asked: p.Register.Asked(), state: regTrying, spec: p.Register, auth: p.Auth,
 	}
 	if r.user == "" {

@@ -35,9 +35,9 @@ const (
 	longest = 24 * time.Hour
 )
 
-// sessionOf returns the timer of a new leg from or to a trunk.
-func (e *Endpoint) sessionOf(trunk string) session {
-	p, _ := e.deps.Policy(trunk)
+// sessionOf returns the timer of a new leg from or to a trunk that is known so, or
+// not at all.
+func sessionOf(p routing.Trunk, _ bool) session {
 	return session{policy: p.Session, least: p.Session.Shortest()}
 }
 

@@ -117,7 +117,8 @@ func openNode(c *configs.Config, log *slog.Logger) (n *node, err error) {
 	return n, n.openAPI()
 }
 
-// sipDeps asks the table in use at every question.
+// sipDeps asks the table in use at every question; what concerns a call under way
+// comes with its Dial.
 func (n *node) sipDeps(where *locate.Resolver) sip.Deps {
 	return sip.Deps{
 		Trunks:       func() []string { return n.table.Load().Trunks() },
@@ -170,9 +171,9 @@ func (n *node) ports() call.Ports {
 			return spec.Limits.Limits
 		},
 		Busy:       n.busy,
-		Guard:      func(g routing.Guarded, to routing.Target) routing.Ruling { return n.table.Load().Guard(g, to) },
-		Transfer:   func(r routing.Referral) routing.Transferred { return n.table.Load().Transfer(r) },
-		TransferTo: func(to routing.Destination) routing.Transferred { return n.table.Load().TransferTo(to) },
+		Guard:      (*routing.Table).Guard,
+		Transfer:   (*routing.Table).Transfer,
+		TransferTo: (*routing.Table).TransferTo,
 		Identify:   n.identify,
 		Verify: func(ctx context.Context, in call.Invite) routing.Attested {
 			caller, called := n.table.Load().Numbers(in.Trunk, in.Party.User, in.To)
