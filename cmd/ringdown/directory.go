@@ -18,6 +18,7 @@ import (
 // there; the last good one of the disk is in effect then.
 func (n *node) openDirectory() error {
 	c := n.config.Directory
+	n.spec.Store(&n.config.Spec)
 	if !c.Enabled {
 		n.table.Store(n.config.Table())
 		return nil
@@ -50,8 +51,10 @@ func (n *node) swapped(next *routing.Table, t directory.Told) {
 type tableFace struct {
 	node *node
 	text *directory.Text
-	// fixed is the table of the file, made when somebody looks.
-	fixed func() (*directory.Fixed, error)
+
+	mu   sync.Mutex
+	made *directory.Fixed // of the file's table, when somebody has looked
+	of   *routing.Spec    // what it was made of
 }
 
 func newTableFace(n *node) (*tableFace, error) {
@@ -59,13 +62,27 @@ func newTableFace(n *node) (*tableFace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tableFace{n, text, sync.OnceValues(func() (*directory.Fixed, error) {
-		key, err := n.keys.Secret("directory")
-		if err != nil {
-			return nil, err
-		}
-		return directory.NewFixed(n.config.Spec, key)
-	})}, nil
+	return &tableFace{node: n, text: text}, nil
+}
+
+// fixed is the table of the file as it was read last.
+func (f *tableFace) fixed() (*directory.Fixed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	spec := f.node.spec.Load()
+	if f.of == spec {
+		return f.made, nil
+	}
+	key, err := f.node.keys.Secret("directory")
+	if err != nil {
+		return nil, err
+	}
+	made, err := directory.NewFixed(*spec, key)
+	if err != nil {
+		return nil, err
+	}
+	f.made, f.of = made, spec
+	return made, nil
 }
 
 func (f *tableFace) Status() api.DirectoryStatus {

@@ -10,6 +10,8 @@ import (
 
 	"ringdown/configs"
 	"ringdown/events"
+	"ringdown/routing"
+	"ringdown/routing/directory"
 )
 
 // reloads reads the configuration file again with each SIGHUP until ctx ends.
@@ -25,6 +27,19 @@ func (n *node) reloads(ctx context.Context, file string) error {
 			return nil
 		}
 	}
+}
+
+// fileChanged counts what another file changes.
+func (n *node) fileChanged(before, next *routing.Table, was, is *routing.Spec) events.ConfigChangedData {
+	d := events.ConfigChangedData{Source: "file", Version: next.Version(), PreviousVersion: before.Version()}
+	text, err := directory.NewText(configs.Reveal)
+	if err != nil {
+		n.log.Error("what the file changes is not counted", "error", err)
+		return d
+	}
+	c := text.Compare(*was, *is)
+	d.Added, d.Changed, d.Removed = c.Added, c.Changed, c.Removed
+	return d
 }
 
 // reload puts what the file says of trunks, accounts, numbers, flows and the rest
@@ -57,8 +72,9 @@ func (n *node) reload(file string) {
 	before, next := n.table.Load(), c.Table()
 	n.table.Store(next) // also when it is equal: secrets of trunks may be others
 	n.sip.Renew()
+	was := n.spec.Swap(&c.Spec)
 	if next.Version() != before.Version() {
-		n.tellOfNode(events.ConfigChanged, events.ConfigChangedData{Source: "file", Version: next.Version(), PreviousVersion: before.Version()})
+		n.tellOfNode(events.ConfigChanged, n.fileChanged(before, next, was, &c.Spec))
 	}
 	n.log.Info("configuration read again", "config", next.Version(), "before", before.Version(), "trunks", len(next.Trunks()), "numbers", next.Len())
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ringdown/api"
 	"ringdown/configs"
 )
 
@@ -46,6 +47,13 @@ numbers:
 	defer n.close()
 	n.log = slog.New(slog.NewTextHandler(&log, nil))
 	first := n.table.Load()
+	face, err := newTableFace(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page, err := face.Numbers(api.NumberFilter{Limit: 10}); err != nil || len(page.Numbers) != 1 {
+		t.Errorf("%d numbers: %v", len(page.Numbers), err)
+	}
 
 	write(`  - {number: "+4721000001", account: demo, flow: sold}`+"\n", "edge-1")
 	n.reload(file)
@@ -65,6 +73,14 @@ numbers:
 	n.reload(file)
 	if next := n.table.Load(); next == first || next.Len() != 2 || next.Version() == first.Version() {
 		t.Errorf("%d numbers", next.Len())
+	}
+	page, err := face.Numbers(api.NumberFilter{Limit: 10})
+	if err != nil || len(page.Numbers) != 2 || face.Status().Counts["numbers"] != 2 {
+		t.Errorf("%d numbers are shown, %v counted: %v", len(page.Numbers), face.Status().Counts, err)
+	}
+	changed := n.fileChanged(first, n.table.Load(), &c.Spec, n.spec.Load())
+	if changed.Added["numbers"] != 1 || len(changed.Changed)+len(changed.Removed) != 0 || len(changed.Added) != 1 {
+		t.Errorf("%+v", changed)
 	}
 	if !strings.Contains(log.String(), "section=node") || strings.Contains(log.String(), "section=sip") {
 		t.Errorf("%s", &log)

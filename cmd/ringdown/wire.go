@@ -41,6 +41,7 @@ type node struct {
 	outbox    *outbox.Outbox
 	bus       *natsbus.Bus
 	table     atomic.Pointer[routing.Table] // calls under way keep the one they began with
+	spec      atomic.Pointer[routing.Spec]  // of the file as it was read last
 	directory *directory.Directory          // nil: the table is the file's
 	disk      *store.Dir
 	recorder  *recorder.Recorder

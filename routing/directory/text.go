@@ -84,3 +84,27 @@ func (t *Text) Counts(s routing.Spec) map[string]int {
 	}
 	return counts
 }
+
+// Compare counts how one Spec differs from another, by section.
+func (t *Text) Compare(before, after routing.Spec) (c Changes) {
+	old := map[key]string{}
+	was, _ := t.schema.objects(&before, "")
+	for _, o := range was {
+		old[o.key()] = string(o.body)
+	}
+	is, _ := t.schema.objects(&after, "")
+	for _, o := range is {
+		body, had := old[o.key()]
+		delete(old, o.key())
+		switch {
+		case !had:
+			increase(&c.Added, o.kind, 1)
+		case body != string(o.body):
+			increase(&c.Changed, o.kind, 1)
+		}
+	}
+	for k := range old {
+		increase(&c.Removed, k.kind, 1)
+	}
+	return c
+}
