@@ -286,6 +286,10 @@ func runNumbersAssign(ctx context.Context, args []string, s stdio) int {
 		if err != nil {
 			return err
 		}
+		base, err := c.commit(ctx) // what somebody changes from here on is not to be written over
+		if err != nil {
+			return err
+		}
 		var held []numbered
 		for n, err := range c.numbers(ctx) {
 			if err != nil {
@@ -299,7 +303,7 @@ func runNumbersAssign(ctx context.Context, args []string, s stdio) int {
 		if err != nil {
 			return err
 		}
-		done, faults, err := c.change(ctx, put, 0, *dry)
+		done, faults, err := c.change(ctx, put, base, *dry)
 		if err != nil {
 			return err
 		}

@@ -32,15 +32,23 @@ var sayable = func() (keys []string) {
 
 func numberKey(number string, from routing.Instant) string { return number + "@" + from.String() }
 
-// keepings reads from a node what the numbers that are wanted have beyond CSV.
-func (c *client) keepings(ctx context.Context, wanted map[string]bool) (k keeping, err error) {
+// commit is the one that a node's table is of: the base of a change that is made of
+// what is read behind it.
+func (c *client) commit(ctx context.Context) (uint64, error) {
 	var status struct {
 		Commit uint64 `json:"commit"`
 	}
-	if err := c.read(ctx, http.MethodGet, "/v1/directory", nil, &status); err != nil {
+	err := c.read(ctx, http.MethodGet, "/v1/directory", nil, &status)
+	return status.Commit, err
+}
+
+// keepings reads from a node what the numbers that are wanted have beyond CSV.
+func (c *client) keepings(ctx context.Context, wanted map[string]bool) (k keeping, err error) {
+	at, err := c.commit(ctx)
+	if err != nil {
 		return k, err
 	}
-	k = keeping{commit: status.Commit, of: map[string]map[string]json.RawMessage{}}
+	k = keeping{commit: at, of: map[string]map[string]json.RawMessage{}}
 	for n, err := range c.numbers(ctx) {
 		if err != nil {
 			return k, err

@@ -195,7 +195,7 @@ func TestNumbersAssign(t *testing.T) {
 	if code != done || out != "from 2026-06-01T00:00:00Z; table 0123456789ab\n" || errs != "" {
 		t.Fatalf("%d %s%s", code, out, errs)
 	}
-	want := `{"put":{"numbers":[{"account":"other","flow":"sales","limits":{"calls":3},"number":"+4721000001","valid_from":"2026-01-01T00:00:00Z","valid_until":"2026-06-01T00:00:00Z"},` +
+	want := `{"base":6,"put":{"numbers":[{"account":"other","flow":"sales","limits":{"calls":3},"number":"+4721000001","valid_from":"2026-01-01T00:00:00Z","valid_until":"2026-06-01T00:00:00Z"},` +
 		`{"number":"+4721000001","account":"third","flow":"sales","valid_from":"2026-06-01T00:00:00Z"}]}}`
 	if len(world.bodies) != 1 || world.bodies[0] != want || !world.dry[0] {
 		t.Errorf("%v\nwant %s", world.bodies, want)
