@@ -210,6 +210,11 @@ type nodeError struct {
 func (e *nodeError) Error() string { return e.message }
 func (e *nodeError) Unwrap() error { return e.kind }
 
+// refusedChange is what a node found wrong with a change of its table.
+type refusedChange api.ChangeFaults
+
+func (f refusedChange) Error() string { return changeFaults("change", api.ChangeFaults(f)).Error() }
+
 func (c *client) refused(res *http.Response) error {
 	var body struct {
 		Error  struct{ Code, Message string }
@@ -223,7 +228,7 @@ func (c *client) refused(res *http.Response) error {
 		return fmt.Errorf("%s answers %s: is it a Ringdown node?", c.base.Host, res.Status)
 	}
 	if len(body.Faults) > 0 {
-		return changeFaults("change", body.Faults)
+		return refusedChange(body.Faults)
 	}
 	kinds := map[string]error{
 		"not-found": api.ErrNotFound, "not-final": api.ErrNotFinal, "erased": api.ErrErased,

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -229,38 +226,15 @@ func (c *client) change(ctx context.Context, put []any, base uint64, dry bool) (
 	if err != nil {
 		return done, nil, err
 	}
-	u := c.base.JoinPath("/v1/directory/changes")
-	if dry {
-		u.RawQuery = url.Values{"dry_run": {"true"}}.Encode()
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(text))
-	if err != nil {
-		return done, nil, err
-	}
-	r.Header.Set("Authorization", "Bearer "+c.token)
-	r.Header.Set("Content-Type", "application/json")
-	res, err := c.http.Do(r)
-	if err != nil {
-		return done, nil, c.explain(ctx, err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode == http.StatusUnprocessableEntity {
-		var told struct {
-			Faults []struct{ Path, Message string } `json:"faults"`
-		}
-		if err := json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(&told); err != nil || len(told.Faults) == 0 {
-			return done, nil, fmt.Errorf("the answer of %s cannot be read: %w", c.base.Host, err)
-		}
-		for _, f := range told.Faults {
+	r, err := c.changeTable(ctx, text, dry)
+	var refused refusedChange
+	if errors.As(err, &refused) {
+		for _, f := range refused {
 			faults = append(faults, routing.Fault{Path: clean(f.Path), Msg: clean(f.Message)})
 		}
 		return done, faults, nil
 	}
-	if res.StatusCode/100 != 2 {
-		return done, nil, c.refused(res)
-	}
-	err = json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(&done)
-	return done, nil, err
+	return changed{r.Version, r.Commit}, nil, err
 }
 
 func runNumbersAssign(ctx context.Context, args []string, s stdio) int {
